@@ -1,0 +1,195 @@
+//! Making a database file, and bringing an older one up to date: the only code that writes beside the engine, and never
+//! to a file that the engine has open (K-01, K-09, K-10).
+
+use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::error::DbError;
+use super::identity::{self, APPLICATION_ID, Identity};
+use super::migrate::{self, Migration};
+use super::side_file;
+use super::sqlite::{Begin, Conn};
+
+/// How many backups of a database are kept.
+const BACKUPS_KEPT: usize = 5;
+
+/// What [`prepare`] found and did.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Prepared {
+    /// There was none, now there is.
+    Created,
+    /// It was older; its state before is in `backup`.
+    Migrated {
+        /// The version it had.
+        from: i64,
+        /// Where its state before is kept.
+        backup: PathBuf,
+    },
+    /// Nothing to do.
+    Current,
+}
+
+/// Makes sure that a current database is at the absolute `path`, creating or migrating it.
+///
+/// Any number of processes may do this at once: the file is built aside and linked into place, so nobody ever sees half
+/// of one, and a migration looks again once it has the write lock. `label` names a backup (a time, by convention).
+///
+/// # Errors
+/// [`DbError`] when the file is somebody else's, newer than this program, damaged or a symlink, or cannot be written.
+pub fn prepare(path: &Path, busy_timeout: Duration, label: &str) -> Result<Prepared, DbError> {
+    prepare_with(path, busy_timeout, label, migrate::MIGRATIONS)
+}
+
+pub(super) fn prepare_with(
+    path: &Path,
+    busy_timeout: Duration,
+    label: &str,
+    migrations: &[Migration],
+) -> Result<Prepared, DbError> {
+    if let Some(parent) = path.parent() {
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);
+        made.map_err(DbError::file("creating directory", parent))?;
+    }
+    refuse_symlinks(path)?;
+    if !exists(path)? && create(path, busy_timeout, migrations)? {
+        return Ok(Prepared::Created);
+    }
+    let conn = Conn::open(path, busy_timeout)?;
+    let done = upgrade(&conn, label, migrations);
+    conn.close()?;
+    done
+}
+
+/// Refuses a database, log or immediate parent that is a symlink: it may lead anywhere, also out of the project.
+pub(super) fn refuse_symlinks(path: &Path) -> Result<(), DbError> {
+    let suspects = [path.to_owned(), side_file(path, "-wal"), side_file(path, "-shm")];
+    for suspect in suspects.iter().map(PathBuf::as_path).chain(path.parent()) {
+        if fs::symlink_metadata(suspect).is_ok_and(|found| found.file_type().is_symlink()) {
+            return Err(DbError::Symlink(suspect.to_owned()));
+        }
+    }
+    Ok(())
+}
+
+fn exists(path: &Path) -> Result<bool, DbError> {
+    path.try_exists().map_err(DbError::file("looking at", path))
+}
+
+/// Builds a new file aside and links it into place. Answers false when somebody else was first.
+fn create(path: &Path, busy_timeout: Duration, migrations: &[Migration]) -> Result<bool, DbError> {
+    let Some(parent) = path.parent() else { return Ok(false) };
+    // A log left behind by a lost database would be taken for the new one's. A database is always there before its log,
+    // so a log without one is old.
+    for suffix in ["-wal", "-shm"] {
+        let log = side_file(path, suffix);
+        if exists(&log)? {
+            return if exists(path)? { Ok(false) } else { Err(DbError::OrphanLog(log)) };
+        }
+    }
+    let draft = tempfile::Builder::new()
+        .prefix(".intercore-")
+        .suffix(".tmp")
+        .tempfile_in(parent)
+        .map_err(DbError::file("creating a file in", parent))?;
+    let conn = Conn::open(draft.path(), busy_timeout)?;
+    // Nobody else sees the draft: it is synced as a whole once it is complete.
+    conn.batch("PRAGMA synchronous = OFF")?;
+    conn.begin(Begin::Immediate)?;
+    conn.set_pragma("application_id", APPLICATION_ID)?;
+    migrate::apply(&conn, migrations, 0)?;
+    conn.commit()?;
+    conn.use_wal()?;
+    conn.close()?;
+    draft.as_file().sync_all().map_err(DbError::file("syncing", draft.path()))?;
+    match fs::hard_link(draft.path(), path) {
+        Ok(()) => {}
+        Err(err) if err.kind() == ErrorKind::AlreadyExists => return Ok(false),
+        Err(err) => return Err(DbError::file("creating", path)(err)),
+    }
+    sync_directory(parent)?;
+    Ok(true)
+}
+
+/// Brings the open database up to date.
+fn upgrade(conn: &Conn, label: &str, migrations: &[Migration]) -> Result<Prepared, DbError> {
+    let known = migrations.last().map_or(0, |migration| migration.version);
+    match identity::of(conn)? {
+        Identity::Ours(found) if found > known => return Err(DbError::SchemaTooNew { found, known }),
+        Identity::Ours(found) if found == known => return Ok(Prepared::Current),
+        Identity::Ours(_) => {}
+        Identity::Empty => {
+            conn.use_wal()?;
+            let private = fs::set_permissions(conn.path(), fs::Permissions::from_mode(0o600));
+            private.map_err(DbError::file("setting the permissions of", conn.path()))?;
+        }
+    }
+    conn.begin(Begin::Immediate)?;
+    let done = upgrade_locked(conn, label, migrations);
+    match &done {
+        Ok(_) => conn.commit()?,
+        Err(_) => conn.rollback(),
+    }
+    done
+}
+
+fn upgrade_locked(conn: &Conn, label: &str, migrations: &[Migration]) -> Result<Prepared, DbError> {
+    let known = migrations.last().map_or(0, |migration| migration.version);
+    match identity::of(conn)? {
+        Identity::Empty => {
+            conn.set_pragma("application_id", APPLICATION_ID)?;
+            migrate::apply(conn, migrations, 0)?;
+            Ok(Prepared::Created)
+        }
+        Identity::Ours(found) if found < known => {
+            let backup = back_up(conn.path(), label)?;
+            migrate::apply(conn, migrations, found)?;
+            Ok(Prepared::Migrated { from: found, backup })
+        }
+        Identity::Ours(_) => Ok(Prepared::Current),
+    }
+}
+
+/// Copies the database as it is now, log included, to a private file beside it, and drops all but the newest few.
+fn back_up(path: &Path, label: &str) -> Result<PathBuf, DbError> {
+    let mut nth = 0;
+    let backup = loop {
+        let candidate = side_file(path, &format!(".backup-{label}-{nth:03}"));
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&candidate) {
+            Ok(_) => break candidate,
+            Err(err) if err.kind() == ErrorKind::AlreadyExists && nth < 999 => nth += 1,
+            Err(err) => return Err(DbError::file("creating", &candidate)(err)),
+        }
+    };
+    // A second connection reads what is committed; the one that called us holds the write lock, so nothing moves.
+    let source = Conn::open(path, Duration::ZERO)?;
+    source.backup_to(&backup)?;
+    source.close()?;
+    drop_old_backups(path)?;
+    Ok(backup)
+}
+
+fn drop_old_backups(path: &Path) -> Result<(), DbError> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+        return Ok(());
+    };
+    let prefix = format!("{name}.backup-");
+    let entries = fs::read_dir(parent).map_err(DbError::file("listing", parent))?;
+    let mut backups: Vec<PathBuf> = entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
+        .map(|entry| entry.path())
+        .collect();
+    backups.sort();
+    for old in backups.iter().rev().skip(BACKUPS_KEPT) {
+        fs::remove_file(old).map_err(DbError::file("removing", old))?;
+    }
+    Ok(())
+}
+
+/// Makes new directory entries durable.
+pub(super) fn sync_directory(dir: &Path) -> Result<(), DbError> {
+    File::open(dir).and_then(|opened| opened.sync_all()).map_err(DbError::file("syncing", dir))
+}

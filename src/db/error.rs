@@ -1,0 +1,106 @@
+//! What can go wrong with the database, by what a caller can do about it.
+
+use std::path::{Path, PathBuf};
+
+/// A failure of the engine or of the file under it.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// Another writer held the lock for longer than the busy timeout.
+    #[error("the database stayed busy for longer than the busy timeout")]
+    Busy,
+    /// There is no database file.
+    #[error("no database at {}", .0.display())]
+    Missing(PathBuf),
+    /// The file holds no schema.
+    #[error("the database at {} is not initialised", .0.display())]
+    NotInitialised(PathBuf),
+    /// The schema is older than this program.
+    #[error("the database at {} has schema v{found}, this program needs v{known}", path.display())]
+    SchemaTooOld {
+        /// The file.
+        path: PathBuf,
+        /// Its schema version.
+        found: i64,
+        /// The version this program knows.
+        known: i64,
+    },
+    /// The schema is newer than this program.
+    #[error("the database schema (v{found}) is newer than this program supports (v{known})")]
+    SchemaTooNew {
+        /// The file's schema version.
+        found: i64,
+        /// The version this program knows.
+        known: i64,
+    },
+    /// A SQLite file of some other program.
+    #[error("{} is a SQLite database of another program (application id {application_id})", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// Its `application_id`.
+        application_id: i64,
+    },
+    /// A database of the Go program of the same name.
+    #[error("{} is a database of the Go program `ic` (schema v{version})", path.display())]
+    GoProgram {
+        /// The file.
+        path: PathBuf,
+        /// Its schema version.
+        version: i64,
+    },
+    /// Not a SQLite file at all.
+    #[error("{} is not a database", .0.display())]
+    NotADatabase(PathBuf),
+    /// The file's content is damaged.
+    #[error("the database is damaged: {0}")]
+    Corrupt(String),
+    /// A symbolic link where a file of ours should be.
+    #[error("{} is a symlink: refusing to follow it", .0.display())]
+    Symlink(PathBuf),
+    /// A log without its database.
+    #[error("{} exists without its database: creating one beside it would corrupt both", .0.display())]
+    OrphanLog(PathBuf),
+    /// No space left, or a file size limit.
+    #[error("the disk is full")]
+    Full,
+    /// The file or its directory cannot be written.
+    #[error("the database at {} cannot be written", .0.display())]
+    ReadOnly(PathBuf),
+    /// A constraint of the schema refused the change.
+    #[error("a constraint refused the change: {0}")]
+    Constraint(String),
+    /// A cell does not hold what its column promises.
+    #[error("column {column}: {problem}")]
+    Decode {
+        /// The column.
+        column: String,
+        /// What is wrong with the cell.
+        problem: String,
+    },
+    /// A file operation beside the database failed.
+    #[error("{what} {}: {source}", path.display())]
+    File {
+        /// What was tried.
+        what: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// Everything else the engine reports.
+    #[error("{0}")]
+    Engine(String),
+}
+
+impl DbError {
+    /// Wraps an I/O error with what was tried on which path.
+    pub(super) fn file(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| match source.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::Full,
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                Self::ReadOnly(path.to_owned())
+            }
+            _ => Self::File { what, path: path.to_owned(), source },
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Whose file is it? Asked through SQLite, never by reading the file's header: in a write-ahead log the main file may
+//! show neither mark yet.
+
+use super::error::DbError;
+use super::migrate::Migration;
+use super::sqlite::Conn;
+
+/// The mark in the header of our files: "icdb".
+pub(super) const APPLICATION_ID: i64 = 0x6963_6462;
+
+/// Versions of the Go program's schema lie below this, ours above it, so that it takes our files for newer than itself.
+const OURS_FROM: i64 = 1000;
+
+/// What a readable SQLite file turned out to be.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Identity {
+    /// One of ours, at this schema version.
+    Ours(i64),
+    /// A file without any content.
+    Empty,
+}
+
+/// Looks at a file.
+///
+/// # Errors
+/// [`DbError::GoProgram`] and [`DbError::Foreign`] for other people's files, and whatever says that it cannot be read.
+pub(super) fn of(conn: &Conn) -> Result<Identity, DbError> {
+    let application_id = conn.pragma("application_id")?;
+    let version = conn.pragma("user_version")?;
+    if application_id == APPLICATION_ID {
+        return Ok(Identity::Ours(version));
+    }
+    let path = conn.path().to_owned();
+    if application_id != 0 {
+        return Err(DbError::Foreign { path, application_id });
+    }
+    if version == 0 && count(conn, "SELECT count(*) AS n FROM sqlite_schema")? == 0 {
+        return Ok(Identity::Empty);
+    }
+    let go_tables = "SELECT count(*) AS n FROM sqlite_schema WHERE name IN ('state', 'sentinels')";
+    if (1..OURS_FROM).contains(&version) && count(conn, go_tables)? == 2 {
+        return Err(DbError::GoProgram { path, version });
+    }
+    Err(DbError::Foreign { path, application_id })
+}
+
+/// Looks at a file that has to be one of ours at the newest version of `migrations`; answers that version.
+pub(super) fn require_current(conn: &Conn, migrations: &[Migration]) -> Result<i64, DbError> {
+    let known = migrations.last().map_or(0, |migration| migration.version);
+    match of(conn)? {
+        Identity::Empty => Err(DbError::NotInitialised(conn.path().to_owned())),
+        Identity::Ours(found) if found > known => Err(DbError::SchemaTooNew { found, known }),
+        Identity::Ours(found) if found < known => {
+            Err(DbError::SchemaTooOld { path: conn.path().to_owned(), found, known })
+        }
+        Identity::Ours(found) => Ok(found),
+    }
+}
+
+fn count(conn: &Conn, sql: &str) -> Result<i64, DbError> {
+    let mut found = 0;
+    conn.query(sql, &[], |row| {
+        found = row.get("n")?;
+        Ok::<_, DbError>(false)
+    })?;
+    Ok(found)
+}

@@ -1,0 +1,295 @@
+//! The engine: one connection, read and write transactions, and what makes a commit durable.
+//!
+//! Stores see [`ReadTx`], [`WriteTx`], [`Row`] and [`params!`](crate::params); nothing here knows the name of a table.
+
+mod create;
+mod error;
+mod identity;
+mod migrate;
+mod sqlite;
+mod value;
+
+use std::cell::Cell;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use create::{Prepared, prepare};
+pub use error::DbError;
+pub use migrate::{MIGRATIONS, Migration, newest};
+pub use value::{Column, Row, Value};
+
+use sqlite::{Begin, Conn};
+
+/// A writer that leaves at least this many frames in the log moves them into the database. Around 60 the cost of moving
+/// and the cost that every opener pays for reading the log again are balanced.
+const CHECKPOINT_FRAMES: usize = 60;
+
+/// An open database: one connection for the whole call.
+pub struct Db {
+    conn: Conn,
+    schema: i64,
+}
+
+impl Db {
+    /// Opens an existing, current database of ours.
+    ///
+    /// Never creates or changes a file, and leaves none behind when it refuses (K-09).
+    ///
+    /// # Errors
+    /// [`DbError`] saying what the file is instead: missing, empty, foreign, damaged, older, newer, a symlink.
+    pub fn open(path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
+        create::refuse_symlinks(path)?;
+        let conn = Conn::open(path, busy_timeout)?;
+        match identity::require_current(&conn, migrate::MIGRATIONS) {
+            Ok(schema) => Ok(Self { conn, schema }),
+            Err(err) => {
+                // A proper close takes away the log files that looking at the file may have made.
+                let _ = conn.close();
+                Err(err)
+            }
+        }
+    }
+
+    /// A private database in memory with the newest schema, for tests.
+    #[doc(hidden)]
+    pub fn in_memory() -> Result<Self, DbError> {
+        let conn = Conn::in_memory()?;
+        migrate::apply(&conn, migrate::MIGRATIONS, 0)?;
+        Ok(Self { conn, schema: newest() })
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        self.conn.path()
+    }
+
+    /// The schema version of the file.
+    pub fn schema(&self) -> i64 {
+        self.schema
+    }
+
+    /// Runs `f` over one snapshot of the database.
+    ///
+    /// # Errors
+    /// What `f` returns, or what the engine says.
+    pub fn read<T, E: From<DbError>>(&self, f: impl FnOnce(&ReadTx<'_>) -> Result<T, E>) -> Result<T, E> {
+        self.conn.begin(Begin::Deferred)?;
+        let out = f(&ReadTx { conn: &self.conn });
+        self.conn.rollback();
+        out
+    }
+
+    /// Runs `f` in one serialisable write transaction: all of it commits, or none of it does (K-02, K-04).
+    ///
+    /// `f` may run again after a serialisation failure of an engine that has those, so it must touch nothing but the
+    /// transaction. An `Err` rolls back; an expected negative that must be remembered is an `Ok`.
+    ///
+    /// # Errors
+    /// What `f` returns, or what the engine says.
+    ///
+    /// # Panics
+    /// In debug builds, if `f` changed rows and appended no event.
+    pub fn write<T, E: From<DbError>>(
+        &mut self,
+        mut f: impl FnMut(&WriteTx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        // The schema is parsed here and not while everybody waits for the lock.
+        self.conn.read_schema()?;
+        self.conn.begin(Begin::Immediate)?;
+        let tx = WriteTx { read: ReadTx { conn: &self.conn }, changed: Cell::new(0), events: Cell::new(0) };
+        let out = self.check_schema().map_err(E::from).and_then(|()| f(&tx));
+        let explained = tx.changed.get() == 0 || tx.events.get() > 0;
+        match out {
+            Ok(value) => {
+                debug_assert!(explained, "rows changed but no event was appended");
+                if let Err(err) = self.commit() {
+                    self.conn.rollback();
+                    return Err(err.into());
+                }
+                self.checkpoint_if_due()?;
+                Ok(value)
+            }
+            Err(err) => {
+                self.conn.rollback();
+                Err(err)
+            }
+        }
+    }
+
+    /// A newer program may have migrated the file between our opening it and our getting the lock.
+    fn check_schema(&self) -> Result<(), DbError> {
+        let found = self.conn.pragma("user_version")?;
+        if found > self.schema {
+            return Err(DbError::SchemaTooNew { found, known: newest() });
+        }
+        Ok(())
+    }
+
+    fn commit(&self) -> Result<(), DbError> {
+        self.sync_directory_if_log_empty()?;
+        crash_point("before_commit");
+        self.conn.commit()?;
+        crash_point("after_commit");
+        Ok(())
+    }
+
+    /// Makes the log's directory entry durable when the log is new.
+    ///
+    /// SQLite would do this once per process, which doubles the price of a commit; it is built without
+    /// (`SQLITE_DISABLE_DIRSYNC`). Under the write lock an empty log may be a file that a mere reader created a moment
+    /// ago; one with content was synced by whoever wrote first.
+    fn sync_directory_if_log_empty(&self) -> Result<(), DbError> {
+        let path = self.conn.path();
+        let Ok(log) = std::fs::metadata(side_file(path, "-wal")) else { return Ok(()) };
+        match path.parent() {
+            Some(parent) if log.len() == 0 => create::sync_directory(parent),
+            _ => Ok(()),
+        }
+    }
+
+    fn checkpoint_if_due(&mut self) -> Result<(), DbError> {
+        if self.conn.log_frames() < CHECKPOINT_FRAMES {
+            return Ok(());
+        }
+        self.conn.checkpoint()
+    }
+}
+
+/// A view of the database in which nothing changes until it ends.
+pub struct ReadTx<'a> {
+    conn: &'a Conn,
+}
+
+impl ReadTx<'_> {
+    /// Runs a query and hands each row to `each` as it comes, so that a million rows need no more memory than one.
+    /// `each` says whether to go on.
+    ///
+    /// # Errors
+    /// What `each` returns, or what the engine says.
+    pub fn for_each<E: From<DbError>>(
+        &self,
+        sql: &str,
+        params: &[Value],
+        each: impl FnMut(&Row) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        self.conn.query(sql, params, each)
+    }
+
+    /// Every row of a query, mapped.
+    ///
+    /// # Errors
+    /// What `map` returns, or what the engine says.
+    pub fn query<T, E: From<DbError>>(
+        &self,
+        sql: &str,
+        params: &[Value],
+        map: impl Fn(&Row) -> Result<T, E>,
+    ) -> Result<Vec<T>, E> {
+        let mut out = Vec::new();
+        self.for_each(sql, params, |row| {
+            out.push(map(row)?);
+            Ok::<_, E>(true)
+        })?;
+        Ok(out)
+    }
+
+    /// The first row of a query, mapped, if there is one.
+    ///
+    /// # Errors
+    /// What `map` returns, or what the engine says.
+    pub fn query_opt<T, E: From<DbError>>(
+        &self,
+        sql: &str,
+        params: &[Value],
+        map: impl Fn(&Row) -> Result<T, E>,
+    ) -> Result<Option<T>, E> {
+        let mut out = None;
+        self.for_each(sql, params, |row| {
+            out = Some(map(row)?);
+            Ok::<_, E>(false)
+        })?;
+        Ok(out)
+    }
+
+    /// The first cell of the first row: for counts, sums and questions of existence.
+    ///
+    /// # Errors
+    /// [`DbError`] when there is no row or the cell is of another type.
+    pub fn scalar<T: Column>(&self, sql: &str, params: &[Value]) -> Result<T, DbError> {
+        let first = |row: &Row| {
+            let (name, _) = row.cells().next().ok_or_else(|| DbError::Engine("no columns".to_owned()))?;
+            row.get(name)
+        };
+        self.query_opt(sql, params, first)?.ok_or_else(|| DbError::Engine(format!("no row from: {sql}")))
+    }
+}
+
+/// The one transaction of a command that writes. Derefs to [`ReadTx`].
+pub struct WriteTx<'a> {
+    read: ReadTx<'a>,
+    changed: Cell<usize>,
+    events: Cell<usize>,
+}
+
+impl<'a> Deref for WriteTx<'a> {
+    type Target = ReadTx<'a>;
+
+    fn deref(&self) -> &ReadTx<'a> {
+        &self.read
+    }
+}
+
+impl WriteTx<'_> {
+    /// Changes rows of which an event has to tell; answers how many.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub fn execute(&self, sql: &str, params: &[Value]) -> Result<usize, DbError> {
+        let changed = self.read.conn.execute(sql, params)?;
+        self.changed.set(self.changed.get() + changed);
+        Ok(changed)
+    }
+
+    /// Changes rows that are quiet by design (`store::quiet` lists them all); answers how many.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub fn execute_quiet(&self, sql: &str, params: &[Value]) -> Result<usize, DbError> {
+        self.read.conn.execute(sql, params)
+    }
+
+    /// Says that an event was appended in this transaction.
+    pub fn note_event(&self) {
+        self.events.set(self.events.get() + 1);
+    }
+}
+
+/// `<database>-wal`, `<database>-shm`, …
+fn side_file(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Ends the process where a crash test says so: `IC_TEST_CRASH=<point>` or `<point>:<n>` for the n-th time the point is
+/// passed. Debug builds only.
+fn crash_point(point: &str) {
+    #[cfg(debug_assertions)]
+    {
+        thread_local!(static PASSED: Cell<usize> = const { Cell::new(0) });
+        let Ok(wanted) = std::env::var("IC_TEST_CRASH") else { return };
+        let (name, nth) = wanted.split_once(':').unwrap_or((&wanted, "1"));
+        if name == point {
+            PASSED.set(PASSED.get() + 1);
+            if nth.parse() == Ok(PASSED.get()) {
+                std::process::abort();
+            }
+        }
+    }
+    #[cfg(not(debug_assertions))]
+    let _ = point;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,313 @@
+//! The only file that names the engine's library: connections, statements, pragmas, error mapping.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use rand::RngExt;
+use rusqlite::backup::Backup;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, ffi};
+
+use super::error::DbError;
+use super::value::{Row, Value};
+
+/// How a transaction begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Begin {
+    /// Takes the write lock now: nothing that was read can change before the commit (K-04).
+    Immediate,
+    /// One snapshot for several reads.
+    Deferred,
+}
+
+/// One connection.
+pub(super) struct Conn {
+    inner: Connection,
+    path: PathBuf,
+    /// Frames in the write-ahead log after the last commit, told by the engine.
+    frames: Arc<AtomicUsize>,
+    busy_timeout: Duration,
+}
+
+impl Conn {
+    /// Opens an existing file; never creates one.
+    pub(super) fn open(path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
+        // NO_MUTEX: one connection, one thread. The path is absolute, so it is never taken for a URI.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let inner = Connection::open_with_flags(path, flags).map_err(|err| map(path, err))?;
+        Self::set_up(inner, path, busy_timeout)
+    }
+
+    /// A private database in memory, for tests.
+    pub(super) fn in_memory() -> Result<Self, DbError> {
+        let path = Path::new(":memory:");
+        Self::set_up(Connection::open_in_memory().map_err(|err| map(path, err))?, path, Duration::ZERO)
+    }
+
+    fn set_up(inner: Connection, path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
+        let frames = Arc::new(AtomicUsize::new(0));
+        let mut conn = Self { inner, path: path.to_owned(), frames: Arc::clone(&frames), busy_timeout };
+        conn.wait_when_busy()?;
+        // The hook replaces the engine's own checkpointing: `Db` decides when (design rule: by the writer that sees
+        // enough frames, and only if nobody is in the way).
+        let hook = move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
+            frames.store(usize::try_from(pages).unwrap_or(0), Ordering::Relaxed);
+            Ok(())
+        };
+        conn.inner.wal_hook(Some(hook)).map_err(|err| map(path, err))?;
+        // Foreign keys hold on every connection, whatever the library was built with (RT-01).
+        conn.inner
+            .set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)
+            .map_err(|err| map(path, err))?;
+        Ok(conn)
+    }
+
+    /// Sleeps between attempts to get a lock: uniformly random, from about 1 to 10 ms, so that no waiter starves, until
+    /// the busy timeout is over.
+    fn wait_when_busy(&mut self) -> Result<(), DbError> {
+        let limit = self.busy_timeout;
+        if limit.is_zero() {
+            return self.never_wait();
+        }
+        let mut since = Instant::now();
+        let wait = move |attempt: i32| {
+            if attempt == 0 {
+                since = Instant::now();
+            }
+            let left = limit.saturating_sub(since.elapsed());
+            let most = u64::try_from(attempt.clamp(0, 9)).unwrap_or(0) * 1_000 + 1_500;
+            let pause = Duration::from_micros(rand::rng().random_range(500..=most));
+            std::thread::sleep(pause.min(left));
+            !left.is_zero()
+        };
+        self.inner.busy_handler(Some(wait)).map_err(|err| map(&self.path, err))
+    }
+
+    fn never_wait(&mut self) -> Result<(), DbError> {
+        self.inner.busy_handler(None::<fn(i32) -> bool>).map_err(|err| map(&self.path, err))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn begin(&self, begin: Begin) -> Result<(), DbError> {
+        self.batch(match begin {
+            Begin::Immediate => "BEGIN IMMEDIATE",
+            Begin::Deferred => "BEGIN",
+        })
+    }
+
+    pub(super) fn commit(&self) -> Result<(), DbError> {
+        self.batch("COMMIT")
+    }
+
+    /// Gives the transaction up. A failure here means that the engine has already done it.
+    pub(super) fn rollback(&self) {
+        if !self.inner.is_autocommit() {
+            let _ = self.inner.execute_batch("ROLLBACK");
+        }
+    }
+
+    pub(super) fn batch(&self, sql: &str) -> Result<(), DbError> {
+        self.inner.execute_batch(sql).map_err(|err| map(&self.path, err))
+    }
+
+    /// Prepares and drops a statement, which makes the engine read the whole schema.
+    pub(super) fn read_schema(&self) -> Result<(), DbError> {
+        self.inner
+            .prepare("SELECT 1 FROM sqlite_schema LIMIT 0")
+            .map(drop)
+            .map_err(|err| map(&self.path, err))
+    }
+
+    pub(super) fn execute(&self, sql: &str, params: &[Value]) -> Result<usize, DbError> {
+        debug_assert!(numbered_in_order(sql), "parameters must first appear in the order $1, $2, …: {sql}");
+        let mut statement = self.inner.prepare_cached(sql).map_err(|err| map(&self.path, err))?;
+        statement.execute(rusqlite::params_from_iter(params)).map_err(|err| map(&self.path, err))
+    }
+
+    /// Runs a query and hands each row to `each`, which says whether to go on.
+    pub(super) fn query<E: From<DbError>>(
+        &self,
+        sql: &str,
+        params: &[Value],
+        mut each: impl FnMut(&Row) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        debug_assert!(numbered_in_order(sql), "parameters must first appear in the order $1, $2, …: {sql}");
+        let failed = |err| E::from(map(&self.path, err));
+        let mut statement = self.inner.prepare_cached(sql).map_err(failed)?;
+        let columns: Rc<[String]> = statement.column_names().map(ToOwned::to_owned).collect();
+        let mut rows = statement.query(rusqlite::params_from_iter(params)).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let mut values = Vec::with_capacity(columns.len());
+            for at in 0..columns.len() {
+                values.push(cell(row.get_ref(at).map_err(failed)?, &columns[at])?);
+            }
+            if !each(&Row::new(Rc::clone(&columns), values))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn pragma(&self, name: &str) -> Result<i64, DbError> {
+        self.inner.pragma_query_value(None, name, |row| row.get(0)).map_err(|err| map(&self.path, err))
+    }
+
+    pub(super) fn set_pragma(&self, name: &str, value: i64) -> Result<(), DbError> {
+        self.inner.pragma_update(None, name, value).map_err(|err| map(&self.path, err))
+    }
+
+    /// Switches the file to a write-ahead log; the mode is kept in the file. Retried, because SQLite does not call the
+    /// busy handler for this one.
+    pub(super) fn use_wal(&self) -> Result<(), DbError> {
+        let deadline = Instant::now() + self.busy_timeout;
+        loop {
+            let set = self
+                .inner
+                .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0));
+            match set.map_err(|err| map(&self.path, err)) {
+                Ok(mode) if mode == "wal" => return Ok(()),
+                Ok(mode) => return Err(DbError::Engine(format!("journal mode stayed {mode}, wanted wal"))),
+                Err(DbError::Busy) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Err(err) => return Err(err),
+            }
+        }
+    }
+
+    /// Frames in the log after the last commit of this connection.
+    pub(super) fn log_frames(&self) -> usize {
+        self.frames.load(Ordering::Relaxed)
+    }
+
+    /// Moves the log into the database and empties it, unless somebody is in the way: then it is left for a later
+    /// writer, without waiting and without an error.
+    pub(super) fn checkpoint(&mut self) -> Result<(), DbError> {
+        self.never_wait()?;
+        let outcome = self.inner.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        self.wait_when_busy()?;
+        match outcome.map_err(|err| map(&self.path, err)) {
+            Ok(_) | Err(DbError::Busy) => Ok(()),
+            Err(err) => Err(err),
+        }
+    }
+
+    /// Copies the whole database, log included, into the existing file `to`, through the engine (K-10).
+    pub(super) fn backup_to(&self, to: &Path) -> Result<(), DbError> {
+        let mut target =
+            Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|err| map(to, err))?;
+        let backup = Backup::new(&self.inner, &mut target).map_err(|err| map(to, err))?;
+        backup.run_to_completion(1000, Duration::from_millis(5), None).map_err(|err| map(to, err))?;
+        drop(backup);
+        target.close().map_err(|(_, err)| map(to, err))
+    }
+
+    /// Closes the connection properly: the last one out moves the log into the database and removes it.
+    pub(super) fn close(self) -> Result<(), DbError> {
+        self.inner.close().map_err(|(_, err)| map(&self.path, err))
+    }
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Self::Null => ToSqlOutput::Borrowed(ValueRef::Null),
+            Self::Int(number) => ToSqlOutput::Borrowed(ValueRef::Integer(*number)),
+            Self::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+        })
+    }
+}
+
+fn cell(value: ValueRef<'_>, column: &str) -> Result<Value, DbError> {
+    let wrong = |problem: String| DbError::Decode { column: column.to_owned(), problem };
+    match value {
+        ValueRef::Null => Ok(Value::Null),
+        ValueRef::Integer(number) => Ok(Value::Int(number)),
+        ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Value::Text(text.to_owned())),
+            Err(err) => Err(wrong(err.to_string())),
+        },
+        ValueRef::Real(number) => Err(wrong(format!("unexpected real number {number}"))),
+        ValueRef::Blob(bytes) => Err(wrong(format!("unexpected blob of {} bytes", bytes.len()))),
+    }
+}
+
+/// SQLite numbers `$n` by first use, whatever the digit: only in this order do both engines agree.
+fn numbered_in_order(sql: &str) -> bool {
+    let mut highest = 0;
+    sql.split('$').skip(1).all(|rest| {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let number: usize = rest[..digits].parse().unwrap_or(0);
+        let in_order = number >= 1 && number <= highest + 1;
+        highest = highest.max(number);
+        in_order
+    })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` wants")]
+fn map(path: &Path, err: rusqlite::Error) -> DbError {
+    let rusqlite::Error::SqliteFailure(failure, message) = &err else {
+        return DbError::Engine(err.to_string());
+    };
+    let said = message.clone().unwrap_or_else(|| failure.to_string());
+    match failure.code {
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => DbError::Busy,
+        ErrorCode::NotADatabase => DbError::NotADatabase(path.to_owned()),
+        ErrorCode::DatabaseCorrupt => DbError::Corrupt(said),
+        ErrorCode::DiskFull => DbError::Full,
+        ErrorCode::ReadOnly => DbError::ReadOnly(path.to_owned()),
+        ErrorCode::CannotOpen => why_unopenable(path, said),
+        ErrorCode::ConstraintViolation => DbError::Constraint(said),
+        ErrorCode::SystemIoFailure if failure.extended_code == ffi::SQLITE_IOERR_WRITE => DbError::Engine(
+            format!("{said} (a write failed: is the disk full or a file size limit reached?)"),
+        ),
+        _ => DbError::Engine(said),
+    }
+}
+
+/// SQLite says only "unable to open database file": look for the reason.
+fn why_unopenable(path: &Path, said: String) -> DbError {
+    match path.metadata() {
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => DbError::Missing(path.to_owned()),
+        Ok(found) if found.is_dir() => DbError::NotADatabase(path.to_owned()),
+        // The file is there, so it is the log beside it that could not be made.
+        Ok(_) => DbError::ReadOnly(path.to_owned()),
+        Err(err) if err.kind() == std::io::ErrorKind::PermissionDenied => DbError::ReadOnly(path.to_owned()),
+        Err(_) => DbError::Engine(said),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_out_of_order_are_caught() {
+        assert!(numbered_in_order("SELECT $1, $2, $1, $3"));
+        assert!(numbered_in_order("SELECT 1"));
+        assert!(!numbered_in_order("SELECT $2, $1"));
+        assert!(!numbered_in_order("SELECT $1, $3"));
+    }
+
+    #[test]
+    fn no_wait_means_no_wait() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("t.db");
+        std::fs::write(&path, "").unwrap();
+        let holder = Conn::open(&path, Duration::ZERO).unwrap();
+        holder.batch("CREATE TABLE t(a)").unwrap();
+        holder.begin(Begin::Immediate).unwrap();
+        let at_once = Conn::open(&path, Duration::ZERO).unwrap();
+        assert!(matches!(at_once.begin(Begin::Immediate), Err(DbError::Busy)));
+        let patient = Conn::open(&path, Duration::from_millis(50)).unwrap();
+        let since = Instant::now();
+        assert!(matches!(patient.begin(Begin::Immediate), Err(DbError::Busy)));
+        assert!(since.elapsed() >= Duration::from_millis(50));
+    }
+}

@@ -1,0 +1,167 @@
+//! What goes into a statement and what comes out, without naming an engine.
+
+use std::rc::Rc;
+
+use super::error::DbError;
+use crate::domain::action::{ActionMode, ActionType};
+use crate::domain::agent::AgentStatus;
+use crate::domain::artifact::ArtifactStatus;
+use crate::domain::dispatch::DispatchStatus;
+use crate::domain::event::{Origin, Source};
+use crate::domain::ids::{AgentId, ArtifactId, DispatchId, RunId};
+use crate::domain::phase::{Chain, Phase};
+use crate::domain::run::RunStatus;
+
+/// One cell, or one bound parameter. Booleans are 0 and 1, times are integers, JSON is text.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// No value.
+    Null,
+    /// A 64-bit integer.
+    Int(i64),
+    /// UTF-8 text.
+    Text(String),
+}
+
+impl Value {
+    /// The value as JSON: text stays text, also where it holds JSON.
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Null => serde_json::Value::Null,
+            Self::Int(number) => (*number).into(),
+            Self::Text(text) => text.as_str().into(),
+        }
+    }
+}
+
+/// A type that a column can hold.
+pub trait Column: Sized {
+    /// The cell that stands for the value.
+    fn encode(&self) -> Value;
+    /// Reads a cell back, or says what is wrong with it.
+    fn decode(value: &Value) -> Result<Self, String>;
+}
+
+impl Column for i64 {
+    fn encode(&self) -> Value {
+        Value::Int(*self)
+    }
+    fn decode(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Int(number) => Ok(*number),
+            other => Err(format!("expected an integer, found {other:?}")),
+        }
+    }
+}
+
+impl Column for bool {
+    fn encode(&self) -> Value {
+        Value::Int(i64::from(*self))
+    }
+    fn decode(value: &Value) -> Result<Self, String> {
+        i64::decode(value).map(|number| number != 0)
+    }
+}
+
+impl Column for String {
+    fn encode(&self) -> Value {
+        Value::Text(self.clone())
+    }
+    fn decode(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Text(text) => Ok(text.clone()),
+            other => Err(format!("expected text, found {other:?}")),
+        }
+    }
+}
+
+impl<T: Column> Column for Option<T> {
+    fn encode(&self) -> Value {
+        self.as_ref().map_or(Value::Null, Column::encode)
+    }
+    fn decode(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Null => Ok(None),
+            some => T::decode(some).map(Some),
+        }
+    }
+}
+
+/// Stores a type as the text that `Display` writes and `FromStr` reads back.
+macro_rules! text_column {
+    ($($name:ty),+ $(,)?) => {$(
+        impl Column for $name {
+            fn encode(&self) -> Value {
+                Value::Text(self.to_string())
+            }
+            fn decode(value: &Value) -> Result<Self, String> {
+                match value {
+                    Value::Text(text) => text.parse().map_err(|err| format!("{err}")),
+                    other => Err(format!("expected text, found {other:?}")),
+                }
+            }
+        }
+    )+};
+}
+
+text_column!(
+    RunId,
+    AgentId,
+    ArtifactId,
+    DispatchId,
+    Phase,
+    RunStatus,
+    AgentStatus,
+    ArtifactStatus,
+    DispatchStatus,
+    ActionMode,
+    ActionType,
+    Origin,
+    Source,
+);
+
+impl Column for Chain {
+    fn encode(&self) -> Value {
+        Value::Text(self.to_json())
+    }
+    fn decode(value: &Value) -> Result<Self, String> {
+        String::decode(value)?.parse().map_err(|err| format!("{err}"))
+    }
+}
+
+/// One row of an answer, read by column name.
+#[derive(Debug)]
+pub struct Row {
+    columns: Rc<[String]>,
+    values: Vec<Value>,
+}
+
+impl Row {
+    pub(super) fn new(columns: Rc<[String]>, values: Vec<Value>) -> Self {
+        Self { columns, values }
+    }
+
+    /// The cell called `name`, decoded.
+    ///
+    /// # Errors
+    /// [`DbError::Decode`] naming the column if its content is not what the type expects.
+    pub fn get<T: Column>(&self, name: &str) -> Result<T, DbError> {
+        let at = self.columns.iter().position(|column| column == name);
+        let value = at.and_then(|at| self.values.get(at)).ok_or_else(|| DbError::Decode {
+            column: name.to_owned(),
+            problem: "there is no such column".to_owned(),
+        })?;
+        T::decode(value).map_err(|problem| DbError::Decode { column: name.to_owned(), problem })
+    }
+
+    /// Every column with its cell, in the statement's order.
+    pub fn cells(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.columns.iter().map(String::as_str).zip(&self.values)
+    }
+}
+
+/// The parameters of a statement, `$1` first.
+#[macro_export]
+macro_rules! params {
+    ($($value:expr),* $(,)?) => { &[$($crate::db::Column::encode(&$value)),*] };
+}

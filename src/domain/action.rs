@@ -1,0 +1,93 @@
+//! Actions: what the caller is asked to do when a run enters a phase.
+
+use serde_json::Value;
+
+use super::ids::RunId;
+use super::phase::Phase;
+
+words!(
+    /// Who carries an action out.
+    ActionMode, "action mode" {
+        /// A person at the keyboard.
+        Interactive = "interactive",
+        /// An agent on its own.
+        Autonomous = "autonomous",
+        /// Either.
+        Both = "both",
+    }
+);
+
+words!(
+    /// What an action is.
+    ActionType, "action type" {
+        /// A command to type.
+        Command = "command",
+        /// A child to start.
+        Spawn = "spawn",
+        /// A hook to call.
+        Hook = "hook",
+    }
+);
+
+/// A row of `phase_actions`.
+#[derive(Clone, Debug)]
+pub struct Action {
+    /// Number, drawn by the database.
+    pub id: i64,
+    /// The run it belongs to.
+    pub run_id: RunId,
+    /// The phase that triggers it.
+    pub phase: Phase,
+    /// What it is.
+    pub action_type: ActionType,
+    /// What to run.
+    pub command: String,
+    /// Arguments: text, meant as JSON, with `${…}` templates.
+    pub args: Option<String>,
+    /// Who carries it out.
+    pub mode: ActionMode,
+    /// Order within the phase, lowest first.
+    pub priority: i64,
+}
+
+/// Fills the templates `${artifact:TYPE}`, `${run_id}` and `${project_dir}` in `args`.
+///
+/// `lookup` answers for the name between the braces; what it does not know stays as it is. Values are escaped for the
+/// inside of a JSON string, so a path with quotes cannot break out of its argument.
+pub fn fill_templates(args: &str, mut lookup: impl FnMut(&str) -> Option<String>) -> String {
+    let mut out = String::with_capacity(args.len());
+    let mut rest = args;
+    while let Some(start) = rest.find("${") {
+        let (before, from) = rest.split_at(start);
+        out.push_str(before);
+        let Some(end) = from.find('}') else {
+            rest = from;
+            break;
+        };
+        match lookup(&from[2..end]) {
+            Some(value) => {
+                let quoted = Value::from(value).to_string();
+                out.push_str(&quoted[1..quoted.len() - 1]);
+            }
+            None => out.push_str(&from[..=end]),
+        }
+        rest = &from[end + 1..];
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_are_filled_and_escaped() {
+        let filled = fill_templates(r#"["${artifact:plan}","${run_id}","${x}","${"]"#, |name| match name {
+            "artifact:plan" => Some(r#"a "b".md"#.into()),
+            "run_id" => Some("r1".into()),
+            _ => None,
+        });
+        assert_eq!(filled, r#"["a \"b\".md","r1","${x}","${"]"#);
+    }
+}

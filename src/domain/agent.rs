@@ -1,0 +1,39 @@
+//! Agents: who works on a run.
+
+use super::ids::{AgentId, DispatchId, RunId};
+use super::phase::Phase;
+
+words!(
+    /// What an agent is doing. Any status may follow any other.
+    AgentStatus, "agent status" {
+        /// At work.
+        Active = "active",
+        /// Done.
+        Completed = "completed",
+        /// Given up, or overtaken by a rollback or a cancel.
+        Failed = "failed",
+    }
+);
+
+/// A row of `run_agents`.
+#[derive(Clone, Debug)]
+pub struct Agent {
+    /// Identifier.
+    pub id: AgentId,
+    /// The run it works on.
+    pub run_id: RunId,
+    /// Kind of agent, free text.
+    pub agent_type: String,
+    /// Name, free text.
+    pub name: Option<String>,
+    /// What it is doing.
+    pub status: AgentStatus,
+    /// The phase it was added in (RB-10).
+    pub phase: Phase,
+    /// The child process that it runs in.
+    pub dispatch_id: Option<DispatchId>,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// Unix seconds.
+    pub updated_at: i64,
+}

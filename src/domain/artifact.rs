@@ -1,0 +1,37 @@
+//! Artifacts: what a run produced.
+
+use super::ids::{ArtifactId, DispatchId, RunId};
+use super::phase::Phase;
+
+words!(
+    /// Whether an artifact still counts.
+    ArtifactStatus, "artifact status" {
+        /// Counted by gates and templates.
+        Active = "active",
+        /// Kept and listed, but no longer counted (RB-03).
+        RolledBack = "rolled_back",
+    }
+);
+
+/// A row of `run_artifacts`.
+#[derive(Clone, Debug)]
+pub struct Artifact {
+    /// Identifier.
+    pub id: ArtifactId,
+    /// The run that produced it.
+    pub run_id: RunId,
+    /// The phase it is filed under.
+    pub phase: Phase,
+    /// Path as the caller gave it.
+    pub path: String,
+    /// Kind of artifact, free text.
+    pub kind: String,
+    /// `sha256:<hex>` of the file, when it could be read.
+    pub content_hash: Option<String>,
+    /// Whether it still counts.
+    pub status: ArtifactStatus,
+    /// The dispatch that made it.
+    pub dispatch_id: Option<DispatchId>,
+    /// Unix seconds.
+    pub created_at: i64,
+}

@@ -1,0 +1,112 @@
+//! Dispatches: child processes and what is known of them.
+
+use super::ids::DispatchId;
+use super::phase::Phase;
+
+words!(
+    /// Where a dispatch stands. The last four are terminal and never change.
+    DispatchStatus, "dispatch status" {
+        /// Recorded, no process yet.
+        Spawned = "spawned",
+        /// Its process runs.
+        Running = "running",
+        /// Ended well.
+        Completed = "completed",
+        /// Ended badly.
+        Failed = "failed",
+        /// Ended by its time limit.
+        Timeout = "timeout",
+        /// Called off.
+        Cancelled = "cancelled",
+    }
+);
+
+impl DispatchStatus {
+    /// Whether the dispatch is over.
+    pub fn is_terminal(self) -> bool {
+        !matches!(self, Self::Spawned | Self::Running)
+    }
+}
+
+/// Which process a record means: never a bare pid, which the system hands out again (DI-03).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessKey {
+    /// Process id.
+    pub pid: i64,
+    /// When it started, in the unit of its operating system.
+    pub start_time: i64,
+    /// Which boot of the machine.
+    pub boot_id: String,
+    /// Which machine.
+    pub host: String,
+}
+
+/// Tokens used, as reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tokens {
+    /// Read by the model.
+    pub input: i64,
+    /// Written by the model.
+    pub output: i64,
+    /// Read from a cache; `None` where nobody said.
+    pub cache: Option<i64>,
+}
+
+/// A row of `dispatches`.
+#[derive(Clone, Debug)]
+pub struct Dispatch {
+    /// Identifier.
+    pub id: DispatchId,
+    /// Kind of agent, free text.
+    pub agent_type: String,
+    /// Where it stands.
+    pub status: DispatchStatus,
+    /// Where it works.
+    pub project_dir: String,
+    /// The prompt that it was given.
+    pub prompt_file: Option<String>,
+    /// Where it writes its answer.
+    pub output_file: Option<String>,
+    /// Name, free text.
+    pub name: Option<String>,
+    /// Model, free text.
+    pub model: Option<String>,
+    /// Grouping: the run's id, or the run's own scope.
+    pub scope_id: Option<String>,
+    /// The phase that its run was in at the start (RB-15).
+    pub run_phase: Option<Phase>,
+    /// Free text of the caller's.
+    pub parent_id: Option<String>,
+    /// The dispatch that started this one.
+    pub parent_dispatch_id: Option<DispatchId>,
+    /// 0 for one started by hand, the parent's depth + 1 otherwise.
+    pub spawn_depth: i64,
+    /// Its process.
+    pub process: Option<ProcessKey>,
+    /// Counters reported by the child.
+    pub turns: i64,
+    /// Counters reported by the child.
+    pub commands: i64,
+    /// Counters reported by the child.
+    pub messages: i64,
+    /// Tokens used.
+    pub tokens: Tokens,
+    /// What a reviewer said: `pass`, `warn`, `fail`, `reject`, …
+    pub verdict_status: Option<String>,
+    /// One sentence to go with it.
+    pub verdict_summary: Option<String>,
+    /// Exit status of the process.
+    pub exit_code: Option<i64>,
+    /// Why it ended badly.
+    pub error_message: Option<String>,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// Unix seconds.
+    pub started_at: Option<i64>,
+    /// Unix seconds.
+    pub completed_at: Option<i64>,
+    /// Unix seconds since when its process is to be stopped and has not been seen gone (RB-16).
+    pub stop_requested_at: Option<i64>,
+    /// Unix seconds of the first polite signal.
+    pub stop_signalled_at: Option<i64>,
+}

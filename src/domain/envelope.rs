@@ -1,0 +1,46 @@
+//! The envelope of an event: under which policy, by whom, in which trace, from what to what.
+
+use serde_json::{Map, Value, json};
+
+use super::time::Stamp;
+
+/// What differs between the writers of events.
+#[derive(Clone, Copy, Debug)]
+pub struct Writer<'a> {
+    /// The rules that were applied.
+    pub policy_version: &'static str,
+    /// The part of the kernel that wrote.
+    pub caller_identity: &'static str,
+    /// What it may touch.
+    pub capability_scope: &'a str,
+    /// The trace when the caller has none.
+    pub trace_id: &'a str,
+    /// The start of the span's name when the caller has none; the time follows.
+    pub span: &'a str,
+    /// The parent span when the caller has none.
+    pub parent_span_id: Option<&'a str>,
+    /// What the change started from.
+    pub input: &'a str,
+    /// What it led to.
+    pub output: &'a str,
+}
+
+/// Builds the envelope; empty parts are left out, the caller's own trace comes first.
+pub fn build(writer: &Writer<'_>, stamp: &Stamp) -> Map<String, Value> {
+    let trace = &stamp.trace;
+    let span = format!("{}:{}", writer.span, stamp.nanos());
+    let parent = trace.parent_span_id.as_deref().or(writer.parent_span_id);
+    let texts = [
+        ("policy_version", Some(writer.policy_version)),
+        ("caller_identity", Some(writer.caller_identity)),
+        ("capability_scope", Some(writer.capability_scope)),
+        ("trace_id", Some(trace.trace_id.as_deref().unwrap_or(writer.trace_id))),
+        ("span_id", Some(trace.span_id.as_deref().unwrap_or(&span))),
+        ("parent_span_id", parent),
+    ];
+    let refs = [("input_artifact_refs", writer.input), ("output_artifact_refs", writer.output)];
+    let texts =
+        texts.into_iter().filter_map(|(key, text)| Some((key, text.filter(|t| !t.is_empty())?.into())));
+    let refs = refs.into_iter().filter(|(_, text)| !text.is_empty()).map(|(key, text)| (key, json!([text])));
+    texts.chain(refs).map(|(key, value): (&str, Value)| (key.to_owned(), value)).collect()
+}

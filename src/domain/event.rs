@@ -1,0 +1,161 @@
+//! Events: the one append-only log of everything that happened (K-03).
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde_json::{Map, Value};
+
+use super::ids::RunId;
+
+words!(
+    /// Who wrote an event.
+    Origin, "event origin" {
+        /// The kernel itself, in the transaction of the change it tells of.
+        Kernel = "kernel",
+        /// A caller who recorded it.
+        External = "external",
+    }
+);
+
+/// What part of the kernel an event is about: a word of `[a-z][a-z0-9_-]*`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(transparent)]
+pub struct Source(std::borrow::Cow<'static, str>);
+
+impl Source {
+    /// Phase changes and settings of a run.
+    pub const PHASE: Self = Self::kernel("phase");
+    /// Creation of runs.
+    pub const RUN: Self = Self::kernel("run");
+    /// Agents of a run.
+    pub const AGENT: Self = Self::kernel("agent");
+    /// Artifacts of a run.
+    pub const ARTIFACT: Self = Self::kernel("artifact");
+    /// Actions of a run.
+    pub const ACTION: Self = Self::kernel("action");
+    /// Dispatches.
+    pub const DISPATCH: Self = Self::kernel("dispatch");
+
+    const fn kernel(word: &'static str) -> Self {
+        Self(std::borrow::Cow::Borrowed(word))
+    }
+
+    /// The word.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Source {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let plain = text.bytes().enumerate().all(|(at, b)| {
+            b.is_ascii_lowercase() || (at > 0 && (b.is_ascii_digit() || b == b'_' || b == b'-'))
+        });
+        if plain && !text.is_empty() {
+            Ok(Self(std::borrow::Cow::Owned(text.to_owned())))
+        } else {
+            Err(format!("invalid event source \"{text}\" (must match [a-z][a-z0-9_-]*)"))
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An event before it has a number.
+///
+/// `data` holds what a consumer needs without reading tables. Of a kernel event that changed a row, `data.new` is the
+/// row's columns after the change (all of them for a new row, `null` for a removed one) and `data.old` the same columns
+/// before it: folding the kernel's events gives the tables (K-02).
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// The run it belongs to, if any.
+    pub run_id: Option<RunId>,
+    /// What part of the kernel.
+    pub source: Source,
+    /// What happened, one word.
+    pub kind: String,
+    /// What it happened to: the id of a run, agent, artifact, action or dispatch.
+    pub subject: String,
+    /// State before; for phase events, the phase.
+    pub from: String,
+    /// State after.
+    pub to: String,
+    /// Why, in the caller's words or as evidence.
+    pub reason: Option<String>,
+    /// Everything else.
+    pub data: Map<String, Value>,
+    /// Who asked, under which policy, in which trace.
+    pub envelope: Map<String, Value>,
+}
+
+/// An event as stored.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Its number: one gapless sequence over all sources, in commit order.
+    pub id: i64,
+    /// Unix milliseconds.
+    pub at_ms: i64,
+    /// Who wrote it.
+    pub origin: Origin,
+    /// The run it belongs to, if any.
+    pub run_id: Option<RunId>,
+    /// What part of the kernel.
+    pub source: Source,
+    /// What happened.
+    pub kind: String,
+    /// What it happened to.
+    pub subject: String,
+    /// State before.
+    pub from: String,
+    /// State after.
+    pub to: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Everything else, JSON text as stored.
+    pub data: Option<String>,
+    /// Who asked, JSON text as stored.
+    pub envelope: Option<String>,
+    /// The chain's digest up to and including this event.
+    pub hash: String,
+}
+
+impl Event {
+    /// Unix seconds.
+    pub fn secs(&self) -> i64 {
+        self.at_ms.div_euclid(1000)
+    }
+
+    /// `data`, decoded; an empty object where there is none or it is not an object.
+    pub fn data(&self) -> Map<String, Value> {
+        self.data.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+
+    /// Whether the event moved its run to another phase (PH-02).
+    pub fn moves(&self) -> bool {
+        self.source == Source::PHASE && MOVING.contains(&self.kind.as_str())
+    }
+}
+
+/// The phase events that move a run.
+pub const MOVING: [&str; 4] = ["advance", "override", "rollback", "undo"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_plain_words() {
+        for good in ["phase", "a", "my-tool_2"] {
+            assert_eq!(good.parse::<Source>().unwrap().as_str(), good);
+        }
+        for bad in ["", "A", "1a", "-a", "a b", "é"] {
+            assert!(bad.parse::<Source>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! A run: one piece of work on its way through a chain of phases.
+
+use super::budget::Budget;
+use super::ids::RunId;
+use super::phase::{Chain, Phase};
+use super::rules::GateRules;
+
+words!(
+    /// Where a run stands. All but `active` are terminal; rollback alone may leave one, `completed` (RB-02).
+    RunStatus, "run status" {
+        /// Under way.
+        Active = "active",
+        /// Reached the last phase.
+        Completed = "completed",
+        /// Called off by `run cancel`.
+        Cancelled = "cancelled",
+        /// Given up.
+        Failed = "failed",
+    }
+);
+
+impl RunStatus {
+    /// Whether the run is over.
+    pub fn is_terminal(self) -> bool {
+        self != Self::Active
+    }
+}
+
+/// A row of `runs`.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Identifier.
+    pub id: RunId,
+    /// The project's directory as the caller knows it (absolute, symlinks kept); empty for a portfolio.
+    pub project_dir: String,
+    /// What the run is for.
+    pub goal: String,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// The phase it is in.
+    pub phase: Phase,
+    /// Size of the work, 1 to 5.
+    pub complexity: i64,
+    /// Whether automatic skips are off.
+    pub force_full: bool,
+    /// Whether `advance` moves without a skip reason.
+    pub auto_advance: bool,
+    /// Unix seconds of creation.
+    pub created_at: i64,
+    /// Unix seconds of the last change.
+    pub updated_at: i64,
+    /// Unix seconds of the end, for a terminal run.
+    pub completed_at: Option<i64>,
+    /// The caller's own grouping, also used by verdict checks.
+    pub scope_id: Option<String>,
+    /// Free JSON object, as text (CL-04).
+    pub metadata: Option<String>,
+    /// The run's own chain; `None` means the default one.
+    pub phases: Option<Chain>,
+    /// Tokens that the run may use.
+    pub token_budget: Option<i64>,
+    /// Percentage of the budget from which a warning is due.
+    pub budget_warn_pct: i64,
+    /// The portfolio that the run belongs to.
+    pub parent_run_id: Option<RunId>,
+    /// A goal kept elsewhere.
+    pub goal_id: Option<String>,
+    /// Most dispatches at a time, 0 for no limit.
+    pub max_dispatches: i64,
+    /// Whether the budget is a gate.
+    pub budget_enforce: bool,
+    /// Most agents ever, 0 for no limit.
+    pub max_agents: i64,
+    /// The run's own gate rules.
+    pub gate_rules: Option<GateRules>,
+}
+
+impl Run {
+    /// The chain that the run walks.
+    pub fn chain(&self) -> Chain {
+        self.phases.clone().unwrap_or_default()
+    }
+
+    /// Whether this is a portfolio: a parent without a project of its own.
+    pub fn is_portfolio(&self) -> bool {
+        self.project_dir.is_empty()
+    }
+
+    /// The token budget with its warning threshold.
+    pub fn budget(&self) -> Option<Budget> {
+        self.token_budget.map(|tokens| Budget { tokens, warn_pct: self.budget_warn_pct })
+    }
+}

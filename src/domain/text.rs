@@ -1,0 +1,69 @@
+//! Small rules about text: what may be stored, and how it is shown on one line.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+/// Text that is empty where something must be said.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must not be empty")]
+pub struct Empty;
+
+/// Text with at least one character that is not white space: a goal, a reason, a path.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Required(String);
+
+impl Required {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Required {
+    type Err = Empty;
+
+    fn from_str(text: &str) -> Result<Self, Empty> {
+        if text.trim().is_empty() { Err(Empty) } else { Ok(Self(text.to_owned())) }
+    }
+}
+
+impl fmt::Display for Required {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The text with every control character (a tab, a newline, an escape) and every direction mark replaced by a space, so
+/// that it can never break a line-oriented output (K-08). JSON output keeps the text as stored.
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    if text.chars().any(breaks_a_line) {
+        Cow::Owned(text.chars().map(|c| if breaks_a_line(c) { ' ' } else { c }).collect())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+fn breaks_a_line(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// K-08
+    #[test]
+    fn one_line_has_no_control_characters() {
+        assert_eq!(one_line("plain → text"), "plain → text");
+        assert_eq!(one_line("a\tb\nc\u{1b}[31m\u{202e}d"), "a b c [31m d");
+    }
+
+    #[test]
+    fn blank_text_is_not_something_said() {
+        assert_eq!(" \t".parse::<Required>(), Err(Empty));
+        assert_eq!(" x ".parse::<Required>().unwrap().as_str(), " x ");
+    }
+}

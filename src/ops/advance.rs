@@ -1,0 +1,135 @@
+//! Advance: the next phase, if the gate lets the run through.
+
+use serde_json::{Map, json};
+
+use super::OpsError;
+use super::gate::{self, Terms};
+use crate::db::WriteTx;
+use crate::domain::gate::Verdict;
+use crate::domain::ids::RunId;
+use crate::domain::phase::{Phase, Step};
+use crate::domain::run::{Run, RunStatus};
+use crate::domain::time::Stamp;
+use crate::store;
+use crate::store::phase::{PhaseEvent, Place};
+
+/// What the caller asks for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The run.
+    pub id: RunId,
+    /// The phase that the caller believes it is in (PH-01).
+    pub expect: Option<Phase>,
+    /// How the gate is looked at.
+    pub terms: Terms,
+    /// Why the run moves although it does not advance by itself.
+    pub skip_reason: Option<String>,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The run is in the next phase.
+    Advanced,
+    /// The gate stayed shut.
+    Blocked,
+    /// The run does not advance by itself.
+    Paused,
+}
+
+/// An advance, as recorded.
+#[derive(Clone, Debug)]
+pub struct Advance {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The run as it was before.
+    pub run: Run,
+    /// The step taken or refused.
+    pub step: Step,
+    /// The gate's verdict.
+    pub verdict: Verdict,
+    /// The reason that the event holds.
+    pub reason: Option<String>,
+    /// The event's number.
+    pub event_id: i64,
+}
+
+impl Outcome {
+    /// The type of the event that records it.
+    pub fn event_type(self) -> &'static str {
+        match self {
+            Self::Advanced => "advance",
+            Self::Blocked => "block",
+            Self::Paused => "pause",
+        }
+    }
+}
+
+/// Moves a run to its next phase, or records why it stays (PH-07).
+///
+/// # Errors
+/// * [`StoreError`](store::StoreError) for an unknown run, a terminal one, or one in another phase than expected.
+/// * [`OpsError::TerminalPhase`] at the end of the chain.
+pub fn advance(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<Advance, OpsError> {
+    let run = store::run::get(tx, &request.id)?;
+    super::require_active(&run)?;
+    super::require_phase(&run, request.expect.as_ref())?;
+    if !run.auto_advance && request.skip_reason.is_none() {
+        let step = gate::next_step(tx, &run)?;
+        let reason = Some("auto_advance disabled".to_owned());
+        return record(tx, run, step, Outcome::Paused, Verdict::open(), reason, stamp);
+    }
+    let answer = gate::evaluate(tx, &run, &request.terms)?;
+    let outcome = if answer.verdict.blocks() { Outcome::Blocked } else { Outcome::Advanced };
+    let said = request.skip_reason.clone().or_else(|| request.terms.bypass());
+    let reason = explain(&answer.verdict, said);
+    record(tx, run, answer.step, outcome, answer.verdict, reason, stamp)
+}
+
+/// The reason of the event: the evidence with the caller's words beside it, or the words alone. Always one JSON document
+/// when there is evidence.
+fn explain(verdict: &Verdict, said: Option<String>) -> Option<String> {
+    if verdict.conditions.is_empty() {
+        return said;
+    }
+    let mut evidence = json!({ "conditions": verdict.conditions });
+    if let Some(said) = said {
+        evidence["skip_reason"] = said.into();
+    }
+    Some(evidence.to_string())
+}
+
+fn record(
+    tx: &WriteTx<'_>,
+    run: Run,
+    step: Step,
+    outcome: Outcome,
+    verdict: Verdict,
+    reason: Option<String>,
+    stamp: &Stamp,
+) -> Result<Advance, OpsError> {
+    let event = PhaseEvent {
+        kind: outcome.event_type(),
+        from: &step.from,
+        to: &step.to,
+        reason: reason.clone(),
+        gate: Some(&verdict),
+        data: Map::new(),
+        envelope: Map::new(),
+    };
+    let event_id = match outcome {
+        Outcome::Advanced => store::phase::transit(tx, &run, &place_at(&run, &step.to, stamp), event, stamp)?,
+        Outcome::Blocked | Outcome::Paused => store::phase::note(tx, &run, &event, stamp)?,
+    };
+    Ok(Advance { outcome, run, step, verdict, reason, event_id })
+}
+
+/// Where a run is after entering `to`: completed, if that is the last phase.
+pub(super) fn place_at(run: &Run, to: &Phase, stamp: &Stamp) -> Place {
+    let ends = run.chain().last() == to;
+    Place {
+        phase: to.clone(),
+        status: if ends { RunStatus::Completed } else { RunStatus::Active },
+        completed_at: ends.then(|| stamp.secs()),
+    }
+}

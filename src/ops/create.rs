@@ -1,0 +1,92 @@
+//! Creating runs, alone or as a portfolio with a child per project.
+
+use serde::{Deserialize, Serialize};
+
+use super::OpsError;
+use crate::db::WriteTx;
+use crate::domain::ids::RunId;
+use crate::domain::phase::{Chain, Phase};
+use crate::domain::time::Stamp;
+use crate::store;
+use crate::store::action::NewAction;
+use crate::store::phase::{AUTO, Skip};
+use crate::store::run::NewRun;
+
+/// A project directory: as the caller knows it, and without symlinks.
+#[derive(Clone, Debug, Serialize)]
+pub struct Project {
+    /// Absolute and clean.
+    pub dir: String,
+    /// The same without symlinks.
+    pub key: String,
+}
+
+/// What the caller asks for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The run; of a portfolio, the parent.
+    pub run: NewRun,
+    /// The projects of a portfolio; empty for a single run.
+    pub projects: Vec<Project>,
+    /// What to do in which phase.
+    pub actions: Vec<NewAction>,
+    /// Whether the complexity leaves phases of the default chain out.
+    pub auto_skip: bool,
+}
+
+/// What was created; also kept as the answer for a repeated call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Created {
+    /// The run.
+    pub id: RunId,
+    /// Its first phase.
+    pub phase: Phase,
+    /// Of a portfolio, the children.
+    pub children: Vec<RunId>,
+}
+
+/// Creates a run, or a portfolio, with its actions and skips: all of it or nothing.
+///
+/// # Errors
+/// What the engine says, and [`StoreError`](store::StoreError) for an action named twice.
+pub fn create(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<Created, OpsError> {
+    let skips = if request.auto_skip && request.run.phases.is_none() && !request.run.force_full {
+        Chain::auto_skips(request.run.complexity)
+    } else {
+        Vec::new()
+    };
+    let add = |new: &NewRun| -> Result<RunId, OpsError> {
+        let run = store::run::insert(tx, new, stamp)?;
+        for phase in &skips {
+            let skip = Skip {
+                reason: format!("complexity {}", request.run.complexity),
+                actor: Some(AUTO.to_owned()),
+            };
+            store::phase::add_skip(tx, &run, phase, &skip, None, stamp)?;
+        }
+        Ok(run.id)
+    };
+    let id = add(&request.run)?;
+    for action in &request.actions {
+        store::action::insert(tx, &id, action, stamp)?;
+    }
+    let mut children = Vec::new();
+    for project in &request.projects {
+        // A child shares the work and the chain; gates, budget and scope are the portfolio's.
+        children.push(add(&NewRun {
+            project_dir: project.dir.clone(),
+            project_key: project.key.clone(),
+            parent_run_id: Some(id.clone()),
+            scope_id: None,
+            goal_id: None,
+            token_budget: None,
+            budget_enforce: false,
+            max_dispatches: 0,
+            max_agents: 0,
+            gate_rules: None,
+            ..request.run.clone()
+        })?);
+    }
+    let phase = request.run.phases.clone().unwrap_or_default().first().clone();
+    Ok(Created { id, phase, children })
+}

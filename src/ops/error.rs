@@ -1,0 +1,90 @@
+//! What a use case can refuse, beyond what a store knows.
+
+use crate::db::DbError;
+use crate::domain::ids::{AgentId, RunId};
+use crate::domain::phase::Phase;
+use crate::store::StoreError;
+
+/// A refusal or failure of a use case.
+#[derive(Debug, thiserror::Error)]
+pub enum OpsError {
+    /// The run is at the end of its chain.
+    #[error("run is already in terminal phase `{0}`")]
+    TerminalPhase(Phase),
+    /// The run's phase is not in its chain: damaged data.
+    #[error("phase \"{phase}\" of run `{run}` not found in chain")]
+    PhaseNotInChain {
+        /// The run.
+        run: RunId,
+        /// Its phase.
+        phase: Phase,
+    },
+    /// A rollback target that is not behind the run's phase, or not in its chain.
+    #[error("target phase `{target}` is not behind current phase `{current}`")]
+    NotBehind {
+        /// Where the caller wanted to go.
+        target: Phase,
+        /// Where the run is.
+        current: Phase,
+    },
+    /// Only a completed run may come back.
+    #[error("rollback: run is in a terminal status: {0}")]
+    NotRollable(crate::domain::run::RunStatus),
+    /// A phase to skip that the chain does not have.
+    #[error("skip: phase \"{0}\" not in chain")]
+    SkipNotInChain(Phase),
+    /// A phase to skip that the run has reached or passed.
+    #[error("skip: phase \"{phase}\" is not ahead of current phase \"{current}\"")]
+    SkipNotAhead {
+        /// The phase to skip.
+        phase: Phase,
+        /// Where the run is.
+        current: Phase,
+    },
+    /// The last phase cannot be skipped.
+    #[error("skip: cannot skip terminal phase \"{0}\"")]
+    SkipTerminal(Phase),
+    /// No such skip is in force.
+    #[error("unskip: phase \"{0}\" is not skipped")]
+    NotSkipped(Phase),
+    /// The event named is not a rollback, or of another run.
+    #[error("event {0} is not a rollback{1}")]
+    NotARollback(i64, String),
+    /// Something happened after the rollback.
+    #[error("rollback event {event} cannot be undone: since then {}", .since.join("; "))]
+    UndoBlocked {
+        /// The rollback's event.
+        event: i64,
+        /// What happened, oldest first.
+        since: Vec<String>,
+    },
+    /// A setting that a finished run does not take any more.
+    #[error("run `{0}` is over: only its metadata can be changed")]
+    OnlyMetadata(RunId),
+    /// An agent of another run.
+    #[error("agent `{agent}` does not belong to run `{run}`")]
+    AgentOfOtherRun {
+        /// The agent.
+        agent: AgentId,
+        /// The run that was named.
+        run: RunId,
+    },
+    /// The key was used for something else.
+    #[error("idempotency key `{0}` was used before with other arguments")]
+    IdempotencyConflict(String),
+    /// A kept answer that cannot be read.
+    #[error("the answer kept under idempotency key `{0}` cannot be read")]
+    IdempotencyAnswer(String),
+    /// Metadata that is not a JSON object, in the database.
+    #[error("stored metadata of run `{0}` is not a JSON object")]
+    StoredMetadata(RunId),
+    /// A store said no.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<DbError> for OpsError {
+    fn from(err: DbError) -> Self {
+        Self::Store(err.into())
+    }
+}

@@ -1,0 +1,232 @@
+//! Gates: which rules apply, and what is true of them now. Reads only, so any number of checks give the same answer
+//! (PH-05).
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::OpsError;
+use crate::db::ReadTx;
+use crate::domain::budget::Standing;
+use crate::domain::gate::{Fact, Priority, RuleSource, Verdict};
+use crate::domain::phase::{Phase, Step};
+use crate::domain::rules::{self, Check, Rule, Tier};
+use crate::domain::run::{Run, RunStatus};
+use crate::store;
+
+/// What was learned about gates from the past: tiers by `check:from→to`.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Calibration {
+    /// Unix seconds when it was made.
+    #[serde(default)]
+    pub created_at: i64,
+    /// What was learned.
+    #[serde(default)]
+    pub tiers: BTreeMap<String, Learned>,
+}
+
+/// One learned tier.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Learned {
+    /// `hard` or `soft`; only `hard` has an effect.
+    pub tier: String,
+    /// Set by hand: left alone.
+    #[serde(default)]
+    pub locked: bool,
+    /// Rate of false positives.
+    #[serde(default)]
+    pub fpr: Option<serde_json::Number>,
+    /// Weight of the evidence.
+    #[serde(default)]
+    pub weighted_n: Option<serde_json::Number>,
+}
+
+/// A learned tier that matched a rule, for the output of a check.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct CalibrationMatch {
+    /// The rule's check.
+    pub check: Check,
+    /// Rate of false positives.
+    pub fpr: Option<serde_json::Number>,
+    /// Weight of the evidence.
+    pub weighted_n: Option<serde_json::Number>,
+    /// `locked`, `insufficient_data` or `active`.
+    pub calibration_status: &'static str,
+}
+
+/// How the caller wants a gate looked at.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The caller's urgency.
+    pub priority: Priority,
+    /// Whether gates are off altogether.
+    pub disabled: bool,
+    /// What was learned from the past.
+    pub calibration: Option<Calibration>,
+}
+
+impl Terms {
+    /// Terms with a priority and nothing else.
+    pub fn at(priority: i64) -> Self {
+        Self { priority: Priority(priority), disabled: false, calibration: None }
+    }
+
+    /// Why nobody looks at the gate, if nobody does.
+    pub fn bypass(&self) -> Option<String> {
+        if self.disabled {
+            Some("gates disabled: --disable-gates".to_owned())
+        } else if self.priority.tier() == crate::domain::gate::GateTier::Open {
+            Some(format!("gates disabled: priority {}", self.priority.0))
+        } else {
+            None
+        }
+    }
+}
+
+/// A gate's answer, with where it comes from.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The step it guards.
+    pub step: Step,
+    /// Where its rules come from.
+    pub source: RuleSource,
+    /// What it came to.
+    pub verdict: Verdict,
+    /// Learned tiers that matched.
+    pub calibration: Vec<CalibrationMatch>,
+}
+
+/// The step that a run takes next, whoever asks (PH-04).
+///
+/// # Errors
+/// [`OpsError::TerminalPhase`] at the end of the chain, [`OpsError::PhaseNotInChain`] outside it.
+pub fn next_step(tx: &ReadTx<'_>, run: &Run) -> Result<Step, OpsError> {
+    super::require_in_chain(run)?;
+    let skipped = store::phase::skips(tx, run)?.into_keys().collect();
+    run.chain().step(&run.phase, &skipped).ok_or_else(|| OpsError::TerminalPhase(run.phase.clone()))
+}
+
+/// The rules between two adjacent phases of a run, with where they come from.
+pub fn rules_between(run: &Run, from: &Phase, to: &Phase) -> (RuleSource, Vec<Rule>) {
+    let (source, mut rules) = match &run.gate_rules {
+        Some(own) => (RuleSource::PerRun, own.between(from, to).to_vec()),
+        None => (RuleSource::Default, rules::default_rules(from, to)),
+    };
+    let added = |check, phase: Option<&Phase>| Rule { check, phase: phase.cloned(), tier: None };
+    if run.is_portfolio() {
+        rules.push(added(Check::ChildrenAtPhase, Some(to)));
+    }
+    if run.budget_enforce && !rules.iter().any(|rule| rule.check == Check::BudgetNotExceeded) {
+        rules.push(added(Check::BudgetNotExceeded, None));
+    }
+    (source, rules)
+}
+
+/// Looks at the gate of a run's next step.
+///
+/// # Errors
+/// As [`next_step`], and what the engine says.
+pub fn evaluate(tx: &ReadTx<'_>, run: &Run, terms: &Terms) -> Result<Answer, OpsError> {
+    let step = next_step(tx, run)?;
+    let (mut source, mut rules) = rules_between(run, &step.from, &step.adjacent);
+    let mut calibration = Vec::new();
+    if let (RuleSource::Default, Some(learned)) = (source, &terms.calibration) {
+        for rule in &mut rules {
+            let key = format!("{}:{}→{}", rule.check, step.from, step.adjacent);
+            let Some(found) = learned.tiers.get(&key) else { continue };
+            let status = match (found.locked, found.tier.as_str()) {
+                (true, _) => "locked",
+                (false, "hard") => {
+                    rule.tier = Some(Tier::Hard);
+                    source = RuleSource::Calibrated;
+                    "active"
+                }
+                (false, _) => "insufficient_data",
+            };
+            calibration.push(CalibrationMatch {
+                check: rule.check,
+                fpr: found.fpr.clone(),
+                weighted_n: found.weighted_n.clone(),
+                calibration_status: status,
+            });
+        }
+    }
+    let verdict = if terms.bypass().is_some() {
+        Verdict::open()
+    } else {
+        let mut found = Vec::new();
+        for rule in rules {
+            let fact = fact(tx, run, &rule, &step)?;
+            found.push((rule, fact));
+        }
+        Verdict::judge(found, terms.priority)
+    };
+    Ok(Answer { step, source, verdict, calibration })
+}
+
+fn fact(tx: &ReadTx<'_>, run: &Run, rule: &Rule, step: &Step) -> Result<Fact, OpsError> {
+    let counted =
+        |holds, count, detail: String| Fact { holds, count: Some(count), detail: (!holds).then_some(detail) };
+    Ok(match rule.check {
+        Check::ArtifactExists => {
+            let phase = rule.phase.as_ref().unwrap_or(&step.from);
+            let found = store::artifact::count_active(tx, &run.id, phase)?;
+            counted(found > 0, found, format!("no artifacts found for phase \"{phase}\""))
+        }
+        Check::AgentsComplete => {
+            let active = store::agent::count_active(tx, &run.id)?;
+            counted(active == 0, active, format!("{active} agents still active"))
+        }
+        Check::VerdictExists => {
+            let holds = store::dispatch::verdicts(tx, run)?.iter().any(|verdict| is_good(verdict));
+            Fact { holds, count: None, detail: (!holds).then(|| "no passing verdict found".to_owned()) }
+        }
+        Check::VerdictClean => {
+            let verdicts = store::dispatch::verdicts(tx, run)?;
+            let good = verdicts.iter().any(|verdict| is_good(verdict));
+            let unclean = verdicts.iter().filter(|verdict| is_bad(verdict)).count();
+            let detail = if unclean > 0 {
+                format!("{unclean} verdict(s) NEEDS_ATTENTION (fail/error) — not clean")
+            } else {
+                "no verdict found — review did not run (fail-closed)".to_owned()
+            };
+            counted(good && unclean == 0, i64::try_from(unclean).unwrap_or(i64::MAX), detail)
+        }
+        Check::BudgetNotExceeded => budget_fact(tx, run)?,
+        Check::ChildrenAtPhase => {
+            let phase = rule.phase.as_ref().unwrap_or(&step.adjacent);
+            let children = store::run::children(tx, &run.id)?;
+            let behind = children.iter().filter(|child| lags(child, phase)).count();
+            let behind = i64::try_from(behind).unwrap_or(i64::MAX);
+            counted(behind == 0, behind, format!("{behind} children behind phase \"{phase}\""))
+        }
+    })
+}
+
+fn is_good(verdict: &str) -> bool {
+    matches!(verdict, "pass" | "warn")
+}
+
+fn is_bad(verdict: &str) -> bool {
+    matches!(verdict, "fail" | "error" | "reject")
+}
+
+fn budget_fact(tx: &ReadTx<'_>, run: &Run) -> Result<Fact, OpsError> {
+    let Some(budget) = run.budget() else {
+        let detail = Some("the run has no token budget".to_owned());
+        return Ok(Fact { holds: true, count: None, detail });
+    };
+    let used = store::dispatch::tokens_used(tx, run.id.as_str())?;
+    let holds = budget.standing(used) != Standing::Exceeded;
+    let detail = (!holds).then(|| format!("token budget exceeded ({used} of {})", budget.tokens));
+    Ok(Fact { holds, count: None, detail })
+}
+
+/// Whether a child of a portfolio has yet to reach `phase` in its own chain.
+fn lags(child: &Run, phase: &Phase) -> bool {
+    let chain = child.chain();
+    match (child.status, chain.index(&child.phase), chain.index(phase)) {
+        (RunStatus::Completed | RunStatus::Cancelled, _, _) | (_, _, None) => false,
+        (_, at, Some(wanted)) => at.is_none_or(|at| at < wanted),
+    }
+}

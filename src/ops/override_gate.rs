@@ -1,0 +1,67 @@
+//! Override: the next phase, whatever the gate says, with its true verdict on record (PH-08).
+
+use serde_json::{Map, json};
+
+use super::OpsError;
+use super::gate::{self, Terms};
+use crate::db::WriteTx;
+use crate::domain::gate::{OverrideCategory, Verdict};
+use crate::domain::ids::RunId;
+use crate::domain::phase::{Phase, Step};
+use crate::domain::run::Run;
+use crate::domain::time::Stamp;
+use crate::store;
+use crate::store::phase::PhaseEvent;
+
+/// What the caller asks for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The run.
+    pub id: RunId,
+    /// The phase that the caller believes it is in.
+    pub expect: Option<Phase>,
+    /// Why.
+    pub reason: String,
+    /// What kind of why.
+    pub category: OverrideCategory,
+}
+
+/// An override, as recorded.
+#[derive(Clone, Debug)]
+pub struct Override {
+    /// The run as it was before.
+    pub run: Run,
+    /// The step taken.
+    pub step: Step,
+    /// What the gate would have said.
+    pub verdict: Verdict,
+    /// The event's number.
+    pub event_id: i64,
+}
+
+/// Moves a run to its next phase past the gate.
+///
+/// # Errors
+/// As [`advance`](super::advance::advance).
+pub fn override_gate(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<Override, OpsError> {
+    let run = store::run::get(tx, &request.id)?;
+    super::require_active(&run)?;
+    super::require_phase(&run, request.expect.as_ref())?;
+    let answer = gate::evaluate(tx, &run, &Terms::at(1))?;
+    let mut reason = json!({ "override_category": request.category, "reason": request.reason });
+    if !answer.verdict.conditions.is_empty() {
+        reason["conditions"] = json!(answer.verdict.conditions);
+    }
+    let event = PhaseEvent {
+        kind: "override",
+        from: &answer.step.from,
+        to: &answer.step.to,
+        reason: Some(reason.to_string()),
+        gate: Some(&answer.verdict),
+        data: Map::from_iter([("override_category".to_owned(), json!(request.category))]),
+        envelope: Map::new(),
+    };
+    let place = super::advance::place_at(&run, &answer.step.to, stamp);
+    let event_id = store::phase::transit(tx, &run, &place, event, stamp)?;
+    Ok(Override { run, step: answer.step, verdict: answer.verdict, event_id })
+}

@@ -1,0 +1,180 @@
+//! Single operations on files that the standard library leaves out or leaves open: hashing without blocking,
+//! free space, durable directories, and creation that never overwrites.
+
+use std::fmt::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use sha2::{Digest, Sha256};
+
+/// Bytes read at a time: memory stays the same however large the file is.
+const PIECE: usize = 64 * 1024;
+
+/// The content hash of a regular file, as `sha256:` and 64 hex digits (RT-04).
+///
+/// `None` for what has no readable content: no such file, a directory, a FIFO, socket or device, or no
+/// permission. None of these is opened and waited for. Symlinks are followed.
+///
+/// # Errors
+/// If reading fails after that, or if the path cannot be a path at all.
+pub fn sha256_file(path: &Path) -> io::Result<Option<String>> {
+    match open_regular(path) {
+        Ok(Some(file)) => hash(file).map(Some),
+        Ok(None) => Ok(None),
+        Err(err) if has_no_content(&err) => Ok(None),
+        Err(err) => Err(err),
+    }
+}
+
+/// Opens a regular file, and nothing else: asked before, because opening a FIFO or a device has effects, and
+/// after, because the path may have changed hands. `NONBLOCK` covers the moment between.
+fn open_regular(path: &Path) -> io::Result<Option<File>> {
+    if !fs::metadata(path)?.is_file() {
+        return Ok(None);
+    }
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    Ok(file.metadata()?.is_file().then_some(file))
+}
+
+fn has_no_content(err: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidFilename, NotADirectory, NotFound, PermissionDenied};
+    matches!(err.kind(), NotFound | NotADirectory | PermissionDenied | InvalidFilename)
+        || Errno::from_io_error(err) == Some(Errno::LOOP)
+}
+
+fn hash(mut content: impl Read) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut piece = vec![0; PIECE];
+    loop {
+        match content.read(&mut piece) {
+            Ok(0) => break,
+            Ok(length) => hasher.update(&piece[..length]),
+            Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
+            Err(err) => return Err(err),
+        }
+    }
+    let mut text = String::from("sha256:");
+    for byte in hasher.finalize() {
+        let _ = write!(text, "{byte:02x}"); // writing to a `String` cannot fail
+    }
+    Ok(text)
+}
+
+/// The space left for an unprivileged user on the filesystem that holds `dir`, in bytes.
+pub fn free_bytes(dir: &Path) -> io::Result<u64> {
+    let found = rustix::fs::statvfs(dir)?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// Makes the entries of a directory durable: files created, renamed or removed in it survive a power cut.
+///
+/// A filesystem that cannot sync directories (some network and FUSE ones say `EINVAL`) is taken to do
+/// without.
+///
+/// # Errors
+/// If `dir` is no directory, cannot be opened, or the sync itself fails.
+pub fn sync_dir(dir: &Path) -> io::Result<()> {
+    let flags = OFlags::DIRECTORY.bits().cast_signed();
+    let open = OpenOptions::new().read(true).custom_flags(flags).open(dir)?;
+    match open.sync_all() {
+        Err(err) if err.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        synced => synced,
+    }
+}
+
+/// Gives a file a second name, unless that name is taken: `false` if it is. Nothing is ever overwritten.
+///
+/// # Errors
+/// As [`fs::hard_link`]; `EPERM` or `ENOTSUP` on a filesystem without hard links, `EXDEV` across filesystems.
+pub fn link_new(from: &Path, to: &Path) -> io::Result<bool> {
+    match fs::hard_link(from, to) {
+        Ok(()) => Ok(true),
+        Err(err) if err.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(err) => Err(err),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::net::UnixListener;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn known_hashes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let hash_of = |content: &[u8]| {
+            fs::write(&path, content).unwrap();
+            sha256_file(&path).unwrap().unwrap()
+        };
+        assert_eq!(hash_of(b""), "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(
+            hash_of(b"abc"),
+            "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(
+            hash_of(&vec![b'a'; 1_000_000]),
+            "sha256:cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0",
+            "more than one piece"
+        );
+    }
+
+    #[test]
+    fn what_has_no_content_has_no_hash() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("file"), "x").unwrap();
+        assert!(Command::new("mkfifo").arg(at("fifo")).status().unwrap().success());
+        let _socket = UnixListener::bind(at("socket")).unwrap();
+        symlink("nowhere", at("dangling")).unwrap();
+        symlink("loop", at("loop")).unwrap();
+        let long = "x".repeat(300);
+        for name in ["none", "none/deeper", "file/below", "fifo", "socket", "dangling", "loop", &long, ""] {
+            assert_eq!(sha256_file(&at(name)).unwrap(), None, "{name}");
+        }
+        assert_eq!(sha256_file(Path::new("/dev/null")).unwrap(), None);
+        symlink("file", at("link")).unwrap();
+        assert_eq!(sha256_file(&at("link")).unwrap(), sha256_file(&at("file")).unwrap());
+        fs::set_permissions(at("file"), fs::Permissions::from_mode(0o000)).unwrap();
+        let readable = File::open(at("file")).is_ok(); // by root
+        assert_eq!(sha256_file(&at("file")).unwrap().is_some(), readable);
+    }
+
+    #[test]
+    fn there_is_free_space_somewhere() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(free_bytes(dir.path()).unwrap() > 0);
+        assert!(free_bytes(&dir.path().join("none")).is_err());
+    }
+
+    #[test]
+    fn only_directories_are_synced() {
+        let dir = tempfile::tempdir().unwrap();
+        sync_dir(dir.path()).unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "x").unwrap();
+        assert!(sync_dir(&file).is_err());
+        assert!(sync_dir(&dir.path().join("none")).is_err());
+    }
+
+    #[test]
+    fn a_link_never_overwrites() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("one"), "one").unwrap();
+        assert!(link_new(&at("one"), &at("two")).unwrap());
+        assert!(!link_new(&at("one"), &at("two")).unwrap());
+        symlink("nowhere", at("dangling")).unwrap();
+        assert!(!link_new(&at("one"), &at("dangling")).unwrap());
+        assert_eq!(fs::read_to_string(at("two")).unwrap(), "one");
+        assert!(link_new(&at("none"), &at("three")).is_err());
+    }
+}

@@ -1,0 +1,103 @@
+//! The process table of Linux: `/proc`.
+
+use std::{fs, io};
+
+use rustix::io::Errno;
+use rustix::process::test_kill_process;
+
+use super::{Seen, checked};
+
+/// Looks a process up; `None` if there is none or only a zombie.
+///
+/// # Errors
+/// [`io::ErrorKind::PermissionDenied`] if it exists but may not be looked at, for instance under `hidepid`.
+pub(super) fn look_up(pid: i32) -> io::Result<Option<Seen>> {
+    let stat = match fs::read(format!("/proc/{pid}/stat")) {
+        Err(err) if matches!(Errno::from_io_error(&err), Some(Errno::NOENT | Errno::SRCH)) => {
+            return unlisted(pid);
+        }
+        read => read?,
+    };
+    let unexpected = || io::Error::new(io::ErrorKind::InvalidData, format!("unexpected /proc/{pid}/stat"));
+    let seen = parse(&stat).ok_or_else(unexpected)?;
+    Ok(seen.alive.then_some(seen))
+}
+
+/// The boot id the kernel drew when it started.
+pub(super) fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map_or_else(|_| String::new(), |id| id.trim().to_owned())
+}
+
+/// Tells "no such process" from "not shown to us": `/proc` may be mounted with `hidepid`, or not at all.
+fn unlisted(pid: i32) -> io::Result<Option<Seen>> {
+    match test_kill_process(checked(pid)?) {
+        Err(Errno::SRCH) => Ok(None),
+        Err(err) => Err(err.into()),
+        Ok(()) => Err(io::Error::other(format!("process {pid} exists but /proc does not show it"))),
+    }
+}
+
+/// Reads one `stat` line; `None` if it is none.
+///
+/// The second field is the program's name in parentheses, and the program chooses it: only what follows the
+/// last `)` can be split at spaces.
+fn parse(stat: &[u8]) -> Option<Seen> {
+    let name_end = stat.iter().rposition(|&byte| byte == b')')?;
+    let rest = str::from_utf8(&stat[name_end + 1..]).ok()?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    // Numbers in proc_pid_stat(5): state 3, pgrp 5, num_threads 20, starttime 22; the first one here is 3.
+    let field = |number: usize| fields.get(number - 3).copied();
+    let group = field(5)?.parse().ok()?;
+    let threads: i64 = field(20)?.parse().ok()?;
+    let start_time = field(22)?.parse().ok()?;
+    let alive = match field(3)? {
+        // A process whose first thread has ended looks like a zombie while its other threads still run.
+        "Z" => threads > 1,
+        "X" | "x" => false,
+        _ => true,
+    };
+    Some(Seen { start_time, group, alive })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(name: &str, state: &str, threads: u32) -> String {
+        format!("77 ({name}) {state} 1 70 77 0 -1 4194560 1 0 0 0 1 2 0 0 20 0 {threads} 0 424242 5 6 7\n")
+    }
+
+    #[test]
+    fn the_name_may_hold_anything() {
+        for name in ["sleep", "a b", ") Z 1 1 (", "((", "))", "x) S 9 9 9"] {
+            let found = parse(line(name, "S", 1).as_bytes());
+            assert_eq!(found, Some(Seen { start_time: 424_242, group: 70, alive: true }), "{name}");
+        }
+        let mut bytes = line("NAME", "R", 1).into_bytes();
+        bytes[5] = 0xff;
+        assert!(parse(&bytes).is_some(), "not UTF-8");
+    }
+
+    #[test]
+    fn the_dead_are_told_from_the_living() {
+        let alive = |state, threads| parse(line("a", state, threads).as_bytes()).unwrap().alive;
+        assert!(!alive("Z", 1));
+        assert!(!alive("X", 1));
+        assert!(alive("Z", 3), "other threads still run");
+        assert!(alive("T", 1), "stopped is not dead");
+    }
+
+    #[test]
+    fn a_broken_line_is_no_line() {
+        for broken in ["", "77", "77 (sleep)", "77 (sleep) S 1 70", "77 (sleep) S 1 x 77 0"] {
+            assert_eq!(parse(broken.as_bytes()), None, "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_boot_has_one_name() {
+        assert!(!boot_id().is_empty());
+        assert_eq!(boot_id(), boot_id());
+    }
+}

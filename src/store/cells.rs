@@ -1,0 +1,38 @@
+//! Rows as lists of cells: the same list is inserted and goes into the event, so that they cannot differ.
+
+use serde_json::{Map, Value as Json};
+
+use super::StoreError;
+use crate::db::{Value, WriteTx};
+
+/// Columns with their values.
+pub(super) type Cells = Vec<(&'static str, Value)>;
+
+/// Inserts a row.
+pub(super) fn insert(tx: &WriteTx<'_>, table: &str, cells: &Cells) -> Result<(), StoreError> {
+    let columns = cells.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    let holders = (1..=cells.len()).map(|at| format!("${at}")).collect::<Vec<_>>().join(", ");
+    let values: Vec<Value> = cells.iter().map(|(_, value)| value.clone()).collect();
+    tx.execute(&format!("INSERT INTO {table} ({columns}) VALUES ({holders})"), &values)?;
+    Ok(())
+}
+
+/// The cells as an object, for `data.new` and `data.old` of an event.
+pub(super) fn object(cells: &Cells) -> Json {
+    cells.iter().map(|(name, value)| ((*name).to_owned(), value.to_json())).collect::<Map<_, _>>().into()
+}
+
+/// `data` of an event that tells of a new row.
+pub(super) fn created(cells: &Cells) -> Map<String, Json> {
+    Map::from_iter([("new".to_owned(), object(cells))])
+}
+
+/// `data` of an event that tells of changed columns.
+pub(super) fn changed(old: &Cells, new: &Cells) -> Map<String, Json> {
+    Map::from_iter([("old".to_owned(), object(old)), ("new".to_owned(), object(new))])
+}
+
+/// `data` of an event that tells of a removed row.
+pub(super) fn removed(old: &Cells) -> Map<String, Json> {
+    Map::from_iter([("old".to_owned(), object(old)), ("new".to_owned(), Json::Null)])
+}

@@ -1,0 +1,55 @@
+//! What a store can answer instead of a result: facts, not sentences for every taste.
+
+use crate::db::DbError;
+use crate::domain::ids::{AgentId, DispatchId, IdError, RunId};
+use crate::domain::phase::Phase;
+use crate::domain::run::RunStatus;
+
+/// A failure of a store function; each variant is a case that some caller tells apart.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No such run.
+    #[error("run `{0}` not found")]
+    RunNotFound(RunId),
+    /// No such agent, or not of this run.
+    #[error("agent `{0}` not found")]
+    AgentNotFound(AgentId),
+    /// No such dispatch.
+    #[error("dispatch `{0}` not found")]
+    DispatchNotFound(DispatchId),
+    /// No such event.
+    #[error("event {0} not found")]
+    EventNotFound(i64),
+    /// No such action.
+    #[error("action not found")]
+    ActionNotFound,
+    /// The same action is there already.
+    #[error("duplicate action for run/phase/command")]
+    DuplicateAction,
+    /// The run is not where the caller thought (PH-01).
+    #[error(
+        "phase changed since read (optimistic concurrency conflict): run `{run}` is at `{actual}`, not `{expected}`"
+    )]
+    StalePhase {
+        /// The run.
+        run: RunId,
+        /// Where the caller thought it was.
+        expected: Phase,
+        /// Where it is.
+        actual: Phase,
+    },
+    /// The run is over.
+    #[error("run is in a terminal status: run `{run}` is {status}")]
+    Terminal {
+        /// The run.
+        run: RunId,
+        /// How it ended.
+        status: RunStatus,
+    },
+    /// No identifier could be made.
+    #[error(transparent)]
+    Id(#[from] IdError),
+    /// The engine failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}

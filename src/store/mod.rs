@@ -1,0 +1,19 @@
+//! SQL, one module per table family. Functions take the transaction, return domain types, and append the event of what
+//! they change through the same transaction. Nothing here opens, commits or prints.
+
+pub mod action;
+pub mod agent;
+pub mod artifact;
+mod cells;
+pub mod dispatch;
+mod error;
+pub mod event;
+pub mod idempotency;
+pub mod phase;
+mod quiet;
+pub mod run;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::StoreError;

@@ -1,0 +1,33 @@
+//! The one list of what may change without an event (K-02), and the only way to change it.
+
+use super::StoreError;
+use crate::db::{Value, WriteTx};
+
+/// What is quiet by design.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Quiet {
+    /// Answers kept for repeated calls.
+    Idempotency,
+    /// Token and turn counters of a dispatch, and how far stopping its process has come.
+    DispatchTelemetry,
+}
+
+impl Quiet {
+    const fn table(self) -> &'static str {
+        match self {
+            Self::Idempotency => "idempotency",
+            Self::DispatchTelemetry => "dispatches",
+        }
+    }
+}
+
+/// Changes rows of a quiet table, or quiet columns; answers how many.
+pub(super) fn execute(
+    tx: &WriteTx<'_>,
+    what: Quiet,
+    sql: &str,
+    params: &[Value],
+) -> Result<usize, StoreError> {
+    debug_assert!(sql.contains(what.table()), "{what:?} does not cover: {sql}");
+    Ok(tx.execute_quiet(sql, params)?)
+}
