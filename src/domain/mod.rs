@@ -10,9 +10,6 @@ macro_rules! words {
         pub enum $name { $($(#[$vdoc])* $variant,)+ }
 
         impl $name {
-            /// Every value, in order.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
             /// The word that stands for the value, in the database and on the command line.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }
@@ -53,6 +50,8 @@ macro_rules! words {
         }
     };
 }
+
+pub(crate) use words;
 
 pub mod action;
 pub mod agent;

@@ -35,6 +35,8 @@ pub struct Override {
     pub step: Step,
     /// What the gate would have said.
     pub verdict: Verdict,
+    /// The reason that the event holds.
+    pub reason: String,
     /// The event's number.
     pub event_id: i64,
 }
@@ -52,16 +54,17 @@ pub fn override_gate(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Resu
     if !answer.verdict.conditions.is_empty() {
         reason["conditions"] = json!(answer.verdict.conditions);
     }
+    let reason = reason.to_string();
     let event = PhaseEvent {
         kind: "override",
         from: &answer.step.from,
         to: &answer.step.to,
-        reason: Some(reason.to_string()),
+        reason: Some(reason.clone()),
         gate: Some(&answer.verdict),
         data: Map::from_iter([("override_category".to_owned(), json!(request.category))]),
         envelope: Map::new(),
     };
     let place = super::advance::place_at(&run, &answer.step.to, stamp);
     let event_id = store::phase::transit(tx, &run, &place, event, stamp)?;
-    Ok(Override { run, step: answer.step, verdict: answer.verdict, event_id })
+    Ok(Override { run, step: answer.step, verdict: answer.verdict, reason, event_id })
 }

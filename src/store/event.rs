@@ -20,6 +20,8 @@ pub struct Filter {
     pub run_id: Option<RunId>,
     /// Only of this source.
     pub source: Option<Source>,
+    /// Only of this type.
+    pub kind: Option<String>,
     /// Only with a greater number.
     pub since: i64,
     /// At most so many.
@@ -130,6 +132,9 @@ pub fn for_each<E: From<StoreError> + From<crate::db::DbError>>(
         // Where a run is given its index is the better one: the unary plus keeps the other out of the plan.
         let clause = if filter.run_id.is_some() { " AND source || '' = $n" } else { " AND source = $n" };
         and(clause, crate::db::Column::encode(source));
+    }
+    if let Some(kind) = &filter.kind {
+        and(" AND type = $n", crate::db::Column::encode(kind));
     }
     sql.push_str(" ORDER BY id");
     if let Some(limit) = filter.limit {

@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# Counts what a call costs, and fails if it costs more than it may: instructions (valgrind), system calls and syncs
+# (strace), the binary's size, the log's growth. Counts do not depend on how busy the machine is; times are in speed.py.
+#
+# usage: benches/counts.sh [IC]     IC: the release binary (default: the one that cargo built)
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+
+# Instructions differ a little between compilers and C libraries: 3 % more than the budget is let through.
+tolerance_percent=3
+max_read_instructions=1350000
+max_write_instructions=1900000
+max_read_calls=130
+max_write_calls=160
+max_bytes=4000000
+max_log_bytes=524288
+
+ic=${1:-}
+if [ -z "$ic" ]; then
+  triple=$(rustc -vV | sed -n 's/^host: //p')
+  ic=$root/target/$triple/release/ic
+fi
+[ -x "$ic" ] || { echo "no binary at $ic: run cargo build --release"; exit 2; }
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch"
+export HOME=$scratch
+unset INTERCORE_DB IC_TRACE_ID IC_SPAN_ID IC_PARENT_SPAN_ID
+
+failed=0
+at_most() { # what found limit
+  if [ "$2" -le "$3" ]; then
+    printf 'ok    %-46s %9d  (at most %d)\n' "$1" "$2" "$3"
+  else
+    printf 'OVER  %-46s %9d  (at most %d)\n' "$1" "$2" "$3"
+    failed=1
+  fi
+}
+
+"$ic" init >/dev/null
+run=$("$ic" run create --goal=count --phases='["a","b","c","d","e","f","g","h","i","j","k","l"]')
+"$ic" run advance "$run" >/dev/null
+
+instructions() {
+  valgrind --tool=callgrind --callgrind-out-file=/dev/null "$@" 2>&1 >/dev/null | sed -n 's/.*Collected : \([0-9]*\).*/\1/p'
+}
+calls() { # pattern command…
+  local pattern=$1
+  shift
+  strace -f -o trace "$@" >/dev/null
+  grep -cE "$pattern" trace || true
+}
+any='^[0-9]+ +[a-z_0-9]+\('
+sync='^[0-9]+ +(fsync|fdatasync|sync_file_range|msync)\('
+
+if command -v valgrind >/dev/null; then
+  read_limit=$((max_read_instructions * (100 + tolerance_percent) / 100))
+  write_limit=$((max_write_instructions * (100 + tolerance_percent) / 100))
+  at_most "instructions of run phase" "$(instructions "$ic" run phase "$run")" "$read_limit"
+  at_most "instructions of health" "$(instructions "$ic" health)" "$read_limit"
+  at_most "instructions of run advance" "$(instructions "$ic" run advance "$run")" "$write_limit"
+else
+  echo "skipped: valgrind is not installed"
+fi
+
+if command -v strace >/dev/null && strace -o trace true 2>/dev/null; then
+  at_most "system calls of run phase" "$(calls "$any" "$ic" run phase "$run")" $max_read_calls
+  at_most "syncs of run phase" "$(calls "$sync" "$ic" run phase "$run")" 0
+  at_most "system calls of run advance" "$(calls "$any" "$ic" run advance "$run")" $max_write_calls
+  at_most "syncs of run advance" "$(calls "$sync" "$ic" run advance "$run")" 1
+  total=0
+  for n in $(seq 60); do
+    total=$((total + $(calls "$sync" "$ic" agent add "$run" --name="a$n")))
+  done
+  at_most "syncs of 60 writes" "$total" 78
+else
+  echo "skipped: strace is not installed, or may not trace"
+fi
+
+for n in $(seq 1000); do
+  "$ic" agent add "$run" --name="b$n" >/dev/null
+done
+at_most "bytes of log after 1000 writes" "$(stat -c %s .clavain/intercore.db-wal)" $max_log_bytes
+at_most "files beside the database" "$(find .clavain -type f | wc -l)" 3
+at_most "bytes of the binary" "$(stat -c %s "$ic")" $max_bytes
+exit $failed

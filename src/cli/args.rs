@@ -1,0 +1,130 @@
+//! Arguments that several commands share.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::Cx;
+use super::error::CliError;
+use crate::db::ReadTx;
+use crate::domain::ids::RunId;
+use crate::domain::metadata;
+use crate::domain::run::Run;
+use crate::os::paths;
+use crate::store;
+
+/// Reads the value of a boolean flag.
+pub(super) fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err("want true, 1, false or 0".to_owned()),
+    }
+}
+
+/// Reads a truth value that has to be said.
+pub(super) fn truth(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
+        _ => Err("want true or false".to_owned()),
+    }
+}
+
+/// Reads a key of at most 200 characters.
+pub(super) fn key(text: &str) -> Result<String, String> {
+    match text.len() {
+        0 => Err("must not be empty".to_owned()),
+        1..=200 => Ok(text.to_owned()),
+        _ => Err("must have at most 200 bytes".to_owned()),
+    }
+}
+
+/// Reads a metadata object; empty text means none.
+pub(super) fn metadata(text: &str) -> Result<Map<String, Value>, String> {
+    if text.trim().is_empty() { Ok(Map::new()) } else { metadata::parse(text).map_err(|err| err.to_string()) }
+}
+
+/// Text that was given and is not empty.
+pub(super) fn given(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+/// A run, by id or as the project's current one (CL-06).
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct RunRef {
+    /// The run; without one, the project's current run
+    pub id: Option<RunId>,
+    /// The newest active run of this scope
+    #[arg(long, conflicts_with = "id")]
+    pub scope: Option<String>,
+    /// The project whose current run is meant [default: the working directory]
+    #[arg(long, value_name = "DIR", conflicts_with = "id")]
+    pub project: Option<String>,
+}
+
+/// A [`RunRef`] ready to be looked up inside a transaction.
+pub(super) enum Wanted {
+    Id(RunId),
+    Current { key: String, shown: String, scope: Option<String> },
+}
+
+impl RunRef {
+    pub(super) fn wanted(self, cx: &Cx) -> Result<Wanted, CliError> {
+        if let Some(id) = self.id {
+            return Ok(Wanted::Id(id));
+        }
+        let project = project(self.project.as_deref(), cx)?;
+        Ok(Wanted::Current { key: project.key, shown: project.dir, scope: self.scope })
+    }
+}
+
+impl Wanted {
+    /// The run that is meant.
+    pub(super) fn find(&self, tx: &ReadTx<'_>) -> Result<Run, CliError> {
+        match self {
+            Self::Id(id) => Ok(store::run::get(tx, id)?),
+            Self::Current { key, shown, scope } => store::run::current(tx, key, scope.as_deref())?
+                .ok_or_else(|| CliError::NoCurrentRun(scope.clone().unwrap_or_else(|| shown.clone()))),
+        }
+    }
+}
+
+/// A project directory as the caller means it: absolute, with and without its symlinks (RT-02).
+pub(super) fn project(dir: Option<&str>, cx: &Cx) -> Result<crate::ops::create::Project, CliError> {
+    let cwd = cx.cwd()?;
+    let dir = dir
+        .filter(|dir| !dir.is_empty())
+        .map_or_else(|| cwd.clone(), |dir| paths::clean(Path::new(dir), &cwd));
+    let key = paths::canonical_key(&dir);
+    Ok(crate::ops::create::Project { dir: utf8(&dir)?, key: utf8(&key)? })
+}
+
+/// A path as text: what is stored has to be.
+fn utf8(path: &Path) -> Result<String, CliError> {
+    path.to_str().map(ToOwned::to_owned).ok_or_else(|| CliError::Usage {
+        message: format!("the path {} is not valid UTF-8", path.display()),
+        hint: Some("rename the directory: paths are stored as text".to_owned()),
+    })
+}
+
+/// Reads a calibration file, or learns that there is none; warns about one that is older than a day (its age in seconds
+/// is told by the caller's clock).
+pub(super) fn calibration(
+    path: Option<&Path>,
+    cx: &Cx,
+) -> Result<Option<crate::ops::gate::Calibration>, CliError> {
+    let Some(path) = path else { return Ok(None) };
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(CliError::File { what: "reading", path: path.to_owned(), source }),
+    };
+    let learned: crate::ops::gate::Calibration = serde_json::from_str(&text)
+        .map_err(|err| CliError::Input(format!("calibration file {}: {err}", path.display())))?;
+    if cx.stamp.secs() - learned.created_at > 24 * 3600 {
+        cx.out.warn("gate calibration file is stale, ignoring it");
+        return Ok(None);
+    }
+    Ok(Some(learned))
+}

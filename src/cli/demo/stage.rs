@@ -1,0 +1,218 @@
+//! Where the demo plays: a scratch repository, and calls of this program in it.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::ops::Deref;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::cli::error::CliError;
+use crate::cli::output::Output;
+
+/// How long the child may take to end after it was asked to.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A scratch directory that is a git repository, and what plays in it.
+pub(super) struct Stage {
+    out: Output,
+    ic: PathBuf,
+    dir: PathBuf,
+    /// Removes the directory when the demo ends, unless it is kept.
+    scratch: Option<TempDir>,
+    child: Option<Child>,
+    steps: usize,
+}
+
+/// What a call printed, trimmed: an id, a phase.
+pub(super) struct Said(String);
+
+impl Deref for Said {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<Said> for String {
+    fn from(said: Said) -> Self {
+        said.0
+    }
+}
+
+impl Said {
+    /// Fails the demo if the call said something else.
+    pub(super) fn expect_same(&self, expected: &str) -> Result<(), CliError> {
+        if self.0 == expected {
+            return Ok(());
+        }
+        Err(anyhow!("expected {expected:?}, got {:?}", self.0).into())
+    }
+}
+
+impl Stage {
+    /// Makes the directory and, where git is installed, a repository in it.
+    pub(super) fn set_up(out: Output, keep: Option<PathBuf>) -> Result<Self, CliError> {
+        let (dir, scratch) = match keep {
+            Some(dir) => {
+                fs::create_dir(&dir).with_context(|| format!("creating {}", dir.display()))?;
+                (dir.canonicalize().context("finding the new directory")?, None)
+            }
+            None => {
+                let scratch = TempDir::with_prefix("ic-demo-").context("creating a scratch directory")?;
+                (scratch.path().canonicalize().context("finding the scratch directory")?, Some(scratch))
+            }
+        };
+        let ic = std::env::current_exe().context("finding this program")?;
+        let stage = Self { out, ic, dir, scratch, child: None, steps: 0 };
+        stage.print(&format!("A scratch project in {}\n", stage.dir.display()))?;
+        let git = Command::new("git")
+            .args(["init", "--quiet"])
+            .current_dir(&stage.dir)
+            .stderr(Stdio::null())
+            .status();
+        match git {
+            Ok(status) if status.success() => stage.print("$ git init --quiet\n")?,
+            _ => stage.print("(git is not installed: a plain directory will do)\n")?,
+        }
+        Ok(stage)
+    }
+
+    fn print(&self, text: &str) -> Result<(), CliError> {
+        self.out.raw(text.as_bytes())
+    }
+
+    pub(super) fn chapter(&self, title: &str) -> Result<(), CliError> {
+        self.print(&format!("\n== {title} ==\n"))
+    }
+
+    pub(super) fn say(&self, text: &str) -> Result<(), CliError> {
+        self.print(&format!("# {text}\n"))
+    }
+
+    /// Writes a file of the project.
+    pub(super) fn file(&self, path: &str, content: &str) -> Result<(), CliError> {
+        let full = self.dir.join(path);
+        if let Some(parent) = full.parent() {
+            fs::create_dir_all(parent).with_context(|| format!("creating {}", parent.display()))?;
+        }
+        fs::write(&full, content).with_context(|| format!("writing {}", full.display()))?;
+        self.print(&format!("$ echo {} > {path}\n", quoted(content.trim_end())))
+    }
+
+    /// A call that has to succeed; answers what it printed.
+    pub(super) fn ic(&mut self, args: &[&str]) -> Result<Said, CliError> {
+        self.ic_exit(0, args)
+    }
+
+    /// A call that has to end with `exit`; answers what it printed.
+    pub(super) fn ic_exit(&mut self, exit: i32, args: &[&str]) -> Result<Said, CliError> {
+        let line = args.iter().fold("$ ic".to_owned(), |mut line, arg| {
+            // Writing to a string cannot fail.
+            let _ = write!(line, " {}", quoted(arg));
+            line
+        });
+        let done = Command::new(&self.ic)
+            .args(args)
+            .current_dir(&self.dir)
+            .env("PWD", &self.dir)
+            .env_remove("INTERCORE_DB")
+            .stdin(Stdio::null())
+            .output()
+            .context("starting ic")?;
+        let (stdout, stderr) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+        let told = done.status.code().filter(|code| *code != 0);
+        let told = told.map_or_else(String::new, |code| format!("(exit code {code})\n"));
+        self.print(&format!("{line}\n{stdout}{stderr}{told}"))?;
+        if done.status.code() != Some(exit) {
+            return Err(
+                anyhow!("`{}` ended with {}, expected exit code {exit}", &line[2..], done.status).into()
+            );
+        }
+        self.steps += 1;
+        Ok(Said(stdout.trim().to_owned()))
+    }
+
+    /// A call with `--json` that has to succeed; answers the document.
+    pub(super) fn json(&mut self, args: &[&str]) -> Result<Value, CliError> {
+        let said = self.ic(&[args, &["--json"]].concat())?;
+        Ok(serde_json::from_str(&said)
+            .with_context(|| format!("reading the answer of ic {}", args.join(" ")))?)
+    }
+
+    /// A call that has to succeed; answers how many lines it printed.
+    pub(super) fn lines(&mut self, args: &[&str]) -> Result<usize, CliError> {
+        Ok(self.ic(args)?.lines().count())
+    }
+
+    /// Fails the demo unless `holds`.
+    pub(super) fn check(&self, what: &str, holds: bool) -> Result<(), CliError> {
+        if holds { self.print(&format!("✓ {what}\n")) } else { Err(anyhow!("not so: {what}").into()) }
+    }
+
+    /// Starts a process that would run for a minute, in a process group of its own.
+    pub(super) fn start_child(&mut self) -> Result<u32, CliError> {
+        let child = Command::new("sleep")
+            .arg("60")
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn();
+        let child = child.context("starting sleep")?;
+        let pid = child.id();
+        self.child = Some(child);
+        self.print(&format!("$ sleep 60 &\n[1] {pid}\n"))?;
+        Ok(pid)
+    }
+
+    /// Waits for the child to end, and fails the demo if it does not.
+    pub(super) fn await_child(&mut self) -> Result<(), CliError> {
+        let Some(mut child) = self.child.take() else { return Ok(()) };
+        let since = Instant::now();
+        while child.try_wait().context("waiting for the child")?.is_none() {
+            if since.elapsed() > PATIENCE {
+                self.child = Some(child);
+                return Err(anyhow!("the child did not end").into());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.check("the child process is gone", true)
+    }
+
+    /// Ends the demo: says how it went, and removes the directory unless it is kept.
+    pub(super) fn close(mut self) -> Result<(), CliError> {
+        let left = match self.scratch.take() {
+            None => format!("The project is in {}.", self.dir.display()),
+            Some(scratch) => {
+                scratch.close().context("removing the scratch directory")?;
+                "The scratch directory is gone.".to_owned()
+            }
+        };
+        self.print(&format!("\nDone: {} calls, every one as expected. {left}\n", self.steps))
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// An argument as a person would type it.
+fn quoted(arg: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,→@%+".contains(c);
+    if !arg.is_empty() && arg.chars().all(plain) {
+        arg.to_owned()
+    } else {
+        format!("'{}'", arg.replace('\'', "'\\''"))
+    }
+}

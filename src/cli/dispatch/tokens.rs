@@ -1,0 +1,58 @@
+//! `ic dispatch tokens`: what a dispatch has used.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::cli::error::CliError;
+use crate::cli::output::View;
+use crate::cli::tree::Verb;
+use crate::cli::{Answer, Cx, effects};
+use crate::domain::ids::DispatchId;
+use crate::ops;
+
+/// Set the tokens that a dispatch has used
+///
+/// The numbers are totals, not additions; what is not given stays as it is.
+#[derive(Debug, clap::Parser)]
+#[command(after_help = "Example: ic dispatch tokens w8d2f5gh --in=12000 --out=800")]
+pub(in crate::cli) struct Tokens {
+    /// The dispatch
+    id: DispatchId,
+    /// Read by the model
+    #[arg(long = "in", value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    input: Option<i64>,
+    /// Written by the model
+    #[arg(long = "out", value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    output: Option<i64>,
+    /// Read from a cache
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    cache: Option<i64>,
+    /// Accepted for callers of old: numbers are always set
+    #[arg(long)]
+    set: bool,
+}
+
+#[derive(Serialize)]
+struct Updated {
+    status: &'static str,
+}
+
+impl View for Updated {
+    fn human(&self, w: &mut dyn Write) -> io::Result<()> {
+        writeln!(w, "{}", self.status)
+    }
+}
+
+impl Verb for Tokens {
+    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+        let Self { id, input, output, cache, set: _ } = self;
+        if input.or(output).or(cache).is_none() {
+            return Err(CliError::usage("dispatch tokens: provide at least one of --in, --out, --cache"));
+        }
+        effects::stop_processes(cx)?;
+        cx.write(|tx| ops::dispatch::set_tokens(tx, &id, input, output, cache))?;
+        cx.out.show(&Updated { status: "updated" })?;
+        Ok(Answer::Yes)
+    }
+}

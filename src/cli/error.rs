@@ -1,0 +1,337 @@
+//! Failures of a command: one stable code, one exit code and, where it helps, a hint, all decided in one place.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::db::DbError;
+use crate::ops::OpsError;
+use crate::store::StoreError;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CliError {
+    /// The command line is wrong; nothing was touched.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What would be right.
+        hint: Option<String>,
+    },
+    /// The argument parser refuses the command line.
+    #[error("{}", clap_message(.0))]
+    Parser(Box<clap::Error>),
+    /// A `--db` path that leads out of the working directory, or is none.
+    #[error("{0}")]
+    DbPath(String),
+    /// The project has no active run.
+    #[error("no active run for project {0}")]
+    NoCurrentRun(String),
+    /// There is no such process.
+    #[error("no process {0} to record")]
+    NoProcess(i64),
+    /// The hash chain or the log's head is not what was written.
+    #[error("the event log does not verify: {0}")]
+    ChainBroken(String),
+    /// The directory of the database is nearly full.
+    #[error("disk full: {0} bytes available (need {1})")]
+    DiskNearlyFull(u64, u64),
+    /// The content of a file or of stdin is wrong.
+    #[error("{0}")]
+    Input(String),
+    /// A file operation failed.
+    #[error("{what} {}: {source}", path.display())]
+    File {
+        /// What was tried.
+        what: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// stdout could not be written.
+    #[error("writing the result: {0}")]
+    Output(io::Error),
+    /// A use case, a store or the engine said no.
+    #[error(transparent)]
+    Ops(#[from] OpsError),
+    /// Something that should not happen.
+    #[error("{0:#}")]
+    Unexpected(#[from] anyhow::Error),
+}
+
+impl From<StoreError> for CliError {
+    fn from(err: StoreError) -> Self {
+        Self::Ops(err.into())
+    }
+}
+
+impl From<DbError> for CliError {
+    fn from(err: DbError) -> Self {
+        Self::Ops(err.into())
+    }
+}
+
+impl From<clap::Error> for CliError {
+    fn from(err: clap::Error) -> Self {
+        Self::Parser(Box::new(err))
+    }
+}
+
+/// Every error code with its exit code and meaning: part of the interface, never renamed (`ic help errors`).
+pub const ERRORS: &[(&str, u8, &str)] = &[
+    ("action_not_found", 1, "the run has no such action"),
+    ("agent_not_found", 1, "no agent with this id, or not of the run that was named"),
+    ("db_busy", 2, "another writer held the lock for longer than --timeout"),
+    ("db_constraint", 2, "the schema refused a change: the database was changed by something else"),
+    ("db_corrupt", 2, "the database file is damaged"),
+    ("db_error", 2, "the database engine failed"),
+    ("db_foreign", 2, "the file belongs to another program"),
+    ("db_full", 2, "the disk is full"),
+    ("db_not_initialised", 2, "there is no database here yet"),
+    ("db_path", 2, "--db leads out of the working directory, or does not end in .db"),
+    ("db_read_only", 2, "the database or its directory cannot be written"),
+    ("db_symlink", 2, "the database, its log or its directory is a symlink"),
+    ("dispatch_not_found", 1, "no dispatch with this id"),
+    ("duplicate_action", 1, "the run has the same command for the phase already"),
+    (
+        "event_chain_broken",
+        2,
+        "an event was altered, removed or inserted, or the head is not the one expected",
+    ),
+    ("event_not_found", 1, "no event with this number"),
+    ("idempotency_conflict", 1, "the idempotency key was used before with other arguments"),
+    ("internal", 2, "a bug: please report it"),
+    ("invalid_input", 2, "the content of a file or of stdin is wrong"),
+    ("io_error", 2, "a file could not be read or written"),
+    ("no_current_run", 1, "the project has no active run"),
+    ("not_a_rollback", 1, "the event to undo is not a rollback of this run"),
+    ("not_behind", 1, "the rollback target is not behind the current phase"),
+    ("not_skipped", 1, "the phase is not skipped"),
+    ("output_failed", 2, "stdout could not be written; a change that was made stands"),
+    ("process_not_found", 1, "there is no process with this id"),
+    ("run_data", 2, "a stored value of the run cannot be used"),
+    ("run_not_found", 1, "no run with this id"),
+    ("run_terminal", 1, "the run is completed, cancelled or failed"),
+    ("schema_too_new", 2, "the database was written by a newer version"),
+    ("schema_too_old", 2, "the database needs to be migrated"),
+    ("skip_refused", 1, "the phase cannot be skipped"),
+    ("stale_phase", 1, "the run is not in the phase that the caller expected"),
+    ("terminal_phase", 1, "the run is in the last phase of its chain"),
+    ("undo_blocked", 1, "something happened to the run since the rollback"),
+    ("usage", 3, "the command line is wrong; nothing was touched"),
+];
+
+impl CliError {
+    /// A usage error without a hint.
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self::Usage { message: message.into(), hint: None }
+    }
+
+    /// The process exit code.
+    pub(super) fn exit(&self) -> u8 {
+        let code = self.code();
+        ERRORS.iter().find(|(known, ..)| *known == code).map_or(2, |(_, exit, _)| *exit)
+    }
+
+    /// Stable identifier and hint: one row per case.
+    fn class(&self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::Usage { .. } | Self::Parser(_) => ("usage", None),
+            Self::DbPath(_) => ("db_path", Some("set INTERCORE_DB to use a database elsewhere")),
+            Self::NoCurrentRun(_) => ("no_current_run", Some("`ic run create --goal=…` starts one")),
+            Self::NoProcess(_) => ("process_not_found", None),
+            Self::ChainBroken(_) => {
+                ("event_chain_broken", Some("keep the file as it is and compare it with a backup"))
+            }
+            Self::DiskNearlyFull(..) => ("db_full", Some("free some space beside the database")),
+            Self::Input(_) => ("invalid_input", None),
+            Self::File { .. } => ("io_error", None),
+            Self::Output(_) => ("output_failed", None),
+            Self::Unexpected(_) => ("internal", None),
+            Self::Ops(err) => err.class(),
+        }
+    }
+
+    /// The stable identifier.
+    pub(super) fn code(&self) -> &'static str {
+        self.class().0
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Usage { hint, .. } => hint.clone(),
+            Self::Parser(err) => clap_hint(err),
+            _ => self.class().1.map(ToOwned::to_owned),
+        }
+    }
+
+    /// The failure as one JSON object.
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        let mut error = json!({ "code": self.code(), "message": self.to_string(), "causes": self.causes() });
+        if let Some(hint) = self.hint() {
+            error["hint"] = hint.into();
+        }
+        json!({ "error": error })
+    }
+
+    fn causes(&self) -> Vec<String> {
+        let mut causes = Vec::new();
+        let mut source = std::error::Error::source(self);
+        let shown = self.to_string();
+        while let Some(cause) = source {
+            causes.push(cause.to_string());
+            source = cause.source();
+        }
+        // Transparent wrappers repeat their content.
+        causes.retain(|cause| !shown.contains(cause.as_str()));
+        causes
+    }
+
+    /// The failure for people.
+    pub(super) fn human(&self, w: &mut dyn Write) -> io::Result<()> {
+        writeln!(w, "ic: {self}")?;
+        for cause in self.causes() {
+            writeln!(w, "  because: {cause}")?;
+        }
+        match self.hint() {
+            Some(hint) => writeln!(w, "hint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// An error of a lower layer that has its row in the table.
+trait Classified {
+    fn class(&self) -> (&'static str, Option<&'static str>);
+}
+
+impl Classified for OpsError {
+    fn class(&self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::TerminalPhase(_) => ("terminal_phase", None),
+            Self::PhaseNotInChain { .. } | Self::StoredMetadata(_) | Self::IdempotencyAnswer(_) => {
+                ("run_data", None)
+            }
+            Self::NotBehind { .. } => ("not_behind", Some("`ic run status` shows the run's phase and chain")),
+            Self::NotRollable(_) | Self::OnlyMetadata(_) => ("run_terminal", None),
+            Self::SkipNotInChain(_) | Self::SkipNotAhead { .. } | Self::SkipTerminal(_) => {
+                ("skip_refused", None)
+            }
+            Self::NotSkipped(_) => ("not_skipped", None),
+            Self::NotARollback(..) => {
+                ("not_a_rollback", Some("`ic phase history` lists the events of a run"))
+            }
+            Self::UndoBlocked { .. } => ("undo_blocked", None),
+            Self::AgentOfOtherRun { .. } => ("agent_not_found", None),
+            Self::IdempotencyConflict(_) => {
+                ("idempotency_conflict", Some("choose a new key for new arguments"))
+            }
+            Self::Store(err) => err.class(),
+        }
+    }
+}
+
+impl Classified for StoreError {
+    fn class(&self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::RunNotFound(_) => ("run_not_found", None),
+            Self::AgentNotFound(_) => ("agent_not_found", None),
+            Self::DispatchNotFound(_) => ("dispatch_not_found", None),
+            Self::EventNotFound(_) => ("event_not_found", None),
+            Self::ActionNotFound => ("action_not_found", None),
+            Self::DuplicateAction => ("duplicate_action", None),
+            Self::StalePhase { .. } => ("stale_phase", Some("re-read the run and decide again")),
+            Self::Terminal { .. } => ("run_terminal", None),
+            Self::Id(_) => ("internal", None),
+            Self::Db(err) => err.class(),
+        }
+    }
+}
+
+impl Classified for DbError {
+    fn class(&self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::Busy => ("db_busy", Some("raise --timeout")),
+            Self::Missing(_) | Self::NotInitialised(_) => ("db_not_initialised", Some("run `ic init`")),
+            Self::SchemaTooOld { .. } => {
+                ("schema_too_old", Some("run `ic init` to migrate it; a backup is made first"))
+            }
+            Self::SchemaTooNew { .. } => ("schema_too_new", Some("upgrade ic")),
+            Self::Foreign { .. } => ("db_foreign", Some("choose another file with --db or INTERCORE_DB")),
+            Self::GoProgram { .. } => (
+                "db_foreign",
+                Some("keep it for the Go program and choose another file with --db or INTERCORE_DB"),
+            ),
+            Self::NotADatabase(_) => ("db_foreign", Some("move it aside, then run `ic init`")),
+            Self::Corrupt(_) | Self::Decode { .. } => {
+                ("db_corrupt", Some("keep the file as it is and go back to a backup"))
+            }
+            Self::Symlink(_) => ("db_symlink", Some("put the database itself in that place")),
+            Self::OrphanLog(_) => {
+                ("db_corrupt", Some("move the log aside, or put its database back beside it"))
+            }
+            Self::Full => ("db_full", Some("free some space; nothing was changed")),
+            Self::ReadOnly(_) => (
+                "db_read_only",
+                Some(
+                    "the database's directory must be writable, also for reading: SQLite keeps its log there",
+                ),
+            ),
+            Self::Constraint(_) => ("db_constraint", None),
+            Self::File { .. } => ("io_error", None),
+            Self::Engine(_) => ("db_error", None),
+        }
+    }
+}
+
+impl OpsError {
+    /// Whether there is no database file, as opposed to a bad one.
+    pub(super) fn is_missing_database(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Db(DbError::Missing(_))))
+    }
+}
+
+/// The first paragraph of what the parser says, without its own prefix.
+fn clap_message(err: &clap::Error) -> String {
+    let text = err.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let first = text.split("\n\n").next().unwrap_or(text);
+    first.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
+/// The rest of what the parser says: suggestions and the usage line.
+fn clap_hint(err: &clap::Error) -> Option<String> {
+    let text = err.render().to_string();
+    let rest = text.split("\n\n").skip(1);
+    let parts: Vec<String> = rest.map(|part| part.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let parts: Vec<String> =
+        parts.into_iter().filter(|part| !part.is_empty() && !part.starts_with("For more")).collect();
+    (!parts.is_empty()).then(|| parts.join("; ").trim_start_matches("tip: ").to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// K-06
+    #[test]
+    fn codes_are_listed_in_order_and_once() {
+        assert!(ERRORS.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        assert!(ERRORS.iter().all(|(_, exit, meaning)| (1..=3).contains(exit) && !meaning.is_empty()));
+    }
+
+    /// K-06: the exhaustive matches above decide; this holds that what they decide is listed.
+    #[test]
+    fn every_code_in_this_file_is_listed() {
+        let source = include_str!("error.rs");
+        let (_, matches) = source.split_once("fn class(&self)").unwrap();
+        let (matches, _) = matches.split_once("#[cfg(test)]").unwrap();
+        for code in matches.split("(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+            let plain = !code.is_empty() && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            assert!(!plain || ERRORS.iter().any(|(known, ..)| *known == code), "{code}");
+        }
+    }
+}

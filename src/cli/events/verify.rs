@@ -1,0 +1,128 @@
+//! `ic events verify`: is the log what was written? (K-17)
+
+use std::io::{self, Write};
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use crate::cli::error::CliError;
+use crate::cli::output::View;
+use crate::cli::tree::Verb;
+use crate::cli::{Answer, Cx};
+use crate::db::ReadTx;
+use crate::domain::chain::GENESIS;
+use crate::store::{self, StoreError};
+
+/// Check the hash chain of the event log
+///
+/// Finds the first event that was altered, removed or inserted, and prints the head otherwise. A cut tail, or a chain
+/// computed anew, shows only against a head that was kept elsewhere: pass it as --head.
+#[derive(Debug, clap::Parser)]
+#[command(after_help = "Example: ic events verify --head=\"$(cat ~/ic-head)\"")]
+pub(in crate::cli) struct Verify {
+    /// A head printed earlier, kept elsewhere
+    #[arg(long, value_name = "ID:HASH")]
+    head: Option<Known>,
+}
+
+/// A head that the caller kept.
+#[derive(Clone, Debug)]
+struct Known {
+    id: i64,
+    hash: String,
+}
+
+impl FromStr for Known {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = text.split_once(':').and_then(|(id, hash)| {
+            let plain = hash.len() == GENESIS.len() && hash.bytes().all(|b| b.is_ascii_hexdigit());
+            let id = id.parse().ok().filter(|id| *id >= 0)?;
+            plain.then(|| Self { id, hash: hash.to_ascii_lowercase() })
+        });
+        known.ok_or_else(|| "want ID:HASH as `ic events verify` prints it".to_owned())
+    }
+}
+
+#[derive(Serialize)]
+struct Sound {
+    ok: bool,
+    events: i64,
+    head: String,
+}
+
+impl View for Sound {
+    fn human(&self, w: &mut dyn Write) -> io::Result<()> {
+        writeln!(w, "ok: {} events, head {}", self.events, self.head)
+    }
+}
+
+#[derive(Serialize)]
+struct Broken {
+    ok: bool,
+    id: i64,
+    problem: String,
+}
+
+impl View for Broken {
+    fn human(&self, w: &mut dyn Write) -> io::Result<()> {
+        writeln!(w, "broken at event {}: {}", self.id, self.problem)
+    }
+}
+
+impl Verb for Verify {
+    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+        match cx.read(|tx| check(tx, self.head.as_ref()))? {
+            Ok(sound) => {
+                cx.out.show(&sound)?;
+                Ok(Answer::Yes)
+            }
+            Err(broken) => {
+                cx.out.show(&broken)?;
+                Err(CliError::ChainBroken(format!("event {}: {}", broken.id, broken.problem)))
+            }
+        }
+    }
+}
+
+fn check(tx: &ReadTx<'_>, known: Option<&Known>) -> Result<Result<Sound, Broken>, StoreError> {
+    let broken = |id, problem: String| Ok(Err(Broken { ok: false, id, problem }));
+    let head = match store::event::verify(tx)? {
+        Ok(head) => head,
+        Err(found) => return broken(found.id, found.problem.to_owned()),
+    };
+    if let Some(known) = known {
+        let hash = match known.id {
+            id if id > head.id => {
+                let problem =
+                    format!("the log ends at {}, expected at least {id}: its tail was cut", head.id);
+                return broken(id, problem);
+            }
+            0 => GENESIS.to_owned(),
+            id => store::event::get(tx, id)?.hash,
+        };
+        if hash != known.hash {
+            return broken(
+                known.id,
+                format!("event {} has another hash than the head kept elsewhere", known.id),
+            );
+        }
+    }
+    Ok(Ok(Sound { ok: true, events: head.id, head: format!("{}:{}", head.id, head.hash) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// K-17
+    #[test]
+    fn a_head_is_a_number_and_a_hash() {
+        let known: Known = format!("12:{}", GENESIS.replace('0', "A")).parse().expect("a head");
+        assert_eq!((known.id, known.hash), (12, GENESIS.replace('0', "a")));
+        for bad in ["", "12", "12:", "x:00", ":", &format!("-1:{GENESIS}"), &format!("1:{GENESIS}0")] {
+            assert!(bad.parse::<Known>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! `ic gate rules`: which conditions hold between which phases.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::cli::error::CliError;
+use crate::cli::output::View;
+use crate::cli::tree::Verb;
+use crate::cli::{Answer, Cx, args};
+use crate::domain::gate::RuleSource;
+use crate::domain::ids::RunId;
+use crate::domain::phase::{Chain, Phase};
+use crate::domain::rules::{Check, Rule, Tier, default_rules};
+use crate::domain::text::one_line;
+use crate::ops::gate;
+use crate::store;
+
+/// List gate rules in the order of the chain
+///
+/// With --run the rules that are in force for it; without, the default rules of the default chain.
+#[derive(Debug, clap::Parser)]
+#[command(after_help = "Example: ic gate rules --run=k3x9q2ab --phase=planned")]
+pub(in crate::cli) struct Rules {
+    /// Only the gate out of this phase
+    #[arg(long, value_name = "FROM")]
+    phase: Option<String>,
+    /// The run whose rules are meant
+    #[arg(long, value_name = "ID")]
+    run: Option<RunId>,
+}
+
+#[derive(Serialize)]
+struct RuleView {
+    check: Check,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phase: Option<Phase>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tier: Option<Tier>,
+}
+
+impl From<Rule> for RuleView {
+    fn from(Rule { check, phase, tier }: Rule) -> Self {
+        Self { check, phase, tier }
+    }
+}
+
+#[derive(Serialize)]
+struct GateView {
+    checks: Vec<RuleView>,
+    from: Phase,
+    source: RuleSource,
+    to: Phase,
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Gates(Vec<GateView>);
+
+impl View for Gates {
+    fn human(&self, w: &mut dyn Write) -> io::Result<()> {
+        for GateView { checks, from, to, .. } in &self.0 {
+            for RuleView { check, phase, tier } in checks {
+                write!(w, "{from} → {to}\t{check}")?;
+                if let Some(phase) = phase {
+                    write!(w, " (phase: {})", one_line(phase.as_str()))?;
+                }
+                if let Some(tier) = tier {
+                    write!(w, " [{tier}]")?;
+                }
+                writeln!(w)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The gates of a chain. Open ones are listed only where the run says so itself.
+fn gates(chain: &Chain, rules: impl Fn(&Phase, &Phase) -> (RuleSource, Vec<Rule>)) -> Vec<GateView> {
+    let pairs = chain.phases().iter().zip(chain.phases().iter().skip(1));
+    let gate = |(from, to): (&Phase, &Phase)| {
+        let (source, rules) = rules(from, to);
+        let checks = rules.into_iter().map(RuleView::from).collect();
+        GateView { checks, from: from.clone(), source, to: to.clone() }
+    };
+    let said = |gate: &GateView| gate.source == RuleSource::PerRun || !gate.checks.is_empty();
+    pairs.map(gate).filter(said).collect()
+}
+
+impl Verb for Rules {
+    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+        let mut found = match &self.run {
+            None => gates(&Chain::default(), |from, to| (RuleSource::Default, default_rules(from, to))),
+            Some(id) => {
+                let run = cx.read(|tx| store::run::get(tx, id))?;
+                gates(&run.chain(), |from, to| gate::rules_between(&run, from, to))
+            }
+        };
+        if let Some(from) = args::given(self.phase) {
+            found.retain(|gate| gate.from.as_str() == from);
+        }
+        cx.out.show(&Gates(found))?;
+        Ok(Answer::Yes)
+    }
+}

@@ -1,0 +1,52 @@
+//! `ic gate signals`: how past gate decisions turned out.
+
+use serde::Serialize;
+
+use crate::cli::error::CliError;
+use crate::cli::tree::Verb;
+use crate::cli::{Answer, Cx};
+use crate::domain::event::Source;
+use crate::domain::signals::{Collector, Signal};
+use crate::ops::OpsError;
+use crate::store;
+use crate::store::event::Filter;
+
+/// Tell how past gate decisions turned out, as JSON
+///
+/// A block that nobody overrode is a true positive (tp), a failure that was passed all the same a false one (fp), a pass
+/// a true negative (tn), and a pass that was rolled back later a false one (fn).
+#[derive(Debug, clap::Parser)]
+#[command(after_help = "Example: ic gate signals --since-id=120")]
+pub(in crate::cli) struct Signals {
+    /// Only decisions after this event
+    #[arg(long, value_name = "ID", default_value_t = 0)]
+    since_id: i64,
+}
+
+#[derive(Serialize)]
+struct Found {
+    cursor: i64,
+    signals: Vec<Signal>,
+}
+
+impl Verb for Signals {
+    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+        let mut found = cx.read(|tx| {
+            let mut collector = Collector::default();
+            let mut cursor = 0;
+            // From the start: how a decision turned out also depends on what came before and after it.
+            let filter = Filter { source: Some(Source::PHASE), ..Filter::default() };
+            store::event::for_each(tx, &filter, |event| {
+                cursor = event.id;
+                collector.take(&event, |run| {
+                    Ok::<_, OpsError>(store::run::find(tx, run)?.map(|run| run.chain()).unwrap_or_default())
+                })?;
+                Ok::<_, OpsError>(true)
+            })?;
+            Ok::<_, OpsError>(Found { cursor, signals: collector.into_signals() })
+        })?;
+        found.signals.retain(|signal| signal.event_id > self.since_id);
+        cx.out.document(&found)?;
+        Ok(Answer::Yes)
+    }
+}

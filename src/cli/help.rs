@@ -1,0 +1,57 @@
+//! `ic help`
+
+use std::fmt::Write as _;
+
+use super::error::{CliError, ERRORS};
+use super::tree::{self, Verb};
+use super::{Answer, Cx};
+
+/// Show the help of a command, or of a topic: errors, exit-codes, environment
+#[derive(Debug, clap::Parser)]
+#[command(after_help = "Examples:\n  ic help run advance\n  ic help errors")]
+pub(super) struct Help {
+    /// A command's words, or a topic
+    words: Vec<String>,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes
+
+  0  done, found, allowed
+  1  the expected negative: not found, blocked, conflict, stale; nothing is wrong
+  2  an error: the database, a file, the system
+  3  usage: the command line is wrong, and nothing was touched
+
+A result is on stdout, also when the exit code is 1. Everything else is on stderr; with --json as one object
+{\"error\":{\"code\":…,\"message\":…,\"hint\":…,\"causes\":[…]}}. `ic help errors` lists the codes.
+";
+
+const ENVIRONMENT: &str = "\
+Environment
+
+  INTERCORE_DB         the database, anywhere; --db comes first
+  IC_LOG_LEVEL         error, warn (default), info or debug: what goes to stderr; comes before --verbose and -vv
+  IC_TRACE_ID          the trace that the events of this call belong to
+  IC_SPAN_ID           the caller's span in it
+  IC_PARENT_SPAN_ID    the span above the caller's
+";
+
+impl Verb for Help {
+    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+        let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            ["errors"] => {
+                let mut text = "Error codes, with the exit code that goes with each\n\n".to_owned();
+                for (code, exit, meaning) in ERRORS {
+                    // Writing to a string cannot fail.
+                    let _ = writeln!(text, "  {code:<22} {exit}  {meaning}");
+                }
+                cx.out.raw(text.as_bytes())?;
+            }
+            ["exit-codes"] => cx.out.raw(EXIT_CODES.as_bytes())?,
+            ["environment"] => cx.out.raw(ENVIRONMENT.as_bytes())?,
+            path => return tree::show_help(path, cx),
+        }
+        Ok(Answer::Yes)
+    }
+}

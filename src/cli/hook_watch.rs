@@ -1,0 +1,28 @@
+//! The hidden command that watches over one run of a hook, so that nobody waits for it.
+
+use std::path::PathBuf;
+
+use super::effects::HOOK_LIMIT;
+use super::error::CliError;
+use super::tree::Verb;
+use super::{Answer, Cx};
+use crate::os::hook;
+
+/// Run a project's hook, fed from stdin, and end it when its time is over
+#[derive(Debug, clap::Parser)]
+pub(super) struct HookWatch {
+    hook: PathBuf,
+    project: PathBuf,
+}
+
+impl Verb for HookWatch {
+    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+        let end = hook::watch(&self.hook, &self.project, HOOK_LIMIT).map_err(|source| CliError::File {
+            what: "running hook",
+            path: self.hook,
+            source,
+        })?;
+        cx.out.info(format_args!("hook: {end:?}"));
+        Ok(Answer::Yes)
+    }
+}

@@ -1,0 +1,52 @@
+//! `ic init`
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::error::CliError;
+use super::output::View;
+use super::tree::Verb;
+use super::{Answer, Cx, locate};
+use crate::db::{Prepared, newest};
+
+/// Create the project's database, or migrate it
+///
+/// The database is `.clavain/intercore.db` in the working directory, unless one is found further up, or --db or
+/// INTERCORE_DB names another place. Running it again changes nothing.
+#[derive(Debug, clap::Parser)]
+#[command(after_help = "Example: cd my-project && ic init")]
+pub(super) struct Init {}
+
+impl Verb for Init {
+    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+        let path = locate::for_init(&cx.globals)?;
+        let done = cx.prepare(&path)?;
+        cx.committed = done != Prepared::Current;
+        let (status, backup) = match done {
+            Prepared::Created => ("created", None),
+            Prepared::Current => ("current", None),
+            Prepared::Migrated { from, backup } => {
+                cx.out.info(format_args!("migrated from schema v{from}, backup in {}", backup.display()));
+                ("migrated", Some(backup.display().to_string()))
+            }
+        };
+        cx.out.show(&Shown { path: path.display().to_string(), schema: newest(), status, backup })?;
+        Ok(Answer::Yes)
+    }
+}
+
+#[derive(Serialize)]
+struct Shown {
+    path: String,
+    schema: i64,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backup: Option<String>,
+}
+
+impl View for Shown {
+    fn human(&self, w: &mut dyn Write) -> io::Result<()> {
+        writeln!(w, "initialized {} (schema v{})", self.path, self.schema)
+    }
+}

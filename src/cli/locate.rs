@@ -1,0 +1,102 @@
+//! Where the project's database is.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::error::CliError;
+use super::globals::Globals;
+use crate::os::paths;
+
+/// Below a project's directory.
+pub(super) const RELATIVE: &str = ".clavain/intercore.db";
+
+/// A database's place.
+#[derive(Debug)]
+pub(super) struct Located {
+    /// Absolute.
+    pub path: PathBuf,
+    /// Whether the first command that writes may create it (K-09).
+    pub may_create: bool,
+}
+
+/// Finds the database: `--db`, else `INTERCORE_DB`, else the nearest `.clavain/intercore.db` upwards from the working
+/// directory, else a place for one in the nearest `.clavain/` up to the git top level (K-09, K-13).
+pub(super) fn locate(globals: &Globals) -> Result<Located, CliError> {
+    let cwd = cwd()?;
+    if let Some(given) = explicit(globals, &cwd)? {
+        let may_create = parent_is_clavain(&given);
+        return Ok(Located { path: given, may_create });
+    }
+    if let Some(found) = cwd.ancestors().map(|dir| dir.join(RELATIVE)).find(|path| exists(path)) {
+        return Ok(Located { path: found, may_create: false });
+    }
+    // Without a repository around it, only the working directory itself is looked at: a `.clavain` further up, say in a
+    // home directory, belongs to something else.
+    let top = paths::git_top_level(&cwd).unwrap_or_else(|| cwd.clone());
+    let within = cwd.ancestors().take_while(|dir| dir.starts_with(&top));
+    let home = within.map(|dir| dir.join(RELATIVE)).find(|path| parent_is_clavain(path));
+    let may_create = home.is_some();
+    Ok(Located { path: home.unwrap_or_else(|| cwd.join(RELATIVE)), may_create })
+}
+
+/// Where `init` creates or migrates a database: as [`locate`], but a `.clavain/` of the working directory itself comes
+/// before a database further up.
+pub(super) fn for_init(globals: &Globals) -> Result<PathBuf, CliError> {
+    let cwd = cwd()?;
+    if let Some(given) = explicit(globals, &cwd)? {
+        return Ok(given);
+    }
+    let own = cwd.join(RELATIVE);
+    if parent_is_clavain(&own) {
+        return Ok(own);
+    }
+    Ok(cwd.ancestors().map(|dir| dir.join(RELATIVE)).find(|path| exists(path)).unwrap_or(own))
+}
+
+fn cwd() -> Result<PathBuf, CliError> {
+    paths::logical_cwd().map_err(|source| CliError::File {
+        what: "finding",
+        path: PathBuf::from("the working directory"),
+        source,
+    })
+}
+
+fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+fn parent_is_clavain(path: &Path) -> bool {
+    path.parent().is_some_and(|dir| dir.file_name().is_some_and(|name| name == ".clavain") && dir.is_dir())
+}
+
+fn explicit(globals: &Globals, cwd: &Path) -> Result<Option<PathBuf>, CliError> {
+    let from_environment =
+        std::env::var_os("INTERCORE_DB").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let Some(given) = &globals.db else {
+        return Ok(from_environment.map(|path| paths::clean(&path, cwd)));
+    };
+    let absolute = paths::clean(given, cwd);
+    let same = from_environment.is_some_and(|path| paths::clean(&path, cwd) == absolute);
+    if !same {
+        fence(given, &absolute, cwd)?;
+    }
+    Ok(Some(absolute))
+}
+
+/// A path from the command line stays below the working directory: whoever builds the line may not be trusted.
+fn fence(given: &Path, absolute: &Path, cwd: &Path) -> Result<(), CliError> {
+    let shown = given.display();
+    if given.extension().is_none_or(|extension| extension != "db") {
+        return Err(CliError::DbPath(format!("db path must have .db extension: {shown}")));
+    }
+    if given.components().any(|part| part == Component::ParentDir) {
+        return Err(CliError::DbPath(format!("db path must not contain '..': {shown}")));
+    }
+    let under = |base: &Path| absolute.starts_with(base) && absolute != base;
+    if !under(cwd) && !under(&paths::canonical_key(cwd)) {
+        let resolved = absolute.display();
+        return Err(CliError::DbPath(format!(
+            "db path must be under current directory: {shown} resolves to {resolved}"
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! What reaches the terminal: results on stdout, everything else on stderr (K-06).
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::error::CliError;
+use super::globals::Verbosity;
+
+/// A result that can be shown to people and to programs. The JSON form is the value itself.
+pub(super) trait View: Serialize {
+    /// Writes the text form, each line with its newline.
+    fn human(&self, w: &mut dyn Write) -> io::Result<()>;
+}
+
+/// How a call writes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Output {
+    json: bool,
+    verbosity: Verbosity,
+}
+
+impl Output {
+    pub(super) fn new(json: bool, verbosity: Verbosity) -> Self {
+        Self { json, verbosity }
+    }
+
+    /// Whether the caller wants JSON.
+    pub(super) fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Shows a result in the form that the caller asked for.
+    pub(super) fn show(self, view: &impl View) -> Result<(), CliError> {
+        if self.json {
+            return self.document(view);
+        }
+        let mut text = Vec::new();
+        view.human(&mut text).map_err(CliError::Output)?;
+        self.raw(&text)
+    }
+
+    /// Shows a result as one line of JSON, whatever the caller asked for.
+    pub(super) fn document(self, value: &impl Serialize) -> Result<(), CliError> {
+        let mut text = serde_json::to_vec(value).map_err(|err| CliError::Unexpected(err.into()))?;
+        text.push(b'\n');
+        self.raw(&text)
+    }
+
+    /// Shows a result as indented JSON, whatever the caller asked for.
+    pub(super) fn indented(self, value: &impl Serialize) -> Result<(), CliError> {
+        let mut text = serde_json::to_vec_pretty(value).map_err(|err| CliError::Unexpected(err.into()))?;
+        text.push(b'\n');
+        self.raw(&text)
+    }
+
+    /// Writes bytes to stdout and flushes them.
+    pub(super) fn raw(self, bytes: &[u8]) -> Result<(), CliError> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(CliError::Output)
+    }
+
+    /// A warning: shown unless only errors are wanted.
+    pub(super) fn warn(self, message: impl Display) {
+        self.note(Verbosity::Warn, "warning", message);
+    }
+
+    /// Something that the caller should know about a change that was made; as a warning, but nothing is wrong.
+    pub(super) fn remark(self, message: impl Display) {
+        self.note(Verbosity::Warn, "note", message);
+    }
+
+    /// What happens besides the result: shown with `--verbose`.
+    pub(super) fn info(self, message: impl Display) {
+        self.note(Verbosity::Info, "info", message);
+    }
+
+    fn note(self, level: Verbosity, word: &str, message: impl Display) {
+        if self.verbosity >= level {
+            // Nothing can be done about a closed stderr.
+            let _ = writeln!(io::stderr(), "ic: {word}: {message}");
+        }
+    }
+
+    /// Shows a failure, and answers the exit code that goes with it.
+    pub(super) fn fail(self, err: &CliError) -> ExitCode {
+        let mut stderr = io::stderr();
+        let _ = if self.json {
+            serde_json::to_writer(&mut stderr, &err.to_json())
+                .map_err(io::Error::from)
+                .and_then(|()| writeln!(stderr))
+        } else {
+            err.human(&mut stderr)
+        };
+        ExitCode::from(err.exit())
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds, from Unix milliseconds (K-15).
+pub(super) fn rfc3339(millis: i64) -> String {
+    jiff::Timestamp::from_millisecond(millis)
+        .map_or_else(|_| format!("{millis}ms"), |at| at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
+}
+
+/// A time that can be part of a file's name, from Unix seconds.
+pub(super) fn compact_time(secs: i64) -> String {
+    jiff::Timestamp::from_second(secs)
+        .map_or_else(|_| secs.to_string(), |at| at.strftime("%Y%m%d-%H%M%S").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// K-15
+    #[test]
+    fn times_are_printed_in_utc() {
+        assert_eq!(rfc3339(1_700_000_000_042), "2023-11-14T22:13:20.042Z");
+        assert_eq!(compact_time(1_700_000_000), "20231114-221320");
+    }
+}

@@ -1,0 +1,313 @@
+//! The command tree: every noun and verb, looked up before anything is built.
+//!
+//! Building one parser for the whole tree costs more than reading from the database. So the words are walked by hand and
+//! only the command that was named gets its parser; the whole tree is built for help, and to say what a mistyped word may
+//! have meant.
+
+use std::ffi::OsString;
+
+use clap::{ArgAction, ArgMatches, Command, Parser};
+
+use super::error::CliError;
+use super::{
+    Answer, Cx, action, agent, args, artifact, demo, dispatch as child, events, gate, health, help,
+    hook_watch,
+};
+use super::{init, run, version};
+
+/// A command: its arguments, and what it does with them.
+pub(super) trait Verb: Parser {
+    /// Carries the command out.
+    fn run(self, cx: &mut Cx) -> Result<Answer, CliError>;
+}
+
+/// A word of the command line.
+pub(super) struct Node {
+    pub name: &'static str,
+    kind: Kind,
+}
+
+enum Kind {
+    Group { about: &'static str, nodes: &'static [Node] },
+    Leaf { build: fn() -> Command, run: fn(&ArgMatches, &mut Cx) -> Result<Answer, CliError>, hidden: bool },
+}
+
+const fn group(name: &'static str, about: &'static str, nodes: &'static [Node]) -> Node {
+    Node { name, kind: Kind::Group { about, nodes } }
+}
+
+const fn leaf<V: Verb>(name: &'static str) -> Node {
+    Node { name, kind: Kind::Leaf { build: V::command, run: execute::<V>, hidden: false } }
+}
+
+const fn hidden<V: Verb>(name: &'static str) -> Node {
+    Node { name, kind: Kind::Leaf { build: V::command, run: execute::<V>, hidden: true } }
+}
+
+fn execute<V: Verb>(matches: &ArgMatches, cx: &mut Cx) -> Result<Answer, CliError> {
+    V::from_arg_matches(matches)?.run(cx)
+}
+
+const AGENT: &[Node] =
+    &[leaf::<agent::Add>("add"), leaf::<agent::List>("list"), leaf::<agent::Update>("update")];
+const ARTIFACT: &[Node] = &[leaf::<artifact::Add>("add"), leaf::<artifact::List>("list")];
+
+/// Every command. `ic run agent …` and `ic agent …` are the same commands, as are `ic run advance` and `ic phase advance`.
+const ROOT: &[Node] = &[
+    leaf::<init::Init>("init"),
+    leaf::<health::Health>("health"),
+    leaf::<version::Version>("version"),
+    group(
+        "run",
+        "Runs: pieces of work on their way through a chain of phases",
+        &[
+            leaf::<run::create::Create>("create"),
+            leaf::<run::status::Status>("status"),
+            leaf::<run::phase::Show>("phase"),
+            leaf::<run::list::List>("list"),
+            leaf::<run::current::Current>("current"),
+            leaf::<run::advance::Advance>("advance"),
+            leaf::<run::skip::Skip>("skip"),
+            leaf::<run::skip::Unskip>("unskip"),
+            leaf::<run::rollback::Rollback>("rollback"),
+            leaf::<run::events::History>("events"),
+            leaf::<run::cancel::Cancel>("cancel"),
+            leaf::<run::set::Set>("set"),
+            group("agent", "Agents: who works on a run", AGENT),
+            group("artifact", "Artifacts: what a run produced", ARTIFACT),
+            group(
+                "action",
+                "Actions: what is due when a run enters a phase",
+                &[
+                    leaf::<action::Add>("add"),
+                    leaf::<action::List>("list"),
+                    leaf::<action::Update>("update"),
+                    leaf::<action::Delete>("delete"),
+                ],
+            ),
+        ],
+    ),
+    group(
+        "phase",
+        "Phases: where a run is, and where it goes next",
+        &[
+            leaf::<run::phase::Show>("show"),
+            leaf::<run::advance::Advance>("advance"),
+            leaf::<run::skip::Skip>("skip"),
+            leaf::<run::skip::Unskip>("unskip"),
+            leaf::<run::rollback::Rollback>("rollback"),
+            leaf::<run::events::History>("history"),
+        ],
+    ),
+    group(
+        "gate",
+        "Gates: what must be true before a run leaves a phase",
+        &[
+            leaf::<gate::check::Check>("check"),
+            leaf::<gate::over::Override>("override"),
+            leaf::<gate::rules::Rules>("rules"),
+            leaf::<gate::signals::Signals>("signals"),
+        ],
+    ),
+    group("agent", "Agents: who works on a run", AGENT),
+    group("artifact", "Artifacts: what a run produced", ARTIFACT),
+    group(
+        "dispatch",
+        "Dispatches: child processes and what is known of them",
+        &[
+            leaf::<child::record::Record>("record"),
+            leaf::<child::Status>("status"),
+            leaf::<child::List>("list"),
+            leaf::<child::Tokens>("tokens"),
+        ],
+    ),
+    group(
+        "events",
+        "Events: the one append-only log of everything that happened",
+        &[leaf::<events::tail::Tail>("tail"), leaf::<events::verify::Verify>("verify")],
+    ),
+    leaf::<demo::Demo>("demo"),
+    leaf::<help::Help>("help"),
+    hidden::<hook_watch::HookWatch>("hook-watch"),
+];
+
+/// Runs the command that the words name.
+pub(super) fn dispatch(words: &[OsString], cx: &mut Cx) -> Result<Answer, CliError> {
+    let Some((first, _)) = words.split_first() else {
+        return show_help(&[], cx);
+    };
+    if first == "-h" || first == "--help" {
+        return show_help(&[], cx);
+    }
+    let mut nodes = ROOT;
+    let mut path = vec!["ic"];
+    let mut rest = words;
+    loop {
+        let Some((word, below)) = rest.split_first() else {
+            return Err(missing(&path, nodes));
+        };
+        if path.len() > 1 && (word == "-h" || word == "--help" || word == "help") {
+            return show_help(&path[1..], cx);
+        }
+        let Some(node) = nodes.iter().find(|node| word == node.name) else {
+            return Err(unknown(&path, nodes, word));
+        };
+        path.push(node.name);
+        rest = below;
+        match &node.kind {
+            Kind::Group { nodes: inner, .. } => nodes = inner,
+            Kind::Leaf { build, run, .. } => {
+                let command = parser(build(), node.name, &path.join(" "));
+                let matches = match command.try_get_matches_from(rest) {
+                    Ok(matches) => matches,
+                    Err(err) if !err.use_stderr() => {
+                        cx.out.raw(err.render().to_string().as_bytes())?;
+                        return Ok(Answer::Yes);
+                    }
+                    Err(err) => return Err(err.into()),
+                };
+                return run(&matches, cx);
+            }
+        }
+    }
+}
+
+/// Gives a command the manners that all of ours have (K-07).
+fn parser(command: Command, name: &'static str, path: &str) -> Command {
+    command
+        .name(name)
+        .bin_name(path.to_owned())
+        .no_binary_name(true)
+        .disable_version_flag(true)
+        .args_override_self(true)
+        .mut_args(|arg| match arg.get_action() {
+            // A boolean takes `--flag`, `--flag=true`, `--flag=1` and their opposites, and nothing else.
+            ArgAction::SetTrue => arg
+                .action(ArgAction::Set)
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("true")
+                .default_value("false")
+                .value_parser(args::switch)
+                .value_name("BOOL")
+                .hide_default_value(true),
+            ArgAction::Set => arg.allow_negative_numbers(true),
+            _ => arg,
+        })
+}
+
+fn missing(path: &[&str], nodes: &[Node]) -> CliError {
+    let expected: Vec<&str> = nodes.iter().map(|node| node.name).collect();
+    CliError::Usage {
+        message: format!("{}: missing subcommand", path[1..].join(" ")),
+        hint: Some(format!("expected one of: {}", expected.join(", "))),
+    }
+}
+
+/// The parser's own words for a word that it does not know, with what may have been meant.
+fn unknown(path: &[&str], nodes: &'static [Node], word: &OsString) -> CliError {
+    let command = nodes
+        .iter()
+        .filter(|node| !node.is_hidden())
+        .fold(Command::new("ic"), |command, node| command.subcommand(Command::new(node.name)));
+    let line = path.join(" ");
+    let command =
+        command.bin_name(line).no_binary_name(true).disable_help_subcommand(true).disable_help_flag(true);
+    match command.try_get_matches_from([word]) {
+        Err(err) => err.into(),
+        Ok(_) => CliError::usage(format!("unknown command {}", word.to_string_lossy())),
+    }
+}
+
+impl Node {
+    fn is_hidden(&self) -> bool {
+        matches!(self.kind, Kind::Leaf { hidden: true, .. })
+    }
+
+    fn command(&self, path: &str) -> Command {
+        let path = format!("{path} {}", self.name);
+        match &self.kind {
+            Kind::Group { about, nodes } => full(Command::new(self.name).about(*about), nodes, &path),
+            Kind::Leaf { build, .. } => parser(build(), self.name, &path),
+        }
+    }
+}
+
+fn full(command: Command, nodes: &[Node], path: &str) -> Command {
+    let command = command.bin_name(path.to_owned()).no_binary_name(true).disable_help_subcommand(true);
+    nodes
+        .iter()
+        .filter(|node| !node.is_hidden())
+        .fold(command, |command, node| command.subcommand(node.command(path).no_binary_name(false)))
+}
+
+/// The whole tree as one parser, for help and for checking it.
+pub(super) fn whole() -> Command {
+    full(
+        Command::new("ic")
+            .about("The orchestration kernel under coding agents")
+            .after_help(
+                "Global flags, anywhere in the line: --db PATH, --timeout DURATION, --json, --verbose, -vv.\n\
+                 Exit codes: 0 done, 1 expected negative, 2 error, 3 usage. More: ic help exit-codes, ic help errors, \
+                 ic help environment.",
+            ),
+        ROOT,
+        "ic",
+    )
+}
+
+/// Shows the help of the command at `path`, the empty path for the whole program.
+pub(super) fn show_help(path: &[&str], cx: &Cx) -> Result<Answer, CliError> {
+    let mut command = whole();
+    for word in path {
+        command = match command.find_subcommand(word) {
+            Some(found) => found.clone(),
+            None => {
+                return Err(CliError::usage(format!("no help for `{}`: no such command", path.join(" "))));
+            }
+        };
+    }
+    cx.out.raw(command.render_long_help().to_string().as_bytes())?;
+    Ok(Answer::Yes)
+}
+
+/// Every command that users see, as it is typed: `ic run create`, … (K-22).
+pub fn listing() -> Vec<String> {
+    fn walk(nodes: &[Node], path: &str, out: &mut Vec<String>) {
+        for node in nodes.iter().filter(|node| !node.is_hidden()) {
+            let path = format!("{path} {}", node.name);
+            match &node.kind {
+                Kind::Group { nodes, .. } => walk(nodes, &path, out),
+                Kind::Leaf { .. } => out.push(path),
+            }
+        }
+    }
+    let mut out = Vec::new();
+    walk(ROOT, "ic", &mut out);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_tree_is_sound() {
+        whole().debug_assert();
+    }
+
+    /// K-07: the same checks for each parser as it is used.
+    #[test]
+    fn every_command_is_sound_by_itself() {
+        fn walk(nodes: &[Node], path: &str) {
+            for node in nodes {
+                let path = format!("{path} {}", node.name);
+                match &node.kind {
+                    Kind::Group { nodes, .. } => walk(nodes, &path),
+                    Kind::Leaf { build, .. } => parser(build(), node.name, &path).debug_assert(),
+                }
+            }
+        }
+        walk(ROOT, "ic");
+    }
+}
