@@ -85,7 +85,7 @@ impl View for Done<'_> {
 /// Register an action of a phase
 ///
 /// When the run enters the phase, `ic run advance --json` lists the action. Its arguments may use the templates
-/// ${artifact:TYPE}, ${run_id} and ${project_dir} inside JSON strings.
+/// `${artifact:TYPE}`, `${run_id}` and `${project_dir}` inside JSON strings.
 #[derive(Debug, clap::Parser)]
 #[command(
     after_help = "Example: ic run action add k3x9q2ab --phase=planned --command=/work --args='[\"plan.md\"]'"

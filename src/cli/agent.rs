@@ -127,7 +127,7 @@ impl View for Agents {
 
 impl Verb for List {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let wanted = self.run.wanted(cx)?;
+        let wanted = self.run.wanted()?;
         let agents = cx.read(|tx| {
             let run = wanted.find(tx)?;
             Ok::<_, CliError>(store::agent::list(tx, &run.id)?)

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::Cx;
 use super::error::CliError;
+use super::{Cx, locate};
 use crate::db::ReadTx;
 use crate::domain::ids::RunId;
 use crate::domain::metadata;
@@ -70,11 +70,11 @@ pub(super) enum Wanted {
 }
 
 impl RunRef {
-    pub(super) fn wanted(self, cx: &Cx) -> Result<Wanted, CliError> {
+    pub(super) fn wanted(self) -> Result<Wanted, CliError> {
         if let Some(id) = self.id {
             return Ok(Wanted::Id(id));
         }
-        let project = project(self.project.as_deref(), cx)?;
+        let project = project(self.project.as_deref())?;
         Ok(Wanted::Current { key: project.key, shown: project.dir, scope: self.scope })
     }
 }
@@ -91,8 +91,8 @@ impl Wanted {
 }
 
 /// A project directory as the caller means it: absolute, with and without its symlinks (RT-02).
-pub(super) fn project(dir: Option<&str>, cx: &Cx) -> Result<crate::ops::create::Project, CliError> {
-    let cwd = cx.cwd()?;
+pub(super) fn project(dir: Option<&str>) -> Result<crate::ops::create::Project, CliError> {
+    let cwd = locate::cwd()?;
     let dir = dir
         .filter(|dir| !dir.is_empty())
         .map_or_else(|| cwd.clone(), |dir| paths::clean(Path::new(dir), &cwd));

@@ -153,7 +153,7 @@ impl View for Artifacts {
 
 impl Verb for List {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let wanted = self.run.wanted(cx)?;
+        let wanted = self.run.wanted()?;
         let artifacts = cx.read(|tx| {
             let run = wanted.find(tx)?;
             Ok::<_, CliError>(match self.phase.as_deref().map(str::parse::<Phase>) {

@@ -79,7 +79,7 @@ pub(super) fn stop_processes(cx: &mut Cx) -> Result<usize, CliError> {
                 steps.extend(step.map(|step| (dispatch.id.clone(), step)));
             }
             Err(err) => {
-                cx.out.warn(format_args!("dispatch {}: its process was not signalled: {err}", dispatch.id))
+                cx.out.warn(format_args!("dispatch {}: its process was not signalled: {err}", dispatch.id));
             }
         }
     }

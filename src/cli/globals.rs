@@ -56,9 +56,9 @@ impl Default for Globals {
 ///
 /// On an error the flags seen so far come along, because `--json` decides how the error looks.
 pub(super) fn scan(args: Vec<OsString>) -> Result<(Globals, Vec<OsString>), (Globals, CliError)> {
-    let mut globals = Globals::default();
     // An error is shown as the caller asked, wherever in the line that was.
-    globals.json = args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json");
+    let json = args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json");
+    let mut globals = Globals { json, ..Globals::default() };
     let mut words: Vec<OsString> = Vec::new();
     let mut args = args.into_iter();
     let explicit_level = std::env::var_os("IC_LOG_LEVEL").is_some_and(|level| !level.is_empty());

@@ -12,8 +12,8 @@ use crate::db::{Prepared, newest};
 
 /// Create the project's database, or migrate it
 ///
-/// The database is `.clavain/intercore.db` in the working directory, unless one is found further up, or --db or
-/// INTERCORE_DB names another place. Running it again changes nothing.
+/// The database is `.clavain/intercore.db` in the working directory, unless one is found further up, or another place is
+/// named by --db or the environment. Running it again changes nothing.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: cd my-project && ic init")]
 pub(super) struct Init {}

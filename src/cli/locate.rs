@@ -52,7 +52,8 @@ pub(super) fn for_init(globals: &Globals) -> Result<PathBuf, CliError> {
     Ok(cwd.ancestors().map(|dir| dir.join(RELATIVE)).find(|path| exists(path)).unwrap_or(own))
 }
 
-fn cwd() -> Result<PathBuf, CliError> {
+/// The working directory as the caller knows it.
+pub(super) fn cwd() -> Result<PathBuf, CliError> {
     paths::logical_cwd().map_err(|source| CliError::File {
         what: "finding",
         path: PathBuf::from("the working directory"),

@@ -26,13 +26,12 @@ mod version;
 
 use std::ffi::OsString;
 use std::mem::ManuallyDrop;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use crate::db::{self, Db, DbError, Prepared, ReadTx, WriteTx};
 use crate::domain::time::{Stamp, Trace};
-use crate::os;
 use error::CliError;
 use globals::Globals;
 use output::Output;
@@ -137,7 +136,7 @@ impl Cx {
     fn existing(&mut self) -> Result<&mut Db, CliError> {
         if self.db.is_none() {
             let found = locate::locate(&self.globals)?;
-            self.open(found.path)?;
+            self.open(&found.path)?;
         }
         self.opened()
     }
@@ -145,10 +144,10 @@ impl Cx {
     fn writable(&mut self) -> Result<&mut Db, CliError> {
         if self.db.is_none() {
             let found = locate::locate(&self.globals)?;
-            match self.open(found.path.clone()) {
+            match self.open(&found.path) {
                 Err(CliError::Ops(err)) if found.may_create && err.is_missing_database() => {
                     self.prepare(&found.path)?;
-                    self.open(found.path)?;
+                    self.open(&found.path)?;
                 }
                 other => other?,
             }
@@ -157,13 +156,13 @@ impl Cx {
     }
 
     /// Creates or migrates the database at `path`.
-    fn prepare(&self, path: &std::path::Path) -> Result<Prepared, CliError> {
+    fn prepare(&self, path: &Path) -> Result<Prepared, CliError> {
         let label = output::compact_time(self.stamp.secs());
         Ok(db::prepare(path, self.globals.timeout, &label)?)
     }
 
-    fn open(&mut self, path: PathBuf) -> Result<(), CliError> {
-        self.db = Some(ManuallyDrop::new(Db::open(&path, self.globals.timeout)?));
+    fn open(&mut self, path: &Path) -> Result<(), CliError> {
+        self.db = Some(ManuallyDrop::new(Db::open(path, self.globals.timeout)?));
         Ok(())
     }
 
@@ -172,14 +171,5 @@ impl Cx {
             Some(db) => Ok(db),
             None => Err(CliError::Unexpected(anyhow::anyhow!("BUG: no database is open"))),
         }
-    }
-
-    /// The working directory as the caller knows it.
-    fn cwd(&self) -> Result<PathBuf, CliError> {
-        os::paths::logical_cwd().map_err(|source| CliError::File {
-            what: "finding",
-            path: PathBuf::from("the working directory"),
-            source,
-        })
     }
 }

@@ -57,6 +57,7 @@ impl Output {
     }
 
     /// Writes bytes to stdout and flushes them.
+    #[expect(clippy::unused_self, reason = "output goes through the call's own `Output`, not past it")]
     pub(super) fn raw(self, bytes: &[u8]) -> Result<(), CliError> {
         let mut stdout = io::stdout().lock();
         stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(CliError::Output)

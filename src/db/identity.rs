@@ -3,7 +3,7 @@
 
 use super::error::DbError;
 use super::migrate::Migration;
-use super::sqlite::Conn;
+use super::sqlite::{Begin, Conn};
 
 /// The mark in the header of our files: "icdb".
 pub(super) const APPLICATION_ID: i64 = 0x6963_6462;
@@ -47,7 +47,11 @@ pub(super) fn of(conn: &Conn) -> Result<Identity, DbError> {
 /// Looks at a file that has to be one of ours at the newest version of `migrations`; answers that version.
 pub(super) fn require_current(conn: &Conn, migrations: &[Migration]) -> Result<i64, DbError> {
     let known = migrations.last().map_or(0, |migration| migration.version);
-    match of(conn)? {
+    // One lock for both marks instead of one for each.
+    conn.begin(Begin::Deferred)?;
+    let found = of(conn);
+    conn.rollback();
+    match found? {
         Identity::Empty => Err(DbError::NotInitialised(conn.path().to_owned())),
         Identity::Ours(found) if found > known => Err(DbError::SchemaTooNew { found, known }),
         Identity::Ours(found) if found < known => {

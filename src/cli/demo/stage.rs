@@ -59,15 +59,12 @@ impl Said {
 impl Stage {
     /// Makes the directory and, where git is installed, a repository in it.
     pub(super) fn set_up(out: Output, keep: Option<PathBuf>) -> Result<Self, CliError> {
-        let (dir, scratch) = match keep {
-            Some(dir) => {
-                fs::create_dir(&dir).with_context(|| format!("creating {}", dir.display()))?;
-                (dir.canonicalize().context("finding the new directory")?, None)
-            }
-            None => {
-                let scratch = TempDir::with_prefix("ic-demo-").context("creating a scratch directory")?;
-                (scratch.path().canonicalize().context("finding the scratch directory")?, Some(scratch))
-            }
+        let (dir, scratch) = if let Some(dir) = keep {
+            fs::create_dir(&dir).with_context(|| format!("creating {}", dir.display()))?;
+            (dir.canonicalize().context("finding the new directory")?, None)
+        } else {
+            let scratch = TempDir::with_prefix("ic-demo-").context("creating a scratch directory")?;
+            (scratch.path().canonicalize().context("finding the scratch directory")?, Some(scratch))
         };
         let ic = std::env::current_exe().context("finding this program")?;
         let stage = Self { out, ic, dir, scratch, child: None, steps: 0 };

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::cli::error::CliError;
+use crate::cli::locate;
 use crate::cli::output::View;
 use crate::cli::tree::Verb;
 use crate::cli::{Answer, Cx, args, effects};
@@ -118,12 +119,12 @@ impl Verb for Record {
 impl Record {
     /// The dispatch as the command line describes it.
     fn asked(self, cx: &Cx) -> Result<NewDispatch, CliError> {
-        let cwd = cx.cwd()?;
+        let cwd = locate::cwd()?;
         let begun = if self.pid.is_some() { DispatchStatus::Running } else { DispatchStatus::Spawned };
         Ok(NewDispatch {
             agent_type: args::given(Some(self.agent_type)).unwrap_or_else(|| "codex".to_owned()),
             status: self.status.unwrap_or(begun),
-            project_dir: args::project(self.project.as_deref(), cx)?.dir,
+            project_dir: args::project(self.project.as_deref())?.dir,
             prompt_file: absolute(self.prompt_file, &cwd)?,
             output_file: absolute(self.output, &cwd)?,
             name: args::given(self.name),

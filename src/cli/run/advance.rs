@@ -12,7 +12,7 @@ use crate::cli::output::View;
 use crate::cli::tree::Verb;
 use crate::cli::{Answer, Cx, args};
 use crate::domain::action::Action;
-use crate::domain::gate::Priority;
+use crate::domain::gate::{self as domain_gate, Priority};
 use crate::domain::ids::RunId;
 use crate::domain::phase::Phase;
 use crate::domain::rules::Check;
@@ -74,6 +74,13 @@ impl Verb for Advance {
                 "gate bypass: {why} (run {}, {} → {})",
                 done.run.id, done.step.from, done.step.to
             ));
+        }
+        if done.outcome == Outcome::Blocked {
+            for condition in done.verdict.conditions.iter().filter(|c| c.result == domain_gate::Outcome::Fail)
+            {
+                let detail = condition.detail.as_deref().unwrap_or("not met");
+                cx.out.remark(format_args!("gate {}: {detail}", condition.check));
+            }
         }
         let moved = Moved {
             event_id: done.event_id,

@@ -128,7 +128,7 @@ impl FromStr for Actions {
 impl Verb for Create {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let key = self.idempotency_key.clone();
-        let request = self.request(cx)?;
+        let request = self.request()?;
         // Chain and rules are left out by the request's own serialisation: they go along as what was typed.
         let identity = (
             &request.run,
@@ -148,7 +148,7 @@ impl Verb for Create {
 }
 
 impl Create {
-    fn request(self, cx: &Cx) -> Result<Request, CliError> {
+    fn request(self) -> Result<Request, CliError> {
         let projects = match &self.projects {
             None => Vec::new(),
             Some(list) => {
@@ -157,11 +157,11 @@ impl Create {
                         "run create: --project and --projects are mutually exclusive",
                     ));
                 }
-                portfolio(list, cx)?
+                portfolio(list)?
             }
         };
         let own = if projects.is_empty() {
-            args::project(self.project.as_deref(), cx)?
+            args::project(self.project.as_deref())?
         } else {
             Project { dir: String::new(), key: String::new() }
         };
@@ -220,7 +220,7 @@ fn read(path: &Path) -> Result<String, CliError> {
     })
 }
 
-fn portfolio(list: &str, cx: &Cx) -> Result<Vec<Project>, CliError> {
+fn portfolio(list: &str) -> Result<Vec<Project>, CliError> {
     let names: Vec<&str> = list.split(',').map(str::trim).collect();
     if names.len() < 2 {
         return Err(CliError::usage("run create: --projects requires at least 2 comma-separated paths"));
@@ -228,7 +228,7 @@ fn portfolio(list: &str, cx: &Cx) -> Result<Vec<Project>, CliError> {
     if names.contains(&"") {
         return Err(CliError::usage("run create: --projects has an empty item"));
     }
-    let projects = names.iter().map(|name| args::project(Some(name), cx)).collect::<Result<Vec<_>, _>>()?;
+    let projects = names.iter().map(|name| args::project(Some(name))).collect::<Result<Vec<_>, _>>()?;
     let distinct: BTreeSet<&str> = projects.iter().map(|project| project.key.as_str()).collect();
     if distinct.len() < projects.len() {
         return Err(CliError::usage("run create: --projects names the same project twice"));

@@ -24,7 +24,7 @@ pub(in crate::cli) struct Current {
 
 impl Verb for Current {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let project = args::project(self.project.as_deref(), cx)?;
+        let project = args::project(self.project.as_deref())?;
         let found = cx.read(|tx| store::run::current(tx, &project.key, None))?;
         let answer = if found.is_some() { Answer::Yes } else { Answer::No };
         cx.out.show(&Shown(found))?;

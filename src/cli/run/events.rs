@@ -27,7 +27,7 @@ pub(in crate::cli) struct History {
 
 impl Verb for History {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let wanted = self.run.wanted(cx)?;
+        let wanted = self.run.wanted()?;
         let events = cx.read(|tx| {
             let run = wanted.find(tx)?;
             let source = (!self.all_sources).then_some(Source::PHASE);

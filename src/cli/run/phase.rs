@@ -23,7 +23,7 @@ pub(in crate::cli) struct Show {
 
 impl Verb for Show {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let wanted = self.run.wanted(cx)?;
+        let wanted = self.run.wanted()?;
         let shown = cx.read(|tx| match wanted {
             Wanted::Id(id) => Ok::<_, CliError>(Shown { phase: store::run::phase_of(tx, &id)?, id }),
             current @ Wanted::Current { .. } => {

@@ -40,7 +40,7 @@ words!(
 ///
 /// In one step: the run moves back; artifacts of every later phase stop counting; live dispatches of the phases that are
 /// undone are cancelled and their processes asked to end; agents of those phases are marked failed; skips of those phases
-/// are cleared. Each of these is an event of its own. A completed run becomes active again and its completed_at is
+/// are cleared. Each of these is an event of its own. A completed run becomes active again and its completion time is
 /// cleared: nothing else clears it, and the rollback's event keeps the old value. Cancelled and failed runs stay as they
 /// are.
 ///

@@ -24,7 +24,7 @@ pub(in crate::cli) struct Status {
 
 impl Verb for Status {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let wanted = self.run.wanted(cx)?;
+        let wanted = self.run.wanted()?;
         let shown = cx.read(|tx| {
             let run = wanted.find(tx)?;
             let children = store::run::children(tx, &run.id)?;
@@ -78,7 +78,7 @@ pub(in crate::cli) fn object(run: &Run) -> Map<String, Value> {
         ("parent_run_id", run.parent_run_id.as_ref().map(|id| json!(id))),
         ("goal_id", run.goal_id.clone().map(Value::from)),
         ("max_dispatches", (run.max_dispatches > 0).then(|| json!(run.max_dispatches))),
-        ("budget_enforce", run.budget_enforce.then(|| json!(true))),
+        ("budget_enforce", run.budget_enforce.then_some(Value::Bool(true))),
         ("max_agents", (run.max_agents > 0).then(|| json!(run.max_agents))),
         ("gate_rules", run.gate_rules.as_ref().map(rules)),
     ];
