@@ -147,7 +147,7 @@ impl Verb for List {
 )]
 pub(super) struct Update {
     /// The agent, or the run and the agent
-    #[arg(required = true, num_args = 1..=2, value_names = ["RUN", "AGENT"])]
+    #[arg(required = true, num_args = 1..=2, value_name = "AGENT")]
     ids: Vec<String>,
     /// What it is doing now: active, completed or failed
     #[arg(long)]

@@ -89,7 +89,7 @@ impl Verb for Record {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let pid = self.pid;
         let key = self.idempotency_key.clone();
-        let asked = self.asked(cx)?;
+        let asked = self.asked()?;
         let process = pid.map(identify).transpose()?.flatten();
         let gone = pid.filter(|_| process.is_none());
         let new = NewDispatch { process, ..asked };
@@ -118,7 +118,7 @@ impl Verb for Record {
 
 impl Record {
     /// The dispatch as the command line describes it.
-    fn asked(self, cx: &Cx) -> Result<NewDispatch, CliError> {
+    fn asked(self) -> Result<NewDispatch, CliError> {
         let cwd = locate::cwd()?;
         let begun = if self.pid.is_some() { DispatchStatus::Running } else { DispatchStatus::Spawned };
         Ok(NewDispatch {
