@@ -72,6 +72,8 @@ const ROOT: &[Node] = &[
             leaf::<run::rollback::Rollback>("rollback"),
             leaf::<run::events::History>("events"),
             leaf::<run::cancel::Cancel>("cancel"),
+            leaf::<run::tokens::Tokens>("tokens"),
+            leaf::<run::budget::RunBudget>("budget"),
             leaf::<run::set::Set>("set"),
             group("agent", "Agents: who works on a run", AGENT),
             group("artifact", "Artifacts: what a run produced", ARTIFACT),

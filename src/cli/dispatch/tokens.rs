@@ -8,12 +8,16 @@ use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::tree::Verb;
 use crate::cli::{Answer, Cx, effects};
+use crate::domain::budget::Standing;
 use crate::domain::ids::DispatchId;
 use crate::ops;
+use crate::ops::dispatch::Crossing;
+use crate::store::dispatch::NewTokens;
 
 /// Set the tokens that a dispatch has used
 ///
-/// The numbers are totals, not additions; what is not given stays as it is.
+/// The numbers are totals, not additions; what is not given stays as it is. Passing a threshold of the run's budget is an
+/// event.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic dispatch tokens w8d2f5gh --in=12000 --out=800")]
 pub(in crate::cli) struct Tokens {
@@ -51,7 +55,13 @@ impl Verb for Tokens {
             return Err(CliError::usage("dispatch tokens: provide at least one of --in, --out, --cache"));
         }
         effects::stop_processes(cx)?;
-        cx.write(|tx| ops::dispatch::set_tokens(tx, &id, input, output, cache))?;
+        let tokens = NewTokens { input, output, cache };
+        let stamp = cx.stamp.clone();
+        for crossing in cx.write(|tx| ops::dispatch::set_tokens(tx, &id, &tokens, &stamp))? {
+            let Crossing { standing, used, budget } = crossing;
+            let word = if standing == Standing::Exceeded { "exceeded" } else { "warning" };
+            cx.out.warn(format_args!("budget {word}: {used} of {} tokens used", budget.tokens));
+        }
         cx.out.show(&Updated { status: "updated" })?;
         Ok(Answer::Yes)
     }

@@ -1,6 +1,7 @@
 //! `ic run …`, and the same commands as `ic phase …`.
 
 pub(super) mod advance;
+pub(super) mod budget;
 pub(super) mod cancel;
 pub(super) mod create;
 pub(super) mod current;
@@ -11,3 +12,4 @@ pub(super) mod rollback;
 pub(super) mod set;
 pub(super) mod skip;
 pub(super) mod status;
+pub(super) mod tokens;
