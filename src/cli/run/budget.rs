@@ -46,7 +46,7 @@ struct Shown {
 impl Shown {
     fn percent(&self, budget: Budget) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a percentage for people")]
-        let percent = self.used as f64 / budget.tokens as f64 * 100.0;
+        let percent = self.used as f64 * 100.0 / budget.tokens as f64;
         percent
     }
 }

@@ -50,7 +50,7 @@ impl Shown {
         let Usage { input, cache, .. } = self.usage;
         let whole = input.saturating_add(cache);
         #[expect(clippy::cast_precision_loss, reason = "a percentage for people")]
-        let ratio = cache as f64 / whole as f64 * 100.0;
+        let ratio = cache as f64 * 100.0 / whole as f64;
         (whole > 0).then_some(ratio)
     }
 }

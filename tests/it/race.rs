@@ -1,0 +1,252 @@
+//! Races between real processes.
+
+use std::collections::BTreeMap;
+use std::process::{Child, Output, Stdio};
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use rand::RngExt;
+use serde_json::Value;
+
+use crate::support::Sandbox;
+
+const WORKERS: usize = 32;
+const CALLS: usize = 50;
+
+/// How a call of the big mix ended.
+struct Ended {
+    words: Vec<String>,
+    output: Output,
+}
+
+fn start(sandbox: &Sandbox, words: &[String]) -> Child {
+    sandbox.command(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// K-01, K-02, K-04: of any mix of commands from 32 processes, one in ten killed at a random moment, everything that
+/// exited 0 is in the rows and in the log.
+#[test]
+fn nothing_acknowledged_is_lost() {
+    let sandbox = Sandbox::new();
+    let runs: Vec<String> = (0..4).map(|_| sandbox.short_run()).collect();
+    let done = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for worker in 0..WORKERS {
+            let (sandbox, runs, done) = (&sandbox, &runs, &done);
+            scope.spawn(move || {
+                let mut rng = rand::rng();
+                for call in 0..CALLS {
+                    let run = &runs[rng.random_range(0..runs.len())];
+                    let name = format!("w{worker}c{call}");
+                    let words: Vec<String> = match rng.random_range(0..8) {
+                        0 => vec!["run".into(), "create".into(), format!("--goal={name}")],
+                        1 => vec!["agent".into(), "add".into(), run.clone(), format!("--name={name}")],
+                        2 => ["artifact", "add", run, "--phase=a"].map(String::from).into_iter().chain([format!("--path={name}")]).collect(),
+                        3 => ["run", "advance", run, "--priority=4"].map(String::from).to_vec(),
+                        4 => ["run", "rollback", run, "--to-phase=a"].map(String::from).into_iter().chain([format!("--reason={name}")]).collect(),
+                        5 => ["run", "set", run].map(String::from).into_iter().chain([format!("--metadata-merge={{\"{name}\":1}}")]).collect(),
+                        6 => vec!["dispatch".into(), "record".into(), format!("--scope-id={run}"), format!("--name={name}")],
+                        _ => ["run", "action", "add", run, "--phase=b"].map(String::from).into_iter().chain([format!("--command={name}")]).collect(),
+                    };
+                    let mut child = start(sandbox, &words);
+                    if rng.random_range(0..10) == 0 {
+                        thread::sleep(Duration::from_micros(rng.random_range(0..8_000)));
+                        child.kill().unwrap();
+                    }
+                    let output = child.wait_with_output().unwrap();
+                    done.lock().unwrap().push(Ended { words, output });
+                }
+            });
+        }
+    });
+    sandbox.check_integrity();
+    let done = done.into_inner().unwrap();
+    assert_eq!(done.len(), WORKERS * CALLS);
+    let events = sandbox.events();
+    for (at, event) in events.iter().enumerate() {
+        assert_eq!(event["id"], at + 1, "gapless, in order");
+    }
+    let told: Vec<String> = events.iter().map(|event| event["data"].to_string()).collect();
+    let subjects: BTreeMap<&str, &Value> =
+        events.iter().filter(|e| e["data"]["old"].is_null()).map(|e| (e["subject"].as_str().unwrap(), e)).collect();
+    let mut acknowledged = 0;
+    for Ended { words, output } in &done {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!stderr.contains("locked") && !stderr.contains("busy"), "{words:?}: {stderr}");
+        assert!(matches!(output.status.code(), None | Some(0 | 1)), "{words:?}: {stderr}");
+        if output.status.code() != Some(0) {
+            continue;
+        }
+        acknowledged += 1;
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let id = stdout.trim();
+        let table = match (words[0].as_str(), words[1].as_str()) {
+            ("run", "create") => "runs",
+            ("agent", _) => "run_agents",
+            ("artifact", _) => "run_artifacts",
+            ("dispatch", _) => "dispatches",
+            ("run", "rollback") => {
+                let reason = words[4].strip_prefix("--reason=").unwrap();
+                assert!(events.iter().any(|e| e["type"] == "rollback" && e["reason"] == reason), "{words:?}");
+                continue;
+            }
+            ("run", "set") => {
+                let key = words[3].split('"').nth(1).unwrap();
+                let quoted = format!("\\\"{key}\\\"");
+                assert!(told.iter().any(|data| data.contains(&quoted)), "{words:?}");
+                continue;
+            }
+            ("run", "action") => {
+                let command = words[5].strip_prefix("--command=").unwrap();
+                let sql = format!("SELECT count(*) FROM phase_actions WHERE command = '{command}'");
+                assert_eq!(sandbox.count(&sql), 1, "{words:?}");
+                continue;
+            }
+            _ => continue,
+        };
+        assert_eq!(sandbox.count(&format!("SELECT count(*) FROM {table} WHERE id = '{id}'")), 1, "{words:?}");
+        assert!(subjects.contains_key(id), "{words:?} has no event");
+    }
+    assert!(acknowledged > WORKERS * CALLS / 2, "only {acknowledged} calls were acknowledged");
+    let advances = done.iter().filter(|d| d.words[1] == "advance" && d.output.status.code() == Some(0)).count();
+    let moved = events.iter().filter(|e| e["type"] == "advance").count();
+    assert!(moved >= advances, "{advances} advances acknowledged, {moved} in the log");
+}
+
+fn exits(children: Vec<Child>) -> Vec<i32> {
+    let mut codes: Vec<_> =
+        children.into_iter().map(|child| child.wait_with_output().unwrap().status.code().unwrap()).collect();
+    codes.sort_unstable();
+    codes
+}
+
+fn words(line: &[&str]) -> Vec<String> {
+    line.iter().map(ToString::to_string).collect()
+}
+
+/// PH-02: the history of a run is one unbroken walk.
+pub fn assert_unbroken(history: &[Value], first: &str) {
+    let mut at = first.to_owned();
+    for event in history {
+        assert_eq!(event["from_phase"], at.as_str(), "event {event}");
+        if ["advance", "override", "rollback", "undo"].contains(&event["event_type"].as_str().unwrap()) {
+            at = event["to_phase"].as_str().unwrap().to_owned();
+        }
+    }
+}
+
+/// PH-01, PH-02, RB-01: in a storm of moves every one starts where the last one ended, and nobody fails.
+#[test]
+fn a_storm_of_moves_leaves_an_unbroken_history() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.short_run();
+    let won = Mutex::new(0);
+    thread::scope(|scope| {
+        for worker in 0..8 {
+            let (sandbox, run, won) = (&sandbox, &run, &won);
+            scope.spawn(move || {
+                let moves: [&[&str]; 4] = [
+                    &["run", "advance", run, "--priority=4"],
+                    &["run", "rollback", run, "--to-phase=a"],
+                    &["gate", "override", run, "--reason=storm", "--expedient"],
+                    &["run", "rollback", run, "--to-phase=b"],
+                ];
+                for turn in 0..25 {
+                    let output = sandbox.ic(moves[(worker + turn) % moves.len()]);
+                    let code = output.status.code().unwrap();
+                    assert!(code <= 1, "{}", crate::support::render(&output));
+                    *won.lock().unwrap() += usize::from(code == 0);
+                }
+            });
+        }
+    });
+    let history = sandbox.json(["run", "events", &run]);
+    let history = history.as_array().unwrap();
+    assert_unbroken(history, "a");
+    assert_eq!(history.len(), *won.lock().unwrap(), "one event for each move that was acknowledged");
+    sandbox.check_integrity();
+}
+
+/// PH-01: two callers who both mean "leave phase a" give one winner and one event.
+#[test]
+fn one_of_two_expecting_advances_wins() {
+    let sandbox = Sandbox::new();
+    for _ in 0..5 {
+        let run = sandbox.short_run();
+        let advance = words(&["run", "advance", &run, "--priority=4", "--expect-phase=a"]);
+        let racers = (0..2).map(|_| start(&sandbox, &advance)).collect();
+        assert_eq!(exits(racers), [0, 1]);
+        assert_eq!(sandbox.json(["run", "events", &run]).as_array().unwrap().len(), 1);
+    }
+}
+
+/// RB-17: an advance and a rollback with the same expectation: one moves the run, the other is stale.
+#[test]
+fn an_advance_and_a_rollback_cannot_both_win() {
+    let sandbox = Sandbox::new();
+    for _ in 0..5 {
+        let run = sandbox.short_run();
+        sandbox.ok(["run", "advance", &run, "--priority=4"]);
+        let racers = vec![
+            start(&sandbox, &words(&["run", "advance", &run, "--priority=4", "--expect-phase=b"])),
+            start(&sandbox, &words(&["run", "rollback", &run, "--to-phase=a", "--expect-phase=b"])),
+        ];
+        assert_eq!(exits(racers), [0, 1]);
+        assert_eq!(sandbox.json(["run", "events", &run]).as_array().unwrap().len(), 2);
+    }
+}
+
+/// PH-03
+#[test]
+fn twenty_advances_of_twenty_runs_all_succeed() {
+    let sandbox = Sandbox::new();
+    let runs: Vec<_> = (0..20).map(|_| sandbox.short_run()).collect();
+    let racers = runs.iter().map(|run| start(&sandbox, &words(&["run", "advance", run, "--priority=4"]))).collect();
+    assert_eq!(exits(racers), vec![0; 20]);
+}
+
+/// K-04: sixty-four writers at once, none of them turned away.
+#[test]
+fn sixty_four_writers_all_succeed() {
+    let sandbox = Sandbox::new();
+    let racers = (0..64).map(|n| start(&sandbox, &words(&["run", "create", &format!("--goal=g{n}")]))).collect();
+    assert_eq!(exits(racers), vec![0; 64]);
+    assert_eq!(sandbox.count("SELECT count(*) FROM runs"), 64);
+    sandbox.check_integrity();
+}
+
+/// K-09, K-10: any number of first openers end with one good, private file and nothing beside it.
+#[test]
+fn eight_first_openers_make_one_database() {
+    for first in [vec!["init"], vec!["run", "create", "--goal=first"]] {
+        let sandbox = Sandbox::bare();
+        std::fs::create_dir(sandbox.dir().join(".clavain")).unwrap();
+        let racers = (0..8).map(|_| start(&sandbox, &words(&first))).collect();
+        assert_eq!(exits(racers), vec![0; 8]);
+        let names = ["intercore.db", "intercore.db-shm", "intercore.db-wal"];
+        for (name, mode) in sandbox.files() {
+            assert!(names.contains(&name.as_str()), "stray file {name}");
+            assert_eq!(mode, 0o600, "{name}");
+        }
+        sandbox.check_integrity();
+        assert_eq!(sandbox.count("SELECT count(*) FROM runs"), if first[0] == "init" { 0 } else { 8 });
+    }
+}
+
+/// K-12: a repeated call, even at the same moment, answers the same and makes one run.
+#[test]
+fn one_idempotency_key_makes_one_run() {
+    let sandbox = Sandbox::new();
+    let create = words(&["run", "create", "--goal=once", "--idempotency-key=k1"]);
+    let racers: Vec<Child> = (0..8).map(|_| start(&sandbox, &create)).collect();
+    let mut answers: Vec<_> = racers
+        .into_iter()
+        .map(|child| String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap())
+        .collect();
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    assert_eq!(sandbox.count("SELECT count(*) FROM runs"), 1);
+    let (_, stderr) = sandbox.fails(["run", "create", "--goal=other", "--idempotency-key=k1", "--json"], 1);
+    assert!(stderr.contains("idempotency_conflict"), "{stderr}");
+}
