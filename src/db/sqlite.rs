@@ -145,7 +145,7 @@ impl Conn {
         while let Some(row) = rows.next().map_err(failed)? {
             let mut values = Vec::with_capacity(columns.len());
             for at in 0..columns.len() {
-                values.push(cell(row.get_ref(at).map_err(failed)?, &columns[at])?);
+                values.push(cell(row.get_ref(at).map_err(failed)?));
             }
             if !each(&Row::new(Rc::clone(&columns), values))? {
                 break;
@@ -217,24 +217,23 @@ impl Conn {
 impl ToSql for Value {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match self {
-            Self::Null => ToSqlOutput::Borrowed(ValueRef::Null),
+            Self::Null | Self::Unreadable(_) => ToSqlOutput::Borrowed(ValueRef::Null),
             Self::Int(number) => ToSqlOutput::Borrowed(ValueRef::Integer(*number)),
             Self::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
         })
     }
 }
 
-fn cell(value: ValueRef<'_>, column: &str) -> Result<Value, DbError> {
-    let wrong = |problem: String| DbError::Decode { column: column.to_owned(), problem };
+fn cell(value: ValueRef<'_>) -> Value {
     match value {
-        ValueRef::Null => Ok(Value::Null),
-        ValueRef::Integer(number) => Ok(Value::Int(number)),
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => Value::Int(number),
         ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => Ok(Value::Text(text.to_owned())),
-            Err(err) => Err(wrong(err.to_string())),
+            Ok(text) => Value::Text(text.to_owned()),
+            Err(err) => Value::Unreadable(err.to_string()),
         },
-        ValueRef::Real(number) => Err(wrong(format!("unexpected real number {number}"))),
-        ValueRef::Blob(bytes) => Err(wrong(format!("unexpected blob of {} bytes", bytes.len()))),
+        ValueRef::Real(number) => Value::Unreadable(format!("a real number, {number}")),
+        ValueRef::Blob(bytes) => Value::Unreadable(format!("a blob of {} bytes", bytes.len())),
     }
 }
 

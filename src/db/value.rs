@@ -21,13 +21,16 @@ pub enum Value {
     Int(i64),
     /// UTF-8 text.
     Text(String),
+    /// A cell that no column of ours can hold, with what is wrong with it. Only ever read: whoever decodes the cell gets
+    /// the error, so that one damaged cell does not hide the others.
+    Unreadable(String),
 }
 
 impl Value {
     /// The value as JSON: text stays text, also where it holds JSON.
     pub fn to_json(&self) -> serde_json::Value {
         match self {
-            Self::Null => serde_json::Value::Null,
+            Self::Null | Self::Unreadable(_) => serde_json::Value::Null,
             Self::Int(number) => (*number).into(),
             Self::Text(text) => text.as_str().into(),
         }

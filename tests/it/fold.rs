@@ -1,1 +1,150 @@
-//! x
+//! Folding the kernel's events gives the tables (K-02).
+
+use std::collections::BTreeMap;
+
+use rand::RngExt;
+use rand::seq::IndexedRandom;
+use rusqlite::types::ValueRef;
+use serde_json::{Map, Value, json};
+
+use crate::race::assert_unbroken;
+use crate::support::Sandbox;
+
+type Tables = BTreeMap<(&'static str, String), Map<String, Value>>;
+
+/// What no event tells, by design: row numbers and telemetry.
+const QUIET: [&str; 9] = [
+    "seq",
+    "turns",
+    "commands",
+    "messages",
+    "input_tokens",
+    "output_tokens",
+    "cache_hits",
+    "stop_requested_at",
+    "stop_signalled_at",
+];
+
+fn fold(events: &[Value]) -> Tables {
+    let mut tables = Tables::new();
+    for event in events {
+        assert_eq!(event["origin"], "kernel");
+        let text = |key: &str| event[key].as_str().unwrap().to_owned();
+        let key = match (event["source"].as_str().unwrap(), event["type"].as_str().unwrap()) {
+            ("phase", "skip" | "unskip") => ("phase_skips", format!("{}/{}", text("run_id"), text("to_state"))),
+            ("phase" | "run", _) => ("runs", text("subject")),
+            ("agent", _) => ("run_agents", text("subject")),
+            ("artifact", _) => ("run_artifacts", text("subject")),
+            ("action", _) => ("phase_actions", text("subject")),
+            ("dispatch", _) => ("dispatches", text("subject")),
+            other => panic!("unknown source {other:?}"),
+        };
+        let data = &event["data"];
+        match data.get("new") {
+            None => {}
+            Some(Value::Null) => {
+                let gone = tables.remove(&key).expect("removed what was there");
+                for (column, old) in data["old"].as_object().unwrap() {
+                    assert_eq!(&gone[column], old, "{event}");
+                }
+            }
+            Some(new) => {
+                let row = tables.entry(key).or_default();
+                for (column, old) in data["old"].as_object().into_iter().flatten() {
+                    assert_eq!(row.get(column), Some(old), "the old {column} of {event}");
+                }
+                row.extend(new.as_object().unwrap().clone());
+            }
+        }
+    }
+    tables
+}
+
+fn stored(sandbox: &Sandbox) -> Tables {
+    let conn = sandbox.open();
+    let mut tables = Tables::new();
+    for table in ["runs", "phase_skips", "run_agents", "run_artifacts", "phase_actions", "dispatches"] {
+        let mut statement = conn.prepare(&format!("SELECT * FROM {table}")).unwrap();
+        let columns: Vec<String> = statement.column_names().map(ToOwned::to_owned).collect();
+        let mut rows = statement.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            let cells = columns.iter().enumerate().filter(|(_, name)| !QUIET.contains(&name.as_str()));
+            let cells: Map<String, Value> = cells
+                .map(|(at, name)| {
+                    let value = match row.get_ref(at).unwrap() {
+                        ValueRef::Null => Value::Null,
+                        ValueRef::Integer(number) => json!(number),
+                        other => json!(other.as_str().unwrap()),
+                    };
+                    (name.clone(), value)
+                })
+                .collect();
+            let key = match table {
+                "phase_skips" => {
+                    format!("{}/{}", cells["run_id"].as_str().unwrap(), cells["phase"].as_str().unwrap())
+                }
+                "phase_actions" => cells["id"].to_string(),
+                _ => cells["id"].as_str().unwrap().to_owned(),
+            };
+            tables.insert((table, key), cells);
+        }
+    }
+    tables
+}
+
+/// One random call; most are legal, some are refused, none may fail.
+fn any_call(sandbox: &Sandbox, runs: &[String], rng: &mut impl rand::Rng) {
+    let run = runs.choose(rng).unwrap().as_str();
+    let phase = *["a", "b", "c", "d"].choose(rng).unwrap();
+    let first = |args: &[&str]| -> Option<String> {
+        let found = sandbox.json(args);
+        found.as_array()?.choose(&mut rand::rng()).and_then(|item| Some(item["id"].as_str()?.to_owned()))
+    };
+    let owned: Vec<String> = match rng.random_range(0..18) {
+        0..=3 => vec!["run", "advance", run, "--priority=4"].into_iter().map(String::from).collect(),
+        4 | 5 => ["run", "rollback", run, "--no-signal"].map(String::from).into_iter().chain([format!("--to-phase={phase}")]).collect(),
+        6 => ["run", "skip", run, phase, "--reason=r", "--actor=me"].map(String::from).to_vec(),
+        7 => ["run", "unskip", run, phase, "--reason=r"].map(String::from).to_vec(),
+        8 => ["gate", "override", run, "--reason=r", "--justified"].map(String::from).to_vec(),
+        9 => ["run", "set", run, "--complexity=2", "--metadata-merge={\"k\":[1]}"].map(String::from).to_vec(),
+        10 => ["agent", "add", run, "--name=n"].map(String::from).to_vec(),
+        11 => match first(&["agent", "list", run]) {
+            Some(agent) => ["agent", "update", &agent, "--status=completed"].map(String::from).to_vec(),
+            None => return,
+        },
+        12 => ["artifact", "add", run, "--path=p"].map(String::from).into_iter().chain([format!("--phase={phase}")]).collect(),
+        13 => ["dispatch", "record"].map(String::from).into_iter().chain([format!("--scope-id={run}")]).collect(),
+        14 => ["run", "action", "add", run, "--command=c"].map(String::from).into_iter().chain([format!("--phase={phase}")]).collect(),
+        15 => ["run", "action", "delete", run, "--command=c"].map(String::from).into_iter().chain([format!("--phase={phase}")]).collect(),
+        16 => {
+            let last = sandbox.events().iter().rev().find(|e| e["type"] == "rollback").map(|e| e["id"].to_string());
+            let Some(last) = last else { return };
+            ["run", "rollback"].map(String::from).into_iter().chain([format!("--undo={last}")]).collect()
+        }
+        _ if rng.random_range(0..6) == 0 => ["run", "cancel", run].map(String::from).to_vec(),
+        _ => ["run", "advance", run, "--priority=1"].map(String::from).to_vec(),
+    };
+    let output = sandbox.ic(&owned);
+    assert!(output.status.code().unwrap() <= 1, "{owned:?}: {}", crate::support::render(&output));
+}
+
+/// K-02, PH-02, RT-07: after any history the fold of the events is what the tables hold, each event's old values are
+/// those that were there, and the phases of every run are one unbroken walk.
+#[test]
+fn the_fold_of_the_events_is_the_tables() {
+    let mut rng = rand::rng();
+    for _ in 0..4 {
+        let sandbox = Sandbox::new();
+        let mut runs: Vec<String> = (0..3).map(|_| sandbox.short_run()).collect();
+        let portfolio = sandbox.json(["run", "create", "--goal=p", "--projects=x,y", r#"--phases=["a","b","c","d"]"#]);
+        runs.push(portfolio["id"].as_str().unwrap().to_owned());
+        for _ in 0..60 {
+            any_call(&sandbox, &runs, &mut rng);
+        }
+        assert_eq!(fold(&sandbox.events()), stored(&sandbox));
+        for run in &runs {
+            assert_unbroken(sandbox.json(["run", "events", run]).as_array().unwrap(), "a");
+        }
+        sandbox.check_integrity();
+    }
+}
