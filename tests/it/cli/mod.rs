@@ -1,1 +1,9 @@
 //! The command line, command by command.
+
+mod budget;
+mod hooks;
+mod paths;
+mod phase;
+mod rollback;
+mod run;
+mod usage;
