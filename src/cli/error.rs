@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::db::DbError;
+use crate::domain::text::one_line;
 use crate::ops::OpsError;
 use crate::store::StoreError;
 
@@ -192,12 +193,13 @@ impl CliError {
 
     /// The failure for people.
     pub(super) fn human(&self, w: &mut dyn Write) -> io::Result<()> {
-        writeln!(w, "ic: {self}")?;
+        // What a caller typed may come back in the message: it must not steer the terminal (K-08).
+        writeln!(w, "ic: {}", one_line(&self.to_string()))?;
         for cause in self.causes() {
-            writeln!(w, "  because: {cause}")?;
+            writeln!(w, "  because: {}", one_line(&cause))?;
         }
         match self.hint() {
-            Some(hint) => writeln!(w, "hint: {hint}"),
+            Some(hint) => writeln!(w, "hint: {}", one_line(&hint)),
             None => Ok(()),
         }
     }

@@ -12,7 +12,11 @@ use super::{Db, DbError, MIGRATIONS, Migration, Row};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const CHAIN: &[Migration] = &[
-    Migration { version: 1001, name: "one", sql: "CREATE TABLE a (id INTEGER PRIMARY KEY, x TEXT NOT NULL) STRICT;" },
+    Migration {
+        version: 1001,
+        name: "one",
+        sql: "CREATE TABLE a (id INTEGER PRIMARY KEY, x TEXT NOT NULL) STRICT;",
+    },
     Migration { version: 1002, name: "two", sql: "CREATE TABLE b (id INTEGER PRIMARY KEY) STRICT;" },
     Migration {
         version: 1003,
@@ -130,8 +134,14 @@ fn a_file_of_another_version_is_refused() {
     let path = dir.path().join("t.db");
     prepare_with(&path, PATIENCE, "t", &CHAIN[..2]).unwrap();
     let conn = Conn::open(&path, PATIENCE).unwrap();
-    assert!(matches!(require_current(&conn, CHAIN), Err(DbError::SchemaTooOld { found: 1002, known: 1003, .. })));
-    assert!(matches!(require_current(&conn, &CHAIN[..1]), Err(DbError::SchemaTooNew { found: 1002, known: 1001 })));
+    assert!(matches!(
+        require_current(&conn, CHAIN),
+        Err(DbError::SchemaTooOld { found: 1002, known: 1003, .. })
+    ));
+    assert!(matches!(
+        require_current(&conn, &CHAIN[..1]),
+        Err(DbError::SchemaTooNew { found: 1002, known: 1001 })
+    ));
     conn.close().unwrap();
     assert!(matches!(
         prepare_with(&path, PATIENCE, "t", &CHAIN[..1]),
@@ -147,7 +157,8 @@ fn a_failing_migration_changes_nothing() {
     prepare_with(&path, PATIENCE, "t", &CHAIN[..2]).unwrap();
     fill(&path);
     let before = schema(&path);
-    let broken = [CHAIN[0], CHAIN[1], Migration { version: 1003, name: "bad", sql: "CREATE TABLE d (x); NONSENSE;" }];
+    let broken =
+        [CHAIN[0], CHAIN[1], Migration { version: 1003, name: "bad", sql: "CREATE TABLE d (x); NONSENSE;" }];
     let err = prepare_with(&path, PATIENCE, "t", &broken).unwrap_err();
     assert!(err.to_string().contains("1003_bad"), "{err}");
     assert_eq!(schema(&path), before);
@@ -158,8 +169,10 @@ fn a_failing_migration_changes_nothing() {
 #[test]
 fn every_migration_file_is_listed() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
-    let mut files: Vec<_> =
-        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     files.sort();
     let listed: Vec<_> = MIGRATIONS.iter().map(|m| format!("{}_{}.sql", m.version, m.name)).collect();
     assert_eq!(files, listed);

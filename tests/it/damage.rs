@@ -47,7 +47,9 @@ fn without_a_project_nothing_is_created() {
 fn the_first_write_creates_the_database_and_a_read_does_not() {
     let sandbox = Sandbox::bare();
     fs::create_dir(sandbox.dir().join(".clavain")).unwrap();
-    for read in [&["run", "list"][..], &["health"], &["run", "current"], &["events", "verify"], &["dispatch", "list"]] {
+    for read in
+        [&["run", "list"][..], &["health"], &["run", "current"], &["events", "verify"], &["dispatch", "list"]]
+    {
         sandbox.fails(read, 2);
         assert_eq!(sandbox.files(), []);
     }
@@ -67,7 +69,8 @@ fn a_directory_is_not_a_database() {
 
 #[test]
 fn a_text_file_is_not_a_database() {
-    let sandbox = with_file(b"This is a list of things to do, and it is long enough to look like a header.\n");
+    let sandbox =
+        with_file(b"This is a list of things to do, and it is long enough to look like a header.\n");
     refused(&sandbox, "db_foreign");
     sandbox.fails(["init"], 2);
     assert!(fs::read(sandbox.db_path()).unwrap().starts_with(b"This is a list"));
@@ -105,7 +108,8 @@ fn another_program_s_database_is_left_alone() {
 fn a_database_of_the_go_program_is_recognised() {
     let sandbox = with_file(b"");
     let conn = Connection::open(sandbox.db_path()).unwrap();
-    conn.execute_batch("CREATE TABLE state (key); CREATE TABLE sentinels (name); PRAGMA user_version = 39").unwrap();
+    conn.execute_batch("CREATE TABLE state (key); CREATE TABLE sentinels (name); PRAGMA user_version = 39")
+        .unwrap();
     conn.close().unwrap();
     refused(&sandbox, "db_foreign");
     let (_, stderr) = sandbox.fails(["init"], 2);
@@ -260,7 +264,8 @@ fn one_damaged_run_does_not_hide_the_others() {
         conn.execute(&format!("UPDATE runs SET {damage} WHERE id = '{bad}'"), []).unwrap();
         let output = sandbox.ic(["run", "list"]);
         assert_eq!(output.status.code(), Some(0), "{}", render(&output));
-        let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let (stdout, stderr) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(stdout.contains(&good) && !stdout.contains(&bad), "{stdout}");
         assert!(stderr.contains(&bad), "{stderr}");
         sandbox.fails(["run", "status", &bad], 2);

@@ -31,7 +31,9 @@ fn fold(events: &[Value]) -> Tables {
         assert_eq!(event["origin"], "kernel");
         let text = |key: &str| event[key].as_str().unwrap().to_owned();
         let key = match (event["source"].as_str().unwrap(), event["type"].as_str().unwrap()) {
-            ("phase", "skip" | "unskip") => ("phase_skips", format!("{}/{}", text("run_id"), text("to_state"))),
+            ("phase", "skip" | "unskip") => {
+                ("phase_skips", format!("{}/{}", text("run_id"), text("to_state")))
+            }
             ("phase" | "run", _) => ("runs", text("subject")),
             ("agent", _) => ("run_agents", text("subject")),
             ("artifact", _) => ("run_artifacts", text("subject")),
@@ -102,7 +104,11 @@ fn any_call(sandbox: &Sandbox, runs: &[String], rng: &mut impl rand::Rng) {
     };
     let owned: Vec<String> = match rng.random_range(0..18) {
         0..=3 => vec!["run", "advance", run, "--priority=4"].into_iter().map(String::from).collect(),
-        4 | 5 => ["run", "rollback", run, "--no-signal"].map(String::from).into_iter().chain([format!("--to-phase={phase}")]).collect(),
+        4 | 5 => ["run", "rollback", run, "--no-signal"]
+            .map(String::from)
+            .into_iter()
+            .chain([format!("--to-phase={phase}")])
+            .collect(),
         6 => ["run", "skip", run, phase, "--reason=r", "--actor=me"].map(String::from).to_vec(),
         7 => ["run", "unskip", run, phase, "--reason=r"].map(String::from).to_vec(),
         8 => ["gate", "override", run, "--reason=r", "--justified"].map(String::from).to_vec(),
@@ -112,12 +118,29 @@ fn any_call(sandbox: &Sandbox, runs: &[String], rng: &mut impl rand::Rng) {
             Some(agent) => ["agent", "update", &agent, "--status=completed"].map(String::from).to_vec(),
             None => return,
         },
-        12 => ["artifact", "add", run, "--path=p"].map(String::from).into_iter().chain([format!("--phase={phase}")]).collect(),
-        13 => ["dispatch", "record"].map(String::from).into_iter().chain([format!("--scope-id={run}")]).collect(),
-        14 => ["run", "action", "add", run, "--command=c"].map(String::from).into_iter().chain([format!("--phase={phase}")]).collect(),
-        15 => ["run", "action", "delete", run, "--command=c"].map(String::from).into_iter().chain([format!("--phase={phase}")]).collect(),
+        12 => ["artifact", "add", run, "--path=p"]
+            .map(String::from)
+            .into_iter()
+            .chain([format!("--phase={phase}")])
+            .collect(),
+        13 => ["dispatch", "record"]
+            .map(String::from)
+            .into_iter()
+            .chain([format!("--scope-id={run}")])
+            .collect(),
+        14 => ["run", "action", "add", run, "--command=c"]
+            .map(String::from)
+            .into_iter()
+            .chain([format!("--phase={phase}")])
+            .collect(),
+        15 => ["run", "action", "delete", run, "--command=c"]
+            .map(String::from)
+            .into_iter()
+            .chain([format!("--phase={phase}")])
+            .collect(),
         16 => {
-            let last = sandbox.events().iter().rev().find(|e| e["type"] == "rollback").map(|e| e["id"].to_string());
+            let last =
+                sandbox.events().iter().rev().find(|e| e["type"] == "rollback").map(|e| e["id"].to_string());
             let Some(last) = last else { return };
             ["run", "rollback"].map(String::from).into_iter().chain([format!("--undo={last}")]).collect()
         }
@@ -136,7 +159,8 @@ fn the_fold_of_the_events_is_the_tables() {
     for _ in 0..4 {
         let sandbox = Sandbox::new();
         let mut runs: Vec<String> = (0..3).map(|_| sandbox.short_run()).collect();
-        let portfolio = sandbox.json(["run", "create", "--goal=p", "--projects=x,y", r#"--phases=["a","b","c","d"]"#]);
+        let portfolio =
+            sandbox.json(["run", "create", "--goal=p", "--projects=x,y", r#"--phases=["a","b","c","d"]"#]);
         runs.push(portfolio["id"].as_str().unwrap().to_owned());
         for _ in 0..60 {
             any_call(&sandbox, &runs, &mut rng);

@@ -1,13 +1,16 @@
 //! The one integration binary: real processes against real files. Requirement ids in the doc comments name the statement
 //! that a test holds.
 
-#![allow(clippy::must_use_candidate, clippy::missing_panics_doc, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stdout, reason = "what was skipped is said where it can be seen")]
+#![expect(clippy::similar_names, reason = "rules and ruled, stdout and stdin")]
 
 mod cli;
 mod crash;
 mod damage;
 mod fold;
 mod race;
+mod readme;
 mod schema;
 mod support;
 mod tidy;

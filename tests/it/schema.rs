@@ -14,7 +14,8 @@ fn the_event_log_refuses_everything_but_the_next_event() {
     sandbox.new_run();
     sandbox.new_run();
     let conn = sandbox.open();
-    let columns = "at_ms, origin, run_id, source, type, subject, from_state, to_state, reason, data, envelope, hash";
+    let columns =
+        "at_ms, origin, run_id, source, type, subject, from_state, to_state, reason, data, envelope, hash";
     let copy = |id: &str| format!("({columns}, id) SELECT {columns}, {id} FROM events WHERE id = 1");
     for (sql, expected) in [
         ("UPDATE events SET reason = 'x' WHERE id = 1".to_owned(), "append-only"),
@@ -116,10 +117,19 @@ fn hot_queries_use_an_index() {
         ("SELECT count(*) FROM run_agents WHERE run_id = 'x' AND status = 'active'", "run_agents_run"),
         ("SELECT * FROM run_artifacts WHERE run_id = 'x' ORDER BY seq", "run_artifacts_run"),
         ("SELECT * FROM run_artifacts WHERE run_id = 'x' AND phase = 'y' ORDER BY seq", "run_artifacts_run"),
-        ("SELECT count(*) FROM run_artifacts WHERE run_id = 'x' AND phase = 'y' AND status = 'active'", "run_artifacts_run"),
-        ("SELECT * FROM dispatches WHERE scope_id = 'x' AND status IN ('spawned', 'running')", "dispatches_scope"),
+        (
+            "SELECT count(*) FROM run_artifacts WHERE run_id = 'x' AND phase = 'y' AND status = 'active'",
+            "run_artifacts_run",
+        ),
+        (
+            "SELECT * FROM dispatches WHERE scope_id = 'x' AND status IN ('spawned', 'running')",
+            "dispatches_scope",
+        ),
         ("SELECT * FROM dispatches WHERE stop_requested_at IS NOT NULL", "dispatches_stop"),
-        ("SELECT * FROM events WHERE id > 5 AND run_id = 'x' AND source || '' = 'phase' ORDER BY id", "events_run"),
+        (
+            "SELECT * FROM events WHERE id > 5 AND run_id = 'x' AND source || '' = 'phase' ORDER BY id",
+            "events_run",
+        ),
         ("SELECT * FROM events WHERE id > 5 AND source = 'phase' ORDER BY id", "events_source"),
     ] {
         let plan = plan(sql);
@@ -158,7 +168,9 @@ fn shipped_migrations_are_never_edited() {
 fn the_schema_is_lean() {
     let sandbox = Sandbox::new();
     assert!(sandbox.count("SELECT count(*) FROM sqlite_schema WHERE type = 'table'") <= 30);
-    assert!(sandbox.count("SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL") <= 35);
+    assert!(
+        sandbox.count("SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL") <= 35
+    );
     let commented = "SELECT count(*) FROM sqlite_schema WHERE sql LIKE '%--%' OR sql LIKE '%/*%'";
     assert_eq!(sandbox.count(commented), 0, "comments inside statements are parsed at every call");
 }

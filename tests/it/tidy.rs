@@ -54,10 +54,10 @@ fn each_thing_is_done_in_one_place() {
     only_in(&["cli"], "clap::");
     only_in(&["cli", "main.rs"], "ExitCode");
     only_in(&["cli/mod.rs"], "SystemTime");
-    only_in(&["cli"], "jiff::");
-    only_in(&["cli", "db/mod.rs", "os"], "std::env::");
+    only_in(&["cli", "os"], "jiff::");
+    only_in(&["main.rs", "cli", "db/mod.rs", "os"], "std::env::");
     only_in(&["db/create.rs", "db/mod.rs", "os", "cli"], "fs::");
-    only_in(&["os", "cli/demo"], "Command::new(\"");
+    only_in(&["os", "cli/demo"], "process::Command");
     only_in(&["store/quiet.rs", "db/mod.rs"], "execute_quiet(");
 }
 
@@ -73,7 +73,9 @@ fn layers_depend_one_way() {
     ];
     for (name, text) in sources() {
         for (layer, below) in forbidden {
-            let strays = below.iter().filter(|module| name.starts_with(&format!("{layer}/")) && text.contains(**module));
+            let strays = below
+                .iter()
+                .filter(|module| name.starts_with(&format!("{layer}/")) && text.contains(**module));
             assert_eq!(strays.collect::<Vec<_>>(), Vec::<&&str>::new(), "{name}");
         }
     }
@@ -87,7 +89,8 @@ fn stores_keep_to_themselves() {
     for (name, text) in sources().iter().filter(|(name, _)| name.starts_with("store/")) {
         for store in stores {
             let own = name == &format!("store/{store}.rs") || name == "store/mod.rs";
-            let used = text.contains(&format!("super::{store}::")) || text.contains(&format!("store::{store}::"));
+            let used =
+                text.contains(&format!("super::{store}::")) || text.contains(&format!("store::{store}::"));
             assert!(own || !used, "{name} uses the store of {store} (shared are only {shared:?})");
         }
     }
@@ -96,8 +99,11 @@ fn stores_keep_to_themselves() {
 /// A reader should be able to take a file in at once.
 #[test]
 fn files_are_short() {
-    let long: Vec<_> =
-        sources().into_iter().map(|(name, text)| (text.lines().count(), name)).filter(|(n, _)| *n > 400).collect();
+    let long: Vec<_> = sources()
+        .into_iter()
+        .map(|(name, text)| (text.lines().count(), name))
+        .filter(|(n, _)| *n > 400)
+        .collect();
     assert!(long.is_empty(), "{long:?}");
 }
 
@@ -108,6 +114,9 @@ fn every_test_file_is_declared() {
         let declared = fs::read_to_string(it.join(module)).unwrap();
         for entry in fs::read_dir(&dir).unwrap() {
             let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "rs") {
+                continue;
+            }
             let stem = path.file_stem().unwrap().to_str().unwrap();
             assert!(
                 ["main", "mod"].contains(&stem) || declared.contains(&format!("mod {stem};")),

@@ -11,15 +11,22 @@ fn a_budget_is_reported_every_time_and_crossed_once() {
     let run = sandbox.ok(["run", "create", "--goal=g", "--token-budget=1000"]);
     let dispatch = sandbox.ok(["dispatch", "record", &format!("--scope-id={run}")]);
     let mut told = Vec::new();
-    for (tokens, exit, warning, exceeded) in [(799, 0, false, false), (800, 0, true, false), (1000, 1, true, true), (1500, 1, true, true)] {
+    for (tokens, exit, warning, exceeded) in
+        [(799, 0, false, false), (800, 0, true, false), (1000, 1, true, true), (1500, 1, true, true)]
+    {
         sandbox.ok(["dispatch", "tokens", &dispatch, &format!("--in={tokens}")]);
         for _ in 0..2 {
             let output = sandbox.ic(["run", "budget", &run, "--json"]);
             assert_eq!(output.status.code(), Some(exit), "{tokens}");
             let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-            assert_eq!((&shown["warning"], &shown["exceeded"], &shown["used"]), (&json!(warning), &json!(exceeded), &json!(tokens)));
+            assert_eq!(
+                (&shown["warning"], &shown["exceeded"], &shown["used"]),
+                (&json!(warning), &json!(exceeded), &json!(tokens))
+            );
         }
-        told.push(sandbox.events().iter().filter(|e| e["type"].as_str().unwrap().starts_with("budget.")).count());
+        told.push(
+            sandbox.events().iter().filter(|e| e["type"].as_str().unwrap().starts_with("budget.")).count(),
+        );
     }
     assert_eq!(told, [0, 1, 2, 2]);
 }
@@ -29,7 +36,10 @@ fn a_run_without_a_budget_says_so() {
     let sandbox = Sandbox::new();
     let run = sandbox.new_run();
     assert_eq!(sandbox.ok(["run", "budget", &run]), format!("Run {run}: no budget set"));
-    assert_eq!(sandbox.json(["run", "budget", &run]), json!({"budget": null, "message": "no budget set", "run_id": run}));
+    assert_eq!(
+        sandbox.json(["run", "budget", &run]),
+        json!({"budget": null, "message": "no budget set", "run_id": run})
+    );
 }
 
 /// PH-09: the gate follows the same rule, and a check of it changes nothing.

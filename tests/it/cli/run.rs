@@ -22,9 +22,22 @@ fn a_run_is_shown_with_everything_that_is_set() {
     let sandbox = Sandbox::new();
     let rules = r#"--gates={"a→b":[{"check":"artifact_exists"}],"b→c":[]}"#;
     let id = sandbox.ok([
-        "run", "create", "--goal=all of it", r#"--phases=["a","b","c"]"#, rules, "--complexity", "4", "--scope-id=s",
-        "--goal-id=g1", "--token-budget=100", "--budget-warn-pct=70", "--budget-enforce", "--max-agents=3",
-        "--max-dispatches=2", r#"--metadata={"z":1,"a":2.50}"#, "--force-full",
+        "run",
+        "create",
+        "--goal=all of it",
+        r#"--phases=["a","b","c"]"#,
+        rules,
+        "--complexity",
+        "4",
+        "--scope-id=s",
+        "--goal-id=g1",
+        "--token-budget=100",
+        "--budget-warn-pct=70",
+        "--budget-enforce",
+        "--max-agents=3",
+        "--max-dispatches=2",
+        r#"--metadata={"z":1,"a":2.50}"#,
+        "--force-full",
     ]);
     let mut shown = sandbox.json(["run", "status", &id]);
     shown.as_object_mut().unwrap().remove("project_dir");
@@ -40,7 +53,10 @@ fn a_run_is_shown_with_everything_that_is_set() {
         })
     );
     let text = sandbox.ok(["run", "status", &id]);
-    assert!(text.contains("Goal:       all of it\n") && text.contains("Budget:     100 tokens (warn at 70%)"), "{text}");
+    assert!(
+        text.contains("Goal:       all of it\n") && text.contains("Budget:     100 tokens (warn at 70%)"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -122,7 +138,13 @@ fn a_rollback_clears_the_user_s_skips_and_leaves_the_automatic_ones() {
 #[test]
 fn a_portfolio_has_a_child_per_project() {
     let sandbox = Sandbox::new();
-    let text = sandbox.ok(["run", "create", "--goal=both", "--projects=one, two", "--actions={\"planned\":{\"command\":\"/go\"}}"]);
+    let text = sandbox.ok([
+        "run",
+        "create",
+        "--goal=both",
+        "--projects=one, two",
+        "--actions={\"planned\":{\"command\":\"/go\"}}",
+    ]);
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines.len(), 3);
     assert!(lines[1].starts_with("  child: "));
@@ -186,7 +208,8 @@ fn the_current_run_is_found_however_the_project_is_spelled() {
     symlink(sandbox.dir(), sandbox.dir().join("sub/link")).unwrap();
     symlink(sandbox.dir(), sandbox.dir().parent().unwrap().join("alias")).unwrap();
     let absolute = sandbox.dir().to_str().unwrap();
-    let spellings = [".", "./", "sub/..", "sub/link", "../alias", "../project/", "", absolute, &format!("{absolute}/")];
+    let spellings =
+        [".", "./", "sub/..", "sub/link", "../alias", "../project/", "", absolute, &format!("{absolute}/")];
     for spelling in spellings {
         assert_eq!(sandbox.ok(["run", "current", &format!("--project={spelling}")]), newest, "{spelling:?}");
     }
@@ -199,7 +222,10 @@ fn the_current_run_is_found_however_the_project_is_spelled() {
     assert_eq!(sandbox.json(["run", "status", &logical])["project_dir"], alias.to_str().unwrap());
     sandbox.ok(["run", "cancel", &logical]);
     assert_eq!(sandbox.ok(["run", "current"]), newest);
-    assert_eq!(sandbox.json(["run", "current"]), json!({"found": true, "goal": "test", "id": newest, "phase": "brainstorm"}));
+    assert_eq!(
+        sandbox.json(["run", "current"]),
+        json!({"found": true, "goal": "test", "id": newest, "phase": "brainstorm"})
+    );
 }
 
 /// CL-06: filters combine, and a run need not be named.
@@ -213,7 +239,11 @@ fn lists_filter_and_readers_default_to_the_current_run() {
     let ids = |args: &[&str]| -> Vec<String> {
         sandbox.ok(args).lines().map(|line| line.split('\t').next().unwrap().to_owned()).collect()
     };
-    assert_eq!(ids(&["run", "list"]), [third.as_str(), &second, &first], "newest first, also within a second");
+    assert_eq!(
+        ids(&["run", "list"]),
+        [third.as_str(), &second, &first],
+        "newest first, also within a second"
+    );
     assert_eq!(ids(&["run", "list", "--active", "--scope=s"]), [second.as_str()]);
     assert_eq!(ids(&["run", "list", "--scope="]), Vec::<String>::new());
     assert_eq!(sandbox.json(["run", "list", "--scope=none"]), json!([]));
@@ -270,12 +300,21 @@ fn agents_are_added_listed_and_updated_under_both_nouns() {
     let first = sandbox.ok(["run", "agent", "add", &run, "--type=codex", "--name=one"]);
     let second = sandbox.ok(["agent", "add", &run, "--phase=planned"]);
     assert_eq!(sandbox.ok(["agent", "update", &first, "--status=completed"]), "updated");
-    assert_eq!(sandbox.json(["run", "agent", "update", &run, &second, "--status=failed"])["status"], "failed");
+    assert_eq!(
+        sandbox.json(["run", "agent", "update", &run, &second, "--status=failed"])["status"],
+        "failed"
+    );
     let listed = sandbox.json(["agent", "list", &run]);
     assert_eq!((&listed[0]["agent_type"], &listed[0]["status"]), (&json!("codex"), &json!("completed")));
     assert_eq!((&listed[1]["phase"], &listed[1]["status"]), (&json!("planned"), &json!("failed")));
-    assert_eq!(sandbox.ok(["agent", "list", &run]).lines().next().unwrap(), format!("{first}\tcodex\tcompleted\tone"));
-    for bad in [&["agent", "update", "nope", "--status=failed"][..], &["agent", "update", &other, &first, "--status=failed"]] {
+    assert_eq!(
+        sandbox.ok(["agent", "list", &run]).lines().next().unwrap(),
+        format!("{first}\tcodex\tcompleted\tone")
+    );
+    for bad in [
+        &["agent", "update", "nope", "--status=failed"][..],
+        &["agent", "update", &other, &first, "--status=failed"],
+    ] {
         let (_, stderr) = sandbox.fails([bad, &["--json"]].concat(), 1);
         assert!(stderr.contains("agent_not_found"), "{stderr}");
     }
@@ -293,7 +332,15 @@ fn an_artifact_records_where_it_is_and_what_was_in_it() {
     let run = sandbox.new_run();
     std::fs::write(sandbox.dir().join("f.md"), "hello\n").unwrap();
     let dispatch = sandbox.ok(["dispatch", "record", &format!("--scope-id={run}")]);
-    let id = sandbox.ok(["artifact", "add", &run, "--phase=planned", "--path=f.md", "--type=plan", &format!("--dispatch={dispatch}")]);
+    let id = sandbox.ok([
+        "artifact",
+        "add",
+        &run,
+        "--phase=planned",
+        "--path=f.md",
+        "--type=plan",
+        &format!("--dispatch={dispatch}"),
+    ]);
     let missing = sandbox.ok(["run", "artifact", "add", &run, "--phase=planned", "--path=none.md"]);
     sandbox.ok(["artifact", "add", &run, "--phase=planned", "--path=.clavain"]);
     let listed = sandbox.json(["artifact", "list", &run, "--phase=planned"]);
@@ -307,7 +354,10 @@ fn an_artifact_records_where_it_is_and_what_was_in_it() {
     );
     assert_eq!(listed[1]["id"], missing.as_str());
     assert_eq!((listed[1].get("content_hash"), listed[2].get("content_hash")), (None, None));
-    let (_, stderr) = (sandbox.ok(["artifact", "list", &run]), sandbox.ic(["artifact", "add", &run, "--phase=free", "--path=x"]).stderr);
+    let (_, stderr) = (
+        sandbox.ok(["artifact", "list", &run]),
+        sandbox.ic(["artifact", "add", &run, "--phase=free", "--path=x"]).stderr,
+    );
     let warning = String::from_utf8(stderr).unwrap();
     assert!(warning.contains("free") && warning.contains("brainstorm"), "{warning}");
     sandbox.fails(["artifact", "add", &run, "--phase=planned"], 3);
@@ -319,9 +369,21 @@ fn actions_are_registered_and_come_up_when_their_phase_is_entered() {
     let sandbox = Sandbox::new();
     let run = sandbox.short_run();
     let add = ["run", "action", "add", &run, "--phase=b", "--command=/do"];
-    assert_eq!(sandbox.ok([&add[..], &[r#"--args=["${artifact:plan}","${run_id}","${project_dir}"]"#]].concat()), "Added action 1: b → /do");
+    assert_eq!(
+        sandbox.ok([&add[..], &[r#"--args=["${artifact:plan}","${run_id}","${project_dir}"]"#]].concat()),
+        "Added action 1: b → /do"
+    );
     sandbox.fails(add, 1);
-    sandbox.ok(["run", "action", "add", &run, "--phase=b", "--command=/first", "--priority=-1", "--mode=both"]);
+    sandbox.ok([
+        "run",
+        "action",
+        "add",
+        &run,
+        "--phase=b",
+        "--command=/first",
+        "--priority=-1",
+        "--mode=both",
+    ]);
     for bad in ["--mode=odd", "--type=odd", "--args={"] {
         sandbox.fails(["run", "action", "add", &run, "--phase=b", "--command=/x", bad], 3);
     }
@@ -350,7 +412,9 @@ fn everything_that_changes_leaves_its_event() {
     let told: Vec<_> = sandbox
         .events()
         .iter()
-        .map(|e| format!("{} {} {}→{}", e["source"], e["type"], e["from_state"], e["to_state"]).replace('"', ""))
+        .map(|e| {
+            format!("{} {} {}→{}", e["source"], e["type"], e["from_state"], e["to_state"]).replace('"', "")
+        })
         .collect();
     assert_eq!(
         told,
@@ -372,11 +436,25 @@ fn everything_that_changes_leaves_its_event() {
 fn settings_are_changed_and_metadata_is_merged() {
     let sandbox = Sandbox::new();
     let run = sandbox.ok(["run", "create", "--goal=g", r#"--metadata={"a":{"x":1},"b":1}"#]);
-    assert_eq!(sandbox.ok(["run", "set", &run, r#"--metadata-merge={"a":{"y":null},"b":[2]}"#, "--max-dispatches=4"]), "updated");
+    assert_eq!(
+        sandbox.ok([
+            "run",
+            "set",
+            &run,
+            r#"--metadata-merge={"a":{"y":null},"b":[2]}"#,
+            "--max-dispatches=4"
+        ]),
+        "updated"
+    );
     let shown = sandbox.json(["run", "status", &run]);
     assert_eq!(shown["metadata"], r#"{"a":{"x":1,"y":null},"b":[2]}"#);
     assert_eq!(shown["max_dispatches"], 4);
-    for bad in [&["run", "set", &run][..], &["run", "set", &run, "--auto-advance"], &["run", "set", &run, "--auto-advance=maybe"], &["run", "set", &run, "--metadata-merge=[]"]] {
+    for bad in [
+        &["run", "set", &run][..],
+        &["run", "set", &run, "--auto-advance"],
+        &["run", "set", &run, "--auto-advance=maybe"],
+        &["run", "set", &run, "--metadata-merge=[]"],
+    ] {
         sandbox.fails(bad, 3);
     }
     let output = sandbox.ic(["run", "set", &run, "--auto-advance=false"]);
