@@ -98,17 +98,19 @@ impl Db {
         // The schema is parsed here and not while everybody waits for the lock.
         self.conn.read_schema()?;
         self.conn.begin(Begin::Immediate)?;
+        // Asked now and not before the commit: a large transaction writes to the log before it commits.
+        let new_log = self.log_is_empty();
         let tx = WriteTx { read: ReadTx { conn: &self.conn }, changed: Cell::new(0), events: Cell::new(0) };
         let out = self.check_schema().map_err(E::from).and_then(|()| f(&tx));
         let explained = tx.changed.get() == 0 || tx.events.get() > 0;
         match out {
             Ok(value) => {
                 debug_assert!(explained, "rows changed but no event was appended");
-                if let Err(err) = self.commit() {
+                if let Err(err) = self.commit(new_log) {
                     self.conn.rollback();
                     return Err(err.into());
                 }
-                self.checkpoint_if_due()?;
+                self.checkpoint_if_due();
                 Ok(value)
             }
             Err(err) => {
@@ -127,33 +129,36 @@ impl Db {
         Ok(())
     }
 
-    fn commit(&self) -> Result<(), DbError> {
-        self.sync_directory_if_log_empty()?;
+    fn commit(&self, new_log: bool) -> Result<(), DbError> {
+        if new_log && self.conn.has_changed() {
+            self.sync_directory()?;
+        }
         crash_point("before_commit");
         self.conn.commit()?;
         crash_point("after_commit");
         Ok(())
     }
 
-    /// Makes the log's directory entry durable when the log is new.
-    ///
-    /// SQLite would do this once per process, which doubles the price of a commit; it is built without
-    /// (`SQLITE_DISABLE_DIRSYNC`). Under the write lock an empty log may be a file that a mere reader created a moment
-    /// ago; one with content was synced by whoever wrote first.
-    fn sync_directory_if_log_empty(&self) -> Result<(), DbError> {
-        let path = self.conn.path();
-        let Ok(log) = std::fs::metadata(side_file(path, "-wal")) else { return Ok(()) };
-        match path.parent() {
-            Some(parent) if log.len() == 0 => create::sync_directory(parent),
-            _ => Ok(()),
-        }
+    /// Whether nobody has written to the log since it was made or emptied. Asked under the write lock.
+    fn log_is_empty(&self) -> bool {
+        std::fs::metadata(side_file(self.conn.path(), "-wal")).is_ok_and(|log| log.len() == 0)
     }
 
-    fn checkpoint_if_due(&mut self) -> Result<(), DbError> {
-        if self.conn.log_frames() < CHECKPOINT_FRAMES {
-            return Ok(());
+    /// Makes the log's directory entry durable.
+    ///
+    /// SQLite would do this once per process, which doubles the price of a commit; it is built without
+    /// (`SQLITE_DISABLE_DIRSYNC`). An empty log may be a file that a mere reader created a moment ago; one with content was
+    /// synced by whoever wrote first.
+    fn sync_directory(&self) -> Result<(), DbError> {
+        self.conn.path().parent().map_or(Ok(()), create::sync_directory)
+    }
+
+    /// Moves a long log into the database. The commit stands whatever becomes of this: a failure, say for lack of space, is
+    /// left to the next writer.
+    fn checkpoint_if_due(&mut self) {
+        if self.conn.log_frames() >= CHECKPOINT_FRAMES {
+            let _ = self.conn.checkpoint();
         }
-        self.conn.checkpoint()
     }
 }
 

@@ -154,6 +154,11 @@ impl Conn {
         Ok(())
     }
 
+    /// Whether this connection has changed any row yet.
+    pub(super) fn has_changed(&self) -> bool {
+        self.inner.total_changes() > 0
+    }
+
     pub(super) fn pragma(&self, name: &str) -> Result<i64, DbError> {
         self.inner.pragma_query_value(None, name, |row| row.get(0)).map_err(|err| map(&self.path, err))
     }

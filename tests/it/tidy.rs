@@ -141,3 +141,14 @@ fn nothing_is_left_open() {
         only_in(&[], word);
     }
 }
+
+/// RB-13: scripts run where GNU's tools are not.
+#[test]
+fn scripts_are_portable() {
+    for script in [".ci/run", "benches/counts.sh"] {
+        let text = fs::read_to_string(root().join(script)).unwrap();
+        for word in ["grep -P", "grep -oP", "readlink -f", "sed -i", "find -newermt"] {
+            assert!(!text.contains(word), "{script}: {word}");
+        }
+    }
+}

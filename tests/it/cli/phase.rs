@@ -364,3 +364,34 @@ fn signals_tell_how_decisions_turned_out() {
     assert_eq!(sandbox.json(["gate", "signals", &format!("--since-id={cursor}")])["signals"], json!([]));
     sandbox.fails(["gate", "signals", "--since-id=x"], 3);
 }
+
+/// CL-03: exit 1 is the expected negative and nothing else; what is wrong with the database is exit 2.
+#[test]
+fn a_negative_is_never_mistaken_for_an_error() {
+    let sandbox = Sandbox::new();
+    let rules = r#"--gates={"a→b":[{"check":"budget_not_exceeded"}]}"#;
+    let run = sandbox.ok(["run", "create", "--goal=g", r#"--phases=["a","b"]"#, rules, "--token-budget=1"]);
+    let dispatch = sandbox.ok(["dispatch", "record", &format!("--scope-id={run}")]);
+    sandbox.ok(["dispatch", "tokens", &dispatch, "--in=1"]);
+    sandbox.ok(["run", "action", "add", &run, "--phase=b", "--command=c"]);
+    let calls: [&[&str]; 4] = [
+        &["gate", "check", &run, "--priority=1"],
+        &["run", "advance", &run],
+        &["run", "budget", &run],
+        &["run", "action", "add", &run, "--phase=b", "--command=c"],
+    ];
+    for call in calls {
+        sandbox.fails(call, 1);
+    }
+    let conn = sandbox.open();
+    conn.execute_batch("BEGIN IMMEDIATE").unwrap();
+    for call in [calls[1], calls[3]] {
+        let (_, stderr) = sandbox.fails([call, &["--timeout=0"]].concat(), 2);
+        assert!(stderr.contains("busy timeout"), "{stderr}");
+    }
+    conn.execute_batch("ROLLBACK").unwrap();
+    conn.pragma_update(None, "user_version", 1999).unwrap();
+    for call in calls {
+        sandbox.fails(call, 2);
+    }
+}
