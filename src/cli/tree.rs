@@ -141,9 +141,10 @@ pub(super) fn dispatch(words: &[OsString], cx: &mut Cx) -> Result<Answer, CliErr
     if first == "-h" || first == "--help" {
         return show_help(&[], cx);
     }
+    let version = [OsString::from("version")];
     let mut nodes = ROOT;
     let mut path = vec!["ic"];
-    let mut rest = words;
+    let mut rest = if first == "--version" || first == "-V" { &version } else { words };
     loop {
         let Some((word, below)) = rest.split_first() else {
             return Err(missing(&path, nodes));

@@ -32,11 +32,7 @@ pub struct NewAgent {
 /// # Errors
 /// What the engine says; the run has to exist.
 pub fn insert(tx: &WriteTx<'_>, new: &NewAgent, stamp: &Stamp) -> Result<Agent, StoreError> {
-    let taken = |id: &AgentId| {
-        let found: i64 = tx.scalar("SELECT count(*) FROM run_agents WHERE id = $1", params![*id])?;
-        Ok::<_, StoreError>(found > 0)
-    };
-    let id = AgentId::fresh(taken)?;
+    let id = AgentId::fresh(|id| cells::taken(tx, "run_agents", id))?;
     let cells: Cells = vec![
         ("id", id.encode()),
         ("run_id", new.run_id.encode()),

@@ -34,11 +34,7 @@ pub struct NewArtifact {
 /// # Errors
 /// What the engine says; the run has to exist.
 pub fn insert(tx: &WriteTx<'_>, new: &NewArtifact, stamp: &Stamp) -> Result<Artifact, StoreError> {
-    let taken = |id: &ArtifactId| {
-        let found: i64 = tx.scalar("SELECT count(*) FROM run_artifacts WHERE id = $1", params![*id])?;
-        Ok::<_, StoreError>(found > 0)
-    };
-    let id = ArtifactId::fresh(taken)?;
+    let id = ArtifactId::fresh(|id| cells::taken(tx, "run_artifacts", id))?;
     let cells: Cells = vec![
         ("id", id.encode()),
         ("run_id", new.run_id.encode()),

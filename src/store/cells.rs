@@ -3,10 +3,16 @@
 use serde_json::{Map, Value as Json};
 
 use super::StoreError;
-use crate::db::{Value, WriteTx};
+use crate::db::{Column, ReadTx, Value, WriteTx};
 
 /// Columns with their values.
 pub(super) type Cells = Vec<(&'static str, Value)>;
+
+/// Whether a table has a row with this id: what a fresh id is checked against (K-14).
+pub(super) fn taken(tx: &ReadTx<'_>, table: &str, id: &impl Column) -> Result<bool, StoreError> {
+    let found: i64 = tx.scalar(&format!("SELECT count(*) FROM {table} WHERE id = $1"), &[id.encode()])?;
+    Ok(found > 0)
+}
 
 /// Inserts a row.
 pub(super) fn insert(tx: &WriteTx<'_>, table: &str, cells: &Cells) -> Result<(), StoreError> {

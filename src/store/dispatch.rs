@@ -58,11 +58,7 @@ pub struct NewDispatch {
 /// # Errors
 /// What the engine says.
 pub fn insert(tx: &WriteTx<'_>, new: &NewDispatch, stamp: &Stamp) -> Result<Dispatch, StoreError> {
-    let taken = |id: &DispatchId| {
-        let found: i64 = tx.scalar("SELECT count(*) FROM dispatches WHERE id = $1", params![*id])?;
-        Ok::<_, StoreError>(found > 0)
-    };
-    let id = DispatchId::fresh(taken)?;
+    let id = DispatchId::fresh(|id| cells::taken(tx, "dispatches", id))?;
     let now = stamp.secs();
     let started = (new.status != DispatchStatus::Spawned).then_some(now);
     let ended = new.status.is_terminal().then_some(now);

@@ -60,11 +60,7 @@ pub struct NewRun {
 /// # Errors
 /// What the engine says.
 pub fn insert(tx: &WriteTx<'_>, new: &NewRun, stamp: &Stamp) -> Result<Run, StoreError> {
-    let taken = |id: &RunId| {
-        let found: i64 = tx.scalar("SELECT count(*) FROM runs WHERE id = $1", params![*id])?;
-        Ok::<_, StoreError>(found > 0)
-    };
-    let id = RunId::fresh(taken)?;
+    let id = RunId::fresh(|id| cells::taken(tx, "runs", id))?;
     let chain = new.phases.clone().unwrap_or_default();
     let cells: Cells = vec![
         ("id", id.encode()),

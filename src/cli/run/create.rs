@@ -176,8 +176,10 @@ impl Create {
             (None, Some(path)) => read(path)?,
             (None, None) => String::new(),
         };
-        let gate_rules =
-            GateRules::parse(&gates, &chain).map_err(|err| CliError::usage(format!("run create: {err}")))?;
+        let gate_rules = GateRules::parse(&gates, &chain).map_err(|err| match &self.gates_file {
+            None => CliError::usage(format!("run create: {err}")),
+            Some(path) => CliError::Input(format!("run create: {}: {err}", path.display())),
+        })?;
         let actions = self.actions.map_or_else(Vec::new, |actions| actions.0);
         if let Some(stray) = actions.iter().find(|action| chain.index(&action.phase).is_none()) {
             return Err(CliError::Usage {

@@ -107,6 +107,7 @@ fn version_and_health_answer_with_and_without_a_database() {
     sandbox.fails(["health"], 2);
     sandbox.ok(["init"]);
     assert_eq!(sandbox.json(["version"])["schema"], 1001);
+    assert_eq!(sandbox.ok(["--version"]), sandbox.ok(["version"]));
     assert_eq!(sandbox.ok(["health"]), "ok");
     assert_eq!(sandbox.json(["health"])["status"], "ok");
     assert_eq!(sandbox.json(["init"])["status"], "current");

@@ -60,6 +60,21 @@ fn a_run_is_shown_with_everything_that_is_set() {
 }
 
 #[test]
+fn gate_rules_are_read_from_a_file() {
+    let sandbox = Sandbox::new();
+    let chain = r#"--phases=["a","b"]"#;
+    std::fs::write(sandbox.dir().join("rules.json"), r#"{"a→b":[{"check":"agents_complete"}]}"#).unwrap();
+    let id = sandbox.ok(["run", "create", "--goal=g", chain, "--gates-file=rules.json"]);
+    assert_eq!(
+        sandbox.json(["gate", "rules", &format!("--run={id}")])[0]["checks"][0]["check"],
+        "agents_complete"
+    );
+    std::fs::write(sandbox.dir().join("rules.json"), "").unwrap();
+    let id = sandbox.ok(["run", "create", "--goal=g", chain, "--gates-file=rules.json"]);
+    assert!(sandbox.json(["run", "status", &id]).get("gate_rules").is_none());
+}
+
+#[test]
 fn bad_settings_of_a_new_run_are_usage_errors() {
     let sandbox = Sandbox::new();
     for bad in [
@@ -98,6 +113,12 @@ fn bad_settings_of_a_new_run_are_usage_errors() {
         assert!(stdout.is_empty() && stderr.starts_with("ic: "), "{bad:?}: {stderr}");
     }
     sandbox.fails(["run", "create", "--goal=g", "--gates-file=missing"], 2);
+    for content in ["nonsense", "{}", "{\"a\u{0}\":[]}"] {
+        std::fs::write(sandbox.dir().join("rules.json"), content).unwrap();
+        let (_, stderr) =
+            sandbox.fails(["run", "create", "--goal=g", "--gates-file=rules.json", "--json"], 2);
+        assert!(stderr.contains("invalid_input") && stderr.contains("rules.json"), "{stderr}");
+    }
     assert_eq!(sandbox.count("SELECT count(*) FROM runs"), 0);
     assert_eq!(sandbox.events().len(), 0);
 }
