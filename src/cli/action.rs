@@ -9,7 +9,7 @@ use super::args;
 use super::artifact::warn_unless_in;
 use super::error::CliError;
 use super::output::View;
-use super::tree::Verb;
+use super::verb::Verb;
 use super::{Answer, Cx};
 use crate::domain::action::{Action, ActionMode, ActionType};
 use crate::domain::ids::RunId;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::args::{self, RunRef};
 use super::error::CliError;
 use super::output::View;
-use super::tree::Verb;
+use super::verb::Verb;
 use super::{Answer, Cx};
 use crate::domain::agent::{Agent, AgentStatus};
 use crate::domain::ids::{AgentId, DispatchId, RunId};

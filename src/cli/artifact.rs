@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::args::{self, RunRef};
 use super::error::CliError;
 use super::output::View;
-use super::tree::Verb;
+use super::verb::Verb;
 use super::{Answer, Cx};
 use crate::domain::artifact::{Artifact, ArtifactStatus};
 use crate::domain::ids::{ArtifactId, DispatchId, RunId};

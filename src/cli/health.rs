@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::error::CliError;
 use super::output::View;
-use super::tree::Verb;
+use super::verb::Verb;
 use super::{Answer, Cx};
 use crate::os::files;
 

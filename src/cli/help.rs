@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::error::{CliError, ERRORS};
-use super::tree::{self, Verb};
+use super::tree;
+use super::verb::Verb;
 use super::{Answer, Cx};
 
 /// Show the help of a command, or of a topic: errors, exit-codes, environment

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::effects::HOOK_LIMIT;
 use super::error::CliError;
-use super::tree::Verb;
+use super::verb::Verb;
 use super::{Answer, Cx};
 use crate::os::hook;
 

@@ -1,7 +1,7 @@
 //! The command line: arguments, transactions, output, exit codes, the clock, and effects after a commit.
 //!
 //! The only code that prints, exits or reads the clock. A command is one `Args` struct whose doc comment is its help, one
-//! [`tree::Verb::run`], and the views that it shows; `tree::ROOT` lists them all.
+//! [`verb::Verb::run`], and the views that it shows; `tree::ROOT` lists them all.
 
 mod action;
 mod agent;
@@ -22,6 +22,7 @@ mod locate;
 mod output;
 mod run;
 mod tree;
+mod verb;
 mod version;
 
 use std::ffi::OsString;

@@ -6,20 +6,15 @@
 
 use std::ffi::OsString;
 
-use clap::{ArgAction, ArgMatches, Command, Parser};
+use clap::{ArgAction, ArgMatches, Command};
 
 use super::error::CliError;
+use super::verb::Verb;
 use super::{
     Answer, Cx, action, agent, args, artifact, demo, dispatch as child, events, gate, health, help,
     hook_watch,
 };
 use super::{init, run, version};
-
-/// A command: its arguments, and what it does with them.
-pub(super) trait Verb: Parser {
-    /// Carries the command out.
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError>;
-}
 
 /// A word of the command line.
 pub(super) struct Node {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::error::CliError;
 use super::output::View;
-use super::tree::Verb;
+use super::verb::Verb;
 use super::{Answer, Cx};
 
 /// The commit that this program was built from, if the builder said (`IC_COMMIT` at build time).

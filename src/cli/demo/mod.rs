@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::error::CliError;
-use super::tree::Verb;
+use super::verb::Verb;
 use super::{Answer, Cx};
 use stage::Stage;
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::error::CliError;
 use super::output::View;
-use super::tree::Verb;
+use super::verb::Verb;
 use super::{Answer, Cx, args, effects};
 use crate::domain::ids::DispatchId;
 use crate::domain::text::one_line;

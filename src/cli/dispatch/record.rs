@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::cli::error::CliError;
 use crate::cli::locate;
 use crate::cli::output::View;
-use crate::cli::tree::Verb;
+use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args, effects};
 use crate::domain::dispatch::{DispatchStatus, ProcessKey};
 use crate::domain::ids::DispatchId;

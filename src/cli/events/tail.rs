@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::cli::error::CliError;
 use crate::cli::output::rfc3339;
-use crate::cli::tree::Verb;
+use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
 use crate::domain::event::{Event, Origin, Source};
 use crate::domain::ids::RunId;

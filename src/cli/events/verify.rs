@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::error::CliError;
 use crate::cli::output::View;
-use crate::cli::tree::Verb;
+use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
 use crate::db::ReadTx;
 use crate::domain::chain::GENESIS;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::error::CliError;
 use crate::cli::output::View;
-use crate::cli::tree::Verb;
+use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
 use crate::domain::gate::{Condition, GateTier, Outcome, Priority, RuleSource};
 use crate::domain::ids::RunId;

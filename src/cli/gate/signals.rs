@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::cli::error::CliError;
-use crate::cli::tree::Verb;
+use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
 use crate::domain::event::Source;
 use crate::domain::signals::{Collector, Signal};

@@ -9,7 +9,7 @@ use crate::cli::action::ActionView;
 use crate::cli::effects::{self, Moved};
 use crate::cli::error::CliError;
 use crate::cli::output::View;
-use crate::cli::tree::Verb;
+use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
 use crate::domain::action::Action;
 use crate::domain::gate::{self as domain_gate, Priority};

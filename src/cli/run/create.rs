@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::cli::error::CliError;
 use crate::cli::output::View;
-use crate::cli::tree::Verb;
+use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
 use crate::domain::action::{ActionMode, ActionType};
 use crate::domain::autonomy::Level;

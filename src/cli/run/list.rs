@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::cli::error::CliError;
 use crate::cli::output::View;
-use crate::cli::tree::Verb;
+use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
 use crate::domain::run::Run;
 use crate::domain::text::one_line;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::cli::args::{RunRef, Wanted};
 use crate::cli::error::CliError;
 use crate::cli::output::View;
-use crate::cli::tree::Verb;
+use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
 use crate::domain::ids::RunId;
 use crate::domain::phase::Phase;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::cli::effects::{self, Moved};
 use crate::cli::error::CliError;
 use crate::cli::output::View;
-use crate::cli::tree::Verb;
+use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
 use crate::domain::artifact::Artifact;
 use crate::domain::ids::{DispatchId, RunId};

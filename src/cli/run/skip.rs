@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::cli::error::CliError;
 use crate::cli::output::View;
-use crate::cli::tree::Verb;
+use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
 use crate::domain::ids::RunId;
 use crate::domain::phase::Phase;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::args::RunRef;
 use crate::cli::error::CliError;
 use crate::cli::output::View;
-use crate::cli::tree::Verb;
+use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
 use crate::domain::rules::GateRules;
 use crate::domain::run::Run;

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::cli::args::{RunRef, Wanted};
 use crate::cli::error::CliError;
 use crate::cli::output::View;
-use crate::cli::tree::Verb;
+use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
 use crate::store;
 use crate::store::dispatch::Usage;
