@@ -45,6 +45,32 @@ pub(super) fn metadata(text: &str) -> Result<Map<String, Value>, String> {
     if text.trim().is_empty() { Ok(Map::new()) } else { metadata::parse(text).map_err(|err| err.to_string()) }
 }
 
+/// Reads a duration as whole seconds.
+pub(super) fn duration_seconds(text: &str) -> Result<i64, String> {
+    let duration =
+        humantime::parse_duration(text).map_err(|_| "want a duration such as 90s or 1h30m".to_owned())?;
+    i64::try_from(duration.as_secs()).map_err(|_| "is too long".to_owned())
+}
+
+/// Reads whole seconds, as a number or a duration (CL-08).
+pub(super) fn seconds(text: &str) -> Result<i64, String> {
+    match text.parse::<i64>() {
+        Ok(secs) if secs >= 0 => Ok(secs),
+        Ok(_) => Err("must not be negative".to_owned()),
+        Err(_) => duration_seconds(text),
+    }
+}
+
+/// Reads how long something is kept: a duration of a second or more, or 0 for ever.
+pub(super) fn ttl(text: &str) -> Result<i64, String> {
+    let duration =
+        humantime::parse_duration(text).map_err(|_| "want a duration such as 90s or 1h30m".to_owned())?;
+    if !duration.is_zero() && duration.as_secs() == 0 {
+        return Err(format!("TTL must be at least 1 second (got {text})"));
+    }
+    i64::try_from(duration.as_secs()).map_err(|_| "is too long".to_owned())
+}
+
 /// Text that was given and is not empty.
 pub(super) fn given(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())

@@ -21,6 +21,8 @@ mod init;
 mod locate;
 mod output;
 mod run;
+mod sentinel;
+mod state;
 mod tree;
 mod verb;
 mod version;

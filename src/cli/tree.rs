@@ -14,7 +14,7 @@ use super::{
     Answer, Cx, action, agent, args, artifact, demo, dispatch as child, events, gate, health, help,
     hook_watch,
 };
-use super::{init, run, version};
+use super::{init, run, sentinel, state, version};
 
 /// A word of the command line.
 pub(super) struct Node {
@@ -122,6 +122,27 @@ const ROOT: &[Node] = &[
         "events",
         "Events: the one append-only log of everything that happened",
         &[leaf::<events::tail::Tail>("tail"), leaf::<events::verify::Verify>("verify")],
+    ),
+    group(
+        "state",
+        "State: values that scripts keep between calls",
+        &[
+            leaf::<state::Set>("set"),
+            leaf::<state::Get>("get"),
+            leaf::<state::Delete>("delete"),
+            leaf::<state::List>("list"),
+            leaf::<state::Prune>("prune"),
+        ],
+    ),
+    group(
+        "sentinel",
+        "Sentinels: things that may happen once, or once per interval",
+        &[
+            leaf::<sentinel::Check>("check"),
+            leaf::<sentinel::Reset>("reset"),
+            leaf::<sentinel::List>("list"),
+            leaf::<sentinel::Prune>("prune"),
+        ],
     ),
     leaf::<demo::Demo>("demo"),
     leaf::<help::Help>("help"),

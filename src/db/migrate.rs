@@ -25,7 +25,7 @@ macro_rules! migrations {
 }
 
 /// Every shipped migration, oldest first. Forward only; a file is never edited once shipped.
-pub const MIGRATIONS: &[Migration] = migrations![1001 "kernel"];
+pub const MIGRATIONS: &[Migration] = migrations![1001 "kernel", 1002 "state"];
 
 /// The schema version that this program needs.
 pub fn newest() -> i64 {

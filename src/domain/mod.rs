@@ -68,6 +68,8 @@ pub mod metadata;
 pub mod phase;
 pub mod rules;
 pub mod run;
+pub mod secret;
 pub mod signals;
+pub mod state;
 pub mod text;
 pub mod time;

@@ -12,6 +12,8 @@ pub mod idempotency;
 pub mod phase;
 mod quiet;
 pub mod run;
+pub mod sentinel;
+pub mod state;
 
 #[cfg(test)]
 mod tests;

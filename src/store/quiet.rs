@@ -8,6 +8,10 @@ use crate::db::{Value, WriteTx};
 pub(super) enum Quiet {
     /// Answers kept for repeated calls.
     Idempotency,
+    /// What scripts keep.
+    State,
+    /// When throttled things last happened.
+    Sentinels,
     /// Token and turn counters of a dispatch, and how far stopping its process has come.
     DispatchTelemetry,
 }
@@ -16,6 +20,8 @@ impl Quiet {
     const fn table(self) -> &'static str {
         match self {
             Self::Idempotency => "idempotency",
+            Self::State => "state",
+            Self::Sentinels => "sentinels",
             Self::DispatchTelemetry => "dispatches",
         }
     }

@@ -174,3 +174,33 @@ fn the_schema_is_lean() {
     let commented = "SELECT count(*) FROM sqlite_schema WHERE sql LIKE '%--%' OR sql LIKE '%/*%'";
     assert_eq!(sandbox.count(commented), 0, "comments inside statements are parsed at every call");
 }
+
+/// K-10, K-20: a database of the first version is refused until `init` has brought it up to date, and keeps every row.
+#[test]
+fn an_older_database_is_migrated_by_init_alone() {
+    let sandbox = Sandbox::bare();
+    std::fs::create_dir(sandbox.dir().join(".clavain")).unwrap();
+    let conn = Connection::open(sandbox.db_path()).unwrap();
+    conn.execute_batch(MIGRATIONS[0].sql).unwrap();
+    conn.pragma_update(None, "application_id", 0x6963_6462).unwrap();
+    conn.pragma_update(None, "user_version", 1001).unwrap();
+    conn.query_row("PRAGMA journal_mode = wal", [], |_| Ok(())).unwrap();
+    conn.execute_batch(
+        "INSERT INTO runs VALUES (1, 'oldrun00', '/p', '/p', 'kept', 'active', 'planned', 3, 0, 1, 5, 5, NULL, NULL, NULL, \
+         NULL, NULL, 80, NULL, NULL, 0, 0, 0, NULL)",
+    )
+    .unwrap();
+    drop(conn);
+    let (_, stderr) = sandbox.fails(["run", "list", "--json"], 2);
+    assert!(stderr.contains("schema_too_old") && stderr.contains("ic init"), "{stderr}");
+    sandbox.fails(["run", "create", "--goal=x"], 2);
+    let done = sandbox.json(["init"]);
+    assert_eq!(done["status"], "migrated");
+    let backup = Path::new(done["backup"].as_str().unwrap());
+    let kept: String =
+        Connection::open(backup).unwrap().query_row("SELECT goal FROM runs", [], |r| r.get(0)).unwrap();
+    assert_eq!(kept, "kept");
+    assert_eq!(sandbox.ok(["run", "list"]), "oldrun00\tactive\tplanned\tkept");
+    let fresh = Sandbox::new();
+    assert_eq!(dump(&sandbox.open()), dump(&fresh.open()));
+}

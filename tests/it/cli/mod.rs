@@ -6,4 +6,5 @@ mod paths;
 mod phase;
 mod rollback;
 mod run;
+mod state;
 mod usage;

@@ -1,0 +1,234 @@
+//! `ic state …`: what scripts keep between calls.
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::error::CliError;
+use super::output::View;
+use super::verb::Verb;
+use super::{Answer, Cx, args, locate};
+use crate::domain::state::{self, Key, MAX_PAYLOAD, Scope};
+use crate::domain::text::one_line;
+use crate::os::paths;
+use crate::store;
+
+/// Store a value under a key and a scope
+///
+/// The payload is JSON from stdin or from a file; with --raw it is any text. Storing a value again replaces its payload and
+/// its expiry. Without a scope the value belongs to everybody (scope `global`).
+#[derive(Debug, clap::Parser)]
+#[command(after_help = "Example: echo '{\"step\":3}' | ic state set sprint.checkpoint s42 --ttl=24h")]
+pub(super) struct Set {
+    /// The key
+    key: Key,
+    /// The scope, or @FILE
+    scope: Option<String>,
+    /// A file below the working directory that holds the payload
+    #[arg(value_name = "@FILE")]
+    file: Option<String>,
+    /// How long the value is kept, at least a second; 0 for ever
+    #[arg(long, value_name = "DURATION", value_parser = args::ttl)]
+    ttl: Option<i64>,
+    /// Take any text, not only JSON
+    #[arg(long)]
+    raw: bool,
+}
+
+impl Verb for Set {
+    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+        // A second word that starts with @ is the file, and the scope is everybody's.
+        let (scope, file) = match (self.scope, self.file) {
+            (Some(word), None) if word.starts_with('@') => (None, Some(word)),
+            other => other,
+        };
+        let scope = scope
+            .map_or(Ok(Scope::global()), |scope| scope.parse())
+            .map_err(|err| CliError::usage(format!("state set: scope {err}")))?;
+        let payload = match file {
+            None => from_stdin()?,
+            Some(word) => match word.strip_prefix('@') {
+                Some(path) if !path.is_empty() => from_file(Path::new(path))?,
+                _ => {
+                    return Err(CliError::usage(format!(
+                        "state set: expected @FILE, got {}",
+                        one_line(&word)
+                    )));
+                }
+            },
+        };
+        let payload = String::from_utf8(payload)
+            .map_err(|_| CliError::Input("state set: payload is not UTF-8".into()))?;
+        let payload = payload.trim();
+        let checked = if self.raw { state::check_raw(payload) } else { state::check_json(payload) };
+        checked.map_err(|err| CliError::Input(format!("state set: {err}")))?;
+        let stamp = cx.stamp.clone();
+        let expires_at = self.ttl.filter(|secs| *secs > 0).map(|secs| stamp.secs().saturating_add(secs));
+        cx.write(|tx| store::state::set(tx, &self.key, &scope, payload, expires_at, &stamp))?;
+        cx.out.show(&Stored { status: "stored", expires_at })?;
+        Ok(Answer::Yes)
+    }
+}
+
+/// Reads at most a little more than may be stored: the check says the rest.
+fn limited(source: impl Read, what: &str) -> Result<Vec<u8>, CliError> {
+    let mut bytes = Vec::new();
+    let most = u64::try_from(MAX_PAYLOAD).unwrap_or(u64::MAX).saturating_mul(2);
+    let read = source.take(most).read_to_end(&mut bytes);
+    read.map_err(|source| CliError::File { what: "reading", path: PathBuf::from(what), source })?;
+    Ok(bytes)
+}
+
+fn from_stdin() -> Result<Vec<u8>, CliError> {
+    limited(io::stdin().lock(), "stdin")
+}
+
+/// Reads a file that lies below the working directory, also once symlinks are followed.
+fn from_file(path: &Path) -> Result<Vec<u8>, CliError> {
+    let failed = |source| CliError::File { what: "reading", path: path.to_owned(), source };
+    let cwd = paths::canonical_key(&locate::cwd()?);
+    let real = path.canonicalize().map_err(failed)?;
+    if !real.starts_with(&cwd) {
+        return Err(CliError::Input(format!(
+            "state set: file path must be under current directory: {}",
+            path.display()
+        )));
+    }
+    limited(std::fs::File::open(&real).map_err(failed)?, &path.display().to_string())
+}
+
+#[derive(Serialize)]
+struct Stored {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
+}
+
+impl View for Stored {
+    fn human(&self, _: &mut dyn Write) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[derive(Debug, clap::Args)]
+struct Place {
+    /// The key
+    key: Key,
+    /// The scope [default: global]
+    scope: Option<Scope>,
+}
+
+impl Place {
+    fn split(self) -> (Key, Scope) {
+        (self.key, self.scope.unwrap_or_else(Scope::global))
+    }
+}
+
+/// Print a value
+///
+/// Without one, or once it has expired, the exit code is 1 and nothing is printed.
+#[derive(Debug, clap::Parser)]
+#[command(after_help = "Example: step=$(ic state get sprint.checkpoint s42) || step='{}'")]
+pub(super) struct Get {
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Verb for Get {
+    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+        let (key, scope) = self.place.split();
+        let stamp = cx.stamp.clone();
+        let Some(payload) = cx.read(|tx| store::state::get(tx, &key, &scope, &stamp))? else {
+            return Ok(Answer::No);
+        };
+        // Text that is no JSON is shown as a JSON string where JSON is wanted.
+        if cx.out.is_json() && serde_json::from_str::<serde::de::IgnoredAny>(&payload).is_err() {
+            cx.out.document(&Value::from(payload))?;
+        } else {
+            cx.out.raw(format!("{payload}\n").as_bytes())?;
+        }
+        Ok(Answer::Yes)
+    }
+}
+
+/// Remove a value
+#[derive(Debug, clap::Parser)]
+#[command(after_help = "Example: ic state delete sprint.checkpoint s42")]
+pub(super) struct Delete {
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Verb for Delete {
+    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+        let (key, scope) = self.place.split();
+        let deleted = cx.write(|tx| store::state::delete(tx, &key, &scope))?;
+        cx.out.show(&Deleted { deleted })?;
+        Ok(Answer::Yes)
+    }
+}
+
+#[derive(Serialize)]
+struct Deleted {
+    deleted: bool,
+}
+
+impl View for Deleted {
+    fn human(&self, w: &mut dyn Write) -> io::Result<()> {
+        writeln!(w, "{}", if self.deleted { "deleted" } else { "not found" })
+    }
+}
+
+/// List the scopes that have a value of a key
+#[derive(Debug, clap::Parser)]
+#[command(after_help = "Example: ic state list sprint.checkpoint")]
+pub(super) struct List {
+    /// The key
+    key: Key,
+}
+
+impl Verb for List {
+    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+        let stamp = cx.stamp.clone();
+        let scopes = cx.read(|tx| store::state::scopes(tx, &self.key, &stamp))?;
+        cx.out.show(&Scopes(scopes))?;
+        Ok(Answer::Yes)
+    }
+}
+
+#[derive(Serialize)]
+struct Scopes(Vec<String>);
+
+impl View for Scopes {
+    fn human(&self, w: &mut dyn Write) -> io::Result<()> {
+        self.0.iter().try_for_each(|scope| writeln!(w, "{}", one_line(scope)))
+    }
+}
+
+/// Remove values that have expired
+#[derive(Debug, clap::Parser)]
+#[command(after_help = "Example: ic state prune")]
+pub(super) struct Prune {}
+
+impl Verb for Prune {
+    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+        let stamp = cx.stamp.clone();
+        let pruned = cx.write(|tx| store::state::prune(tx, &stamp))?;
+        cx.out.show(&Pruned { pruned })?;
+        Ok(Answer::Yes)
+    }
+}
+
+/// How many rows were removed.
+#[derive(Serialize)]
+pub(super) struct Pruned {
+    pub pruned: usize,
+}
+
+impl View for Pruned {
+    fn human(&self, w: &mut dyn Write) -> io::Result<()> {
+        writeln!(w, "{} pruned", self.pruned)
+    }
+}

@@ -1,0 +1,154 @@
+//! Text that looks like a secret (K-16). Finding one never shows it.
+
+/// The words that name a secret; the first two name passwords, which may be words themselves.
+const NAMES: [&str; 9] =
+    ["password", "passwd", "secret", "token", "api_key", "apikey", "api-key", "access_key", "private_key"];
+
+/// Whether a text holds something with the shape of a key, a token or a private key (patterns of known issuers).
+pub fn has_token(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let bytes = lower.as_bytes();
+    let starts = (0..bytes.len())
+        .filter(|&at| lower.is_char_boundary(at) && (at == 0 || !bytes[at - 1].is_ascii_alphanumeric()));
+    starts.map(|at| &lower[at..]).any(starts_with_token)
+}
+
+fn starts_with_token(text: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let dashed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let run = |text: &str, of: fn(char) -> bool| text.find(|c| !of(c)).unwrap_or(text.len());
+    let digit = |text: &str| text.bytes().any(|b| b.is_ascii_digit());
+    for prefix in ["sk", "pk", "rk", "ak"] {
+        if let Some(rest) = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix(['-', '_'])) {
+            // Issuers put words with hyphens before the random part: it is that part that counts.
+            let body = &rest[..run(rest, dashed)];
+            let longest = body.split(['-', '_']).map(str::len).max().unwrap_or(0);
+            if body.len() >= 20 && longest >= 16 && digit(body) {
+                return true;
+            }
+        }
+    }
+    let long = |prefix: &str, least: usize, of: fn(char) -> bool| {
+        text.strip_prefix(prefix).is_some_and(|rest| run(rest, of) >= least && digit(&rest[..run(rest, of)]))
+    };
+    let github = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_"].iter().any(|prefix| long(prefix, 30, word));
+    let slack = ["xoxb-", "xoxp-", "xoxr-", "xoxa-", "xoxs-"].iter().any(|prefix| long(prefix, 20, dashed));
+    let web_token = text.strip_prefix("eyj").is_some_and(|rest| {
+        let mut parts = rest.split('.');
+        let part = |part: Option<&str>| part.is_some_and(|part| part.len() >= 20 && part.chars().all(dashed));
+        part(parts.next()) && part(parts.next()) && parts.next().is_some()
+    });
+    let pem = text.strip_prefix("-----begin ").is_some_and(|rest| {
+        ["", "rsa ", "ec ", "dsa ", "openssh "]
+            .iter()
+            .any(|kind| rest.strip_prefix(kind).is_some_and(|rest| rest.starts_with("private key")))
+    });
+    github
+        || slack
+        || web_token
+        || pem
+        || long("github_pat_", 20, word)
+        || long("akia", 16, |c| c.is_ascii_alphanumeric())
+}
+
+/// Whether a text assigns a value to something that is called a secret: `password: …`, `token=…`.
+pub fn has_assignment(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    NAMES.iter().any(|name| {
+        lower.match_indices(name).any(|(at, _)| {
+            let rest = lower[at + name.len()..].trim_start();
+            let Some(rest) = rest.strip_prefix([':', '=']) else { return false };
+            let value = rest.trim_start();
+            let original = &text[text.len() - value.len()..];
+            is_secret_value(name, original.split_whitespace().next().unwrap_or(""))
+        })
+    })
+}
+
+/// Whether a member's name and value together are a secret, as in `{"password": "…"}`.
+pub fn is_secret_member(name: &str, value: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    !value.contains(char::is_whitespace)
+        && NAMES.iter().any(|known| lower.ends_with(known) && is_secret_value(known, value))
+}
+
+/// A value of eight characters or more. The name of a variable is none, and beside anything but a password neither is a
+/// plain word: `secret: rotation-policy-doc` is a document's name.
+fn is_secret_value(name: &str, value: &str) -> bool {
+    let value = value.trim_matches(['"', '\'']);
+    let variable = value.starts_with('$')
+        || value.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+    let password = name.starts_with("passw");
+    value.chars().count() >= 8 && !variable && (password || value.bytes().any(|b| b.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(prefix: &str) -> String {
+        format!("{prefix}{}", "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6")
+    }
+
+    /// K-16
+    #[test]
+    fn the_shapes_of_known_issuers_are_found_anywhere() {
+        for prefix in ["sk-", "pk_", "sk-ant-api03-", "sk_live_", "ghp_", "github_pat_11A_", "xoxb-", "AKIA"]
+        {
+            let secret = key(prefix);
+            for text in [secret.clone(), format!("prefix {secret} suffix"), format!("x=\"{secret}\"")] {
+                assert!(has_token(&text), "{prefix}: {text}");
+            }
+        }
+        let web_token = format!("{}.{}.x", key("eyJ"), key(""));
+        assert!(has_token(&web_token));
+        for kind in ["", "RSA ", "OPENSSH "] {
+            assert!(has_token(&format!("-----BEGIN {kind}PRIVATE KEY-----")));
+        }
+    }
+
+    #[test]
+    fn ordinary_words_are_no_secrets() {
+        for text in [
+            "",
+            "sk-",
+            "task-force-of-the-year-2026-and-beyond",
+            "risk-a1B2c3D4e5F6g7H8i9J0k1L2",
+            "pk_short1",
+            "sk-a-branch-of-mine-with-many-words-2",
+            "AKIA",
+            "eyJ.a.b",
+            "-----BEGIN CERTIFICATE-----",
+            "ghp_x1",
+            "sk-onlylettersandnodigitsatall",
+        ] {
+            assert!(!has_token(text), "{text}");
+        }
+    }
+
+    /// K-16
+    #[test]
+    fn assigned_secrets_are_found_and_names_of_things_are_not() {
+        for text in
+            ["password: hunterhunter", "the API_KEY = abcdefg1", "x token=\"abcd1234\"", "Passwd:xxxxxxxx"]
+        {
+            assert!(has_assignment(text), "{text}");
+        }
+        for text in [
+            "secret: rotation-policy-doc",
+            "password: short",
+            "token=$MY_TOKEN_1",
+            "token: TOKEN_VAR_1",
+            "secrets",
+        ] {
+            assert!(!has_assignment(text), "{text}");
+        }
+        assert!(
+            is_secret_member("password", "hunter2hunter2") && is_secret_member("db_password", "hunterhunter")
+        );
+        assert!(
+            !is_secret_member("password", "DB_PASSWORD") && !is_secret_member("passwords", "hunter2hunter2")
+        );
+        assert!(!is_secret_member("token", "a sentence with 12345678"));
+    }
+}

@@ -1,0 +1,184 @@
+//! State and sentinels.
+
+use std::io::Write;
+use std::process::{Output, Stdio};
+use std::thread;
+
+use crate::support::{NOW, Sandbox, render, run};
+
+/// A call with something on stdin.
+fn with_stdin(sandbox: &Sandbox, args: &[&str], stdin: &[u8]) -> Output {
+    let mut command = sandbox.command(args);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A refused command line is not read to its end.
+    let _ = child.stdin.take().unwrap().write_all(stdin);
+    child.wait_with_output().unwrap()
+}
+
+fn set(sandbox: &Sandbox, args: &[&str], stdin: &str) {
+    let output = with_stdin(sandbox, &[&["state", "set"], args].concat(), stdin.as_bytes());
+    assert_eq!(output.status.code(), Some(0), "{}", render(&output));
+    assert!(output.stdout.is_empty());
+}
+
+fn later(sandbox: &Sandbox, seconds: i64, args: &[&str]) -> Output {
+    let mut command = sandbox.command(args);
+    command.env("IC_TEST_NOW", (NOW.parse::<i64>().unwrap() + seconds).to_string());
+    run(command)
+}
+
+/// CL-07: JSON by default, any text with --raw, everybody's scope without one; no event tells of it (K-02).
+#[test]
+fn values_are_kept_by_key_and_scope() {
+    let sandbox = Sandbox::new();
+    set(&sandbox, &["a.b", "s1"], " {\"x\": 1.50, \"x\": 2} \n");
+    set(&sandbox, &["a.b", "s0"], "[1]");
+    set(&sandbox, &["a.b"], "null");
+    set(&sandbox, &["note", "--raw"], "any {text\nof two lines");
+    assert_eq!(sandbox.ok(["state", "get", "a.b", "s1"]), "{\"x\": 1.50, \"x\": 2}");
+    assert_eq!(sandbox.ok(["state", "get", "a.b", "--json"]), "null");
+    assert_eq!(sandbox.ok(["state", "get", "note"]), "any {text\nof two lines");
+    assert_eq!(sandbox.ok(["state", "get", "note", "--json"]), "\"any {text\\nof two lines\"");
+    assert_eq!(sandbox.ok(["state", "list", "a.b"]), "global\ns0\ns1");
+    assert_eq!(sandbox.fails(["state", "get", "a.b", "s2"], 1), (String::new(), String::new()));
+    assert_eq!(sandbox.ok(["state", "delete", "a.b", "s1"]), "deleted");
+    assert_eq!(sandbox.ok(["state", "delete", "a.b", "s1"]), "not found");
+    assert_eq!(sandbox.events().len(), 0);
+    sandbox.check_integrity();
+}
+
+#[test]
+fn a_value_comes_from_a_file_below_the_working_directory() {
+    let sandbox = Sandbox::new();
+    let outside = Sandbox::bare();
+    std::fs::write(outside.dir().join("f.json"), "1").unwrap();
+    std::fs::write(sandbox.dir().join("f.json"), "{\"f\":1}").unwrap();
+    std::os::unix::fs::symlink(outside.dir().join("f.json"), sandbox.dir().join("link.json")).unwrap();
+    sandbox.ok(["state", "set", "k", "s", "@f.json"]);
+    assert_eq!(sandbox.ok(["state", "get", "k", "s"]), "{\"f\":1}");
+    sandbox.ok(["state", "set", "k", "@f.json"]);
+    assert_eq!(sandbox.ok(["state", "list", "k"]), "global\ns");
+    let far = format!("@{}", outside.dir().join("f.json").display());
+    for bad in ["@link.json", "@missing.json", &far] {
+        sandbox.fails(["state", "set", "k", "s", bad], 2);
+    }
+    sandbox.fails(["state", "set", "k", "s", "f.json"], 3);
+}
+
+#[test]
+fn values_expire() {
+    let sandbox = Sandbox::new();
+    set(&sandbox, &["k", "short", "--ttl=1.9s"], "1");
+    set(&sandbox, &["k", "long", "--ttl", "1h30m"], "1");
+    set(&sandbox, &["k", "ever", "--ttl=0"], "1");
+    assert_eq!(sandbox.ok(["state", "get", "k", "short"]), "1");
+    assert_eq!(later(&sandbox, 1, &["state", "get", "k", "short"]).status.code(), Some(1));
+    assert_eq!(later(&sandbox, 5399, &["state", "get", "k", "long"]).status.code(), Some(0));
+    let listed = later(&sandbox, 5400, &["state", "list", "k"]);
+    assert_eq!(String::from_utf8(listed.stdout).unwrap(), "ever\n");
+    // Setting it again without a limit makes it permanent.
+    set(&sandbox, &["k", "long"], "2");
+    let pruned = later(&sandbox, 10_000, &["state", "prune"]);
+    assert_eq!(String::from_utf8(pruned.stdout).unwrap(), "1 pruned\n");
+    assert_eq!(sandbox.ok(["state", "list", "k"]), "ever\nlong");
+}
+
+#[test]
+fn bad_values_are_refused_and_nothing_is_stored() {
+    let sandbox = Sandbox::new();
+    for (args, stdin, exit) in [
+        (&["K", "s"][..], "1", 3),
+        (&["k", ""], "1", 3),
+        (&["k", "a\tb"], "1", 3),
+        (&["k", "s", "--ttl=500ms"], "1", 3),
+        (&["k", "s", "--ttl=-5s"], "1", 3),
+        (&["k", "s", "--ttl=5"], "1", 3),
+        (&["k", "s", "--ttl"], "1", 3),
+        (&["k", "s"], "", 2),
+        (&["k", "s"], "{", 2),
+        (&["k", "s"], "1 2", 2),
+        (&["k", "s"], "{\"password\":\"hunter2hunter2\"}", 2),
+        (&["k", "s", "--raw"], "sk-a1B2c3D4e5F6g7H8i9J0k1L2", 2),
+    ] {
+        let output = with_stdin(&sandbox, &[&["state", "set"], args].concat(), stdin.as_bytes());
+        assert_eq!(output.status.code(), Some(exit), "{args:?} {stdin}: {}", render(&output));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!stderr.contains("hunter2") && !stderr.contains("sk-a1"), "K-16: never echoed: {stderr}");
+    }
+    let huge = vec![b' '; 3 << 20];
+    assert_eq!(with_stdin(&sandbox, &["state", "set", "k", "s"], &huge).status.code(), Some(2));
+    assert_eq!(with_stdin(&sandbox, &["state", "set", "k", "s"], b"\"\xff\"").status.code(), Some(2));
+    assert_eq!(sandbox.count("SELECT count(*) FROM state"), 0);
+}
+
+/// CL-08: seconds or a duration.
+#[test]
+fn a_sentinel_throttles_for_its_interval() {
+    let sandbox = Sandbox::new();
+    let check = |at: i64, interval: &str| {
+        let output = later(&sandbox, at, &["sentinel", "check", "n", "s", &format!("--interval={interval}")]);
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (allowed, throttled) = ((0, "allowed\n".to_owned()), (1, "throttled\n".to_owned()));
+    assert_eq!(check(0, "60"), allowed);
+    assert_eq!(check(59, "60s"), throttled);
+    assert_eq!(check(60, "60s"), allowed);
+    assert_eq!(check(61, "0"), throttled);
+    assert_eq!(check(9999, "1m"), allowed);
+    assert_eq!(sandbox.ok(["sentinel", "list"]), format!("n\ts\t{}", NOW.parse::<i64>().unwrap() + 9999));
+    assert_eq!(sandbox.ok(["sentinel", "reset", "n", "s"]), "reset");
+    assert_eq!(sandbox.ok(["sentinel", "reset", "n", "s"]), "reset");
+    assert_eq!(check(0, "0"), allowed);
+    assert_eq!(check(1, "0"), throttled);
+    for bad in [
+        &["n", "s"][..],
+        &["n", "--interval=1"],
+        &["n", "s", "--interval=-1"],
+        &["n", "s", "--interval=x"],
+        &["a\tb", "s", "--interval=1"],
+    ] {
+        sandbox.fails([&["sentinel", "check"], bad].concat(), 3);
+    }
+    assert_eq!(sandbox.events().len(), 0);
+}
+
+/// A long interval outlasts the time for which idle sentinels are remembered.
+#[test]
+fn a_long_interval_is_not_forgotten() {
+    let sandbox = Sandbox::new();
+    let day = 24 * 3600;
+    let month = format!("--interval={}", 30 * day);
+    sandbox.ok(["sentinel", "check", "monthly", "s", &month]);
+    sandbox.ok(["sentinel", "check", "daily", "s", "--interval=86400"]);
+    // Another one fires and cleans up: only the daily one is idle.
+    assert_eq!(
+        later(&sandbox, 8 * day, &["sentinel", "check", "other", "s", "--interval=1"]).status.code(),
+        Some(0)
+    );
+    for _ in 0..2 {
+        assert_eq!(
+            later(&sandbox, 8 * day, &["sentinel", "check", "monthly", "s", &month]).status.code(),
+            Some(1)
+        );
+    }
+    assert_eq!(sandbox.ok(["sentinel", "list"]).lines().count(), 2);
+    assert_eq!(later(&sandbox, 31 * day, &["sentinel", "prune", "--older-than=600h"]).stdout, b"1 pruned\n");
+    sandbox.fails(["sentinel", "prune", "--older-than=-1h"], 3);
+    sandbox.fails(["sentinel", "prune"], 3);
+}
+
+/// CL-03, K-04: of twenty who ask at the same moment, one is allowed and nineteen are throttled.
+#[test]
+fn of_many_who_ask_at_once_one_is_allowed() {
+    let sandbox = Sandbox::new();
+    let mut codes: Vec<i32> = thread::scope(|scope| {
+        let ask = |_| {
+            scope.spawn(|| sandbox.ic(["sentinel", "check", "n", "s", "--interval=0"]).status.code().unwrap())
+        };
+        let threads: Vec<_> = (0..20).map(ask).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    codes.sort_unstable();
+    assert_eq!(codes, [vec![0], vec![1; 19]].concat());
+}
