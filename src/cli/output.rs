@@ -32,6 +32,11 @@ impl Output {
         self.json
     }
 
+    /// Whether the caller wants to see more than the result.
+    pub(super) fn is_verbose(self) -> bool {
+        self.verbosity >= Verbosity::Info
+    }
+
     /// Shows a result in the form that the caller asked for.
     pub(super) fn show(self, view: &impl View) -> Result<(), CliError> {
         if self.json {

@@ -11,7 +11,7 @@ use clap::{ArgAction, ArgMatches, Command};
 use super::error::CliError;
 use super::verb::Verb;
 use super::{
-    Answer, Cx, action, agent, args, artifact, demo, dispatch as child, events, gate, health, help,
+    Answer, Cx, action, agent, args, artifact, config, demo, dispatch as child, events, gate, health, help,
     hook_watch,
 };
 use super::{init, run, sentinel, state, version};
@@ -143,6 +143,11 @@ const ROOT: &[Node] = &[
             leaf::<sentinel::List>("list"),
             leaf::<sentinel::Prune>("prune"),
         ],
+    ),
+    group(
+        "config",
+        "Settings of the project",
+        &[leaf::<config::Set>("set"), leaf::<config::Get>("get"), leaf::<config::List>("list")],
     ),
     leaf::<demo::Demo>("demo"),
     leaf::<help::Help>("help"),

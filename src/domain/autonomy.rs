@@ -11,6 +11,28 @@ impl Default for Level {
     }
 }
 
+impl std::str::FromStr for Level {
+    type Err = String;
+
+    /// Reads `0` to `5`, with or without an `L` before it.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.strip_prefix(['L', 'l']).unwrap_or(text);
+        match digits.parse::<u8>() {
+            Ok(number @ 0..=5) if digits.len() == 1 => Ok(Self(number)),
+            _ => Err(format!("delegation level must be 0-5, got {text}")),
+        }
+    }
+}
+
+/// What a project delegates, and whether anybody said so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delegation {
+    /// The level.
+    pub level: Level,
+    /// Whether it was declared, or is the one that holds when nobody declares any.
+    pub declared: bool,
+}
+
 impl Level {
     /// The number.
     pub fn number(self) -> u8 {

@@ -59,6 +59,7 @@ pub mod artifact;
 pub mod autonomy;
 pub mod budget;
 pub mod chain;
+pub mod config;
 pub mod dispatch;
 pub mod envelope;
 pub mod event;

@@ -55,8 +55,9 @@ pub fn create(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<Crea
     } else {
         Vec::new()
     };
+    let auto_advance = super::config::delegation(tx, stamp)?.level.auto_advance();
     let add = |new: &NewRun| -> Result<RunId, OpsError> {
-        let run = store::run::insert(tx, new, stamp)?;
+        let run = store::run::insert(tx, new, auto_advance, stamp)?;
         for phase in &skips {
             let skip = Skip {
                 reason: format!("complexity {}", request.run.complexity),

@@ -3,6 +3,7 @@
 
 pub mod advance;
 pub mod cancel;
+pub mod config;
 pub mod create;
 pub mod dispatch;
 mod error;

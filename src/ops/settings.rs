@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::OpsError;
 use crate::db::WriteTx;
-use crate::domain::autonomy::Level;
+use crate::domain::autonomy::{Delegation, Level};
 use crate::domain::ids::RunId;
 use crate::domain::metadata;
 use crate::domain::time::Stamp;
@@ -53,7 +53,7 @@ pub fn set(
     if run.status.is_terminal() && more_than_metadata {
         return Err(OpsError::OnlyMetadata(run.id));
     }
-    let level = Level::default();
+    let Delegation { level, declared } = super::config::delegation(tx, stamp)?;
     let overridden = request
         .auto_advance
         .filter(|wanted| *wanted != level.auto_advance())
@@ -65,8 +65,8 @@ pub fn set(
             "implied_by_level": level.auto_advance(),
             "delegation_level": level.number(),
             "delegation_name": level.name(),
-            "delegation_declared": false,
-            "delegation_source": "default",
+            "delegation_declared": declared,
+            "delegation_source": if declared { "config" } else { "default" },
             "recorded_at": stamp.secs(),
         });
         changes.get_or_insert_default().insert("autonomy_override".to_owned(), note);

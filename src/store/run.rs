@@ -27,8 +27,6 @@ pub struct NewRun {
     pub complexity: i64,
     /// Whether automatic skips are off.
     pub force_full: bool,
-    /// Whether `advance` moves without a skip reason.
-    pub auto_advance: bool,
     /// The caller's own grouping.
     pub scope_id: Option<String>,
     /// JSON object, canonical text.
@@ -55,11 +53,11 @@ pub struct NewRun {
     pub gate_rules: Option<GateRules>,
 }
 
-/// Creates a run in the first phase of its chain.
+/// Creates a run in the first phase of its chain. `auto_advance` says whether `advance` moves it without a skip reason.
 ///
 /// # Errors
 /// What the engine says.
-pub fn insert(tx: &WriteTx<'_>, new: &NewRun, stamp: &Stamp) -> Result<Run, StoreError> {
+pub fn insert(tx: &WriteTx<'_>, new: &NewRun, auto_advance: bool, stamp: &Stamp) -> Result<Run, StoreError> {
     let id = RunId::fresh(|id| cells::taken(tx, "runs", id))?;
     let chain = new.phases.clone().unwrap_or_default();
     let cells: Cells = vec![
@@ -71,7 +69,7 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewRun, stamp: &Stamp) -> Result<Run, Stor
         ("phase", chain.first().encode()),
         ("complexity", new.complexity.encode()),
         ("force_full", new.force_full.encode()),
-        ("auto_advance", new.auto_advance.encode()),
+        ("auto_advance", auto_advance.encode()),
         ("created_at", stamp.secs().encode()),
         ("updated_at", stamp.secs().encode()),
         ("completed_at", None::<i64>.encode()),

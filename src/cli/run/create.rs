@@ -13,7 +13,6 @@ use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
 use crate::domain::action::{ActionMode, ActionType};
-use crate::domain::autonomy::Level;
 use crate::domain::phase::{Chain, Phase};
 use crate::domain::rules::GateRules;
 use crate::domain::text::Required;
@@ -197,7 +196,6 @@ impl Create {
             goal: self.goal.to_string(),
             complexity: self.complexity,
             force_full: self.force_full,
-            auto_advance: Level::default().auto_advance(),
             scope_id: args::given(self.scope_id),
             metadata,
             phases: self.phases,

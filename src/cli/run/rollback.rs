@@ -92,8 +92,8 @@ impl Verb for Rollback {
             return Err(CliError::Usage {
                 message: "run rollback: which run?".to_owned(),
                 hint: Some(
-                    "ic run rollback <id> --to-phase=<phase> [--reason=…] [--dry-run], or ic run rollback <id> \
-                     --layer=code [--phase=…] [--format=json|text]"
+                    "ic run rollback <id> --to-phase=<phase> [--reason=…] [--dry-run], ic run rollback --undo=<event>, or ic \
+                     run rollback <id> --layer=code [--phase=…] [--format=json|text]"
                         .to_owned(),
                 ),
             });

@@ -1,0 +1,32 @@
+//! Settings of a project: kept as state under `kernel.<key>` in everybody's scope.
+
+use super::OpsError;
+use crate::db::ReadTx;
+use crate::domain::autonomy::Delegation;
+use crate::domain::config::DELEGATION_LEVEL;
+use crate::domain::state::{Key, Scope};
+use crate::domain::time::Stamp;
+use crate::store;
+
+/// Before the keys of settings.
+pub const PREFIX: &str = "kernel.";
+
+/// The key of state that holds a setting.
+///
+/// # Errors
+/// What is wrong with the name.
+pub fn state_key(key: &str) -> Result<Key, String> {
+    if key.is_empty() { Err("key must not be empty".to_owned()) } else { format!("{PREFIX}{key}").parse() }
+}
+
+/// What the project delegates.
+///
+/// # Errors
+/// What the engine says.
+pub fn delegation(tx: &ReadTx<'_>, stamp: &Stamp) -> Result<Delegation, OpsError> {
+    let Ok(key) = state_key(DELEGATION_LEVEL) else { return Ok(Delegation::default()) };
+    let stored = store::state::get(tx, &key, &Scope::global(), stamp)?;
+    // Whatever else may stand there was not written by `config set`: then nobody has declared anything.
+    let level = stored.and_then(|text| text.parse().ok());
+    Ok(level.map_or_else(Delegation::default, |level| Delegation { level, declared: true }))
+}
