@@ -10,6 +10,7 @@ use crate::db::ReadTx;
 use crate::domain::ids::RunId;
 use crate::domain::metadata;
 use crate::domain::run::Run;
+use crate::domain::secret;
 use crate::os::paths;
 use crate::store;
 
@@ -69,6 +70,26 @@ pub(super) fn ttl(text: &str) -> Result<i64, String> {
         return Err(format!("TTL must be at least 1 second (got {text})"));
     }
     i64::try_from(duration.as_secs()).map_err(|_| "is too long".to_owned())
+}
+
+/// Refuses words that hold a secret, without showing it (K-16).
+pub(super) fn no_secret(flag: &str, text: &str) -> Result<(), CliError> {
+    if !secret::has_token(text) {
+        return Ok(());
+    }
+    Err(CliError::Usage {
+        message: format!("{flag} contains a likely secret value"),
+        hint: Some("name the variable that holds it: what is stored here is read by many".to_owned()),
+    })
+}
+
+/// Words that have to be kept, without the secrets in them (K-16).
+pub(super) fn redacted(flag: &str, text: &str, cx: &Cx) -> String {
+    let redacted = secret::redact(text);
+    if redacted != text {
+        cx.out.warn(format_args!("{flag} contains a likely secret value: it is kept as [redacted]"));
+    }
+    redacted.into_owned()
 }
 
 /// Text that was given and is not empty.

@@ -1,19 +1,53 @@
 //! Text that looks like a secret (K-16). Finding one never shows it.
 
+use std::borrow::Cow;
+
 /// The words that name a secret; the first two name passwords, which may be words themselves.
 const NAMES: [&str; 9] =
     ["password", "passwd", "secret", "token", "api_key", "apikey", "api-key", "access_key", "private_key"];
 
 /// Whether a text holds something with the shape of a key, a token or a private key (patterns of known issuers).
 pub fn has_token(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    let bytes = lower.as_bytes();
-    let starts = (0..bytes.len())
-        .filter(|&at| lower.is_char_boundary(at) && (at == 0 || !bytes[at - 1].is_ascii_alphanumeric()));
-    starts.map(|at| &lower[at..]).any(starts_with_token)
+    find_token(&text.to_ascii_lowercase(), 0).is_some()
 }
 
+/// Where the first token at or behind `from` begins, in text that is lower-case already.
+fn find_token(lower: &str, from: usize) -> Option<usize> {
+    let bytes = lower.as_bytes();
+    (from..bytes.len())
+        .filter(|&at| lower.is_char_boundary(at) && (at == 0 || !bytes[at - 1].is_ascii_alphanumeric()))
+        .find(|&at| starts_with_token(&lower[at..]))
+}
+
+/// The text with every token replaced: for words that have to be kept, such as the reason of an override. Behind the head
+/// of a private key nothing is kept.
+pub fn redact(text: &str) -> Cow<'_, str> {
+    let lower = text.to_ascii_lowercase();
+    let mut out = String::new();
+    let mut kept = 0;
+    while let Some(at) = find_token(&lower, kept) {
+        out.push_str(&text[kept..at]);
+        out.push_str("[redacted]");
+        let part = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+        let token = &lower[at..];
+        let length = if token.starts_with("-----") {
+            token.len()
+        } else {
+            token.find(|c| !part(c)).unwrap_or(token.len())
+        };
+        kept = at + length;
+    }
+    if kept == 0 && out.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(out + &text[kept..]) }
+}
+
+/// How far a token is looked at, in bytes: each shows its shape before that, and a text made to be slow is not.
+const LOOK: usize = 128;
+/// The same for web tokens, whose head alone may be longer.
+const LOOK_WEB: usize = 512;
+
 fn starts_with_token(text: &str) -> bool {
+    let web = &text[..text.floor_char_boundary(LOOK_WEB)];
+    let text = &text[..text.floor_char_boundary(LOOK)];
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let dashed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     let run = |text: &str, of: fn(char) -> bool| text.find(|c| !of(c)).unwrap_or(text.len());
@@ -33,7 +67,7 @@ fn starts_with_token(text: &str) -> bool {
     };
     let github = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_"].iter().any(|prefix| long(prefix, 30, word));
     let slack = ["xoxb-", "xoxp-", "xoxr-", "xoxa-", "xoxs-"].iter().any(|prefix| long(prefix, 20, dashed));
-    let web_token = text.strip_prefix("eyj").is_some_and(|rest| {
+    let web_token = web.strip_prefix("eyj").is_some_and(|rest| {
         let mut parts = rest.split('.');
         let part = |part: Option<&str>| part.is_some_and(|part| part.len() >= 20 && part.chars().all(dashed));
         part(parts.next()) && part(parts.next()) && parts.next().is_some()
@@ -60,6 +94,7 @@ pub fn has_assignment(text: &str) -> bool {
             let Some(rest) = rest.strip_prefix([':', '=']) else { return false };
             let value = rest.trim_start();
             let original = &text[text.len() - value.len()..];
+            let original = &original[..original.floor_char_boundary(LOOK)];
             is_secret_value(name, original.split_whitespace().next().unwrap_or(""))
         })
     })
@@ -105,6 +140,27 @@ mod tests {
         for kind in ["", "RSA ", "OPENSSH "] {
             assert!(has_token(&format!("-----BEGIN {kind}PRIVATE KEY-----")));
         }
+    }
+
+    /// A text made to be slow is answered all the same: this would take long if each start were followed to the end.
+    #[test]
+    fn hostile_repetition_is_cheap() {
+        for unit in ["sk-", "token=", "eyj.", "password : "] {
+            let text = unit.repeat((1 << 18) / unit.len());
+            assert!(!has_token(&text), "{unit}");
+            has_assignment(&text);
+            redact(&text);
+        }
+    }
+
+    /// K-16
+    #[test]
+    fn what_has_to_be_kept_is_redacted() {
+        let text = format!("before {} between ü {}, after", key("sk-"), key("ghp_"));
+        assert_eq!(redact(&text), "before [redacted] between ü [redacted], after");
+        assert_eq!(redact("x -----BEGIN RSA PRIVATE KEY----- abc\ndef"), "x [redacted]");
+        assert_eq!(redact(&key("sk-")), "[redacted]");
+        assert!(matches!(redact("nothing here"), Cow::Borrowed("nothing here")));
     }
 
     #[test]

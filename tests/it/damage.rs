@@ -190,7 +190,11 @@ fn a_read_only_directory_is_told_and_nothing_is_lost() {
     let clavain = sandbox.dir().join(".clavain");
     // As another user, because permissions do not hold root back; with a copy of the program that everybody may run.
     let ic = sandbox.dir().join("ic");
-    fs::copy(assert_cmd::cargo::cargo_bin!("ic"), &ic).unwrap();
+    // By another process: a file that this one has open for writing could leak into a child of another test, and could not
+    // be run while it is there.
+    let mut copy = std::process::Command::new("cp");
+    copy.arg(assert_cmd::cargo::cargo_bin!("ic")).arg(&ic);
+    assert!(run(copy).status.success());
     fs::set_permissions(&ic, Permissions::from_mode(0o755)).unwrap();
     for dir in [sandbox.dir().parent().unwrap(), sandbox.dir(), &clavain] {
         fs::set_permissions(dir, Permissions::from_mode(0o555)).unwrap();

@@ -119,6 +119,7 @@ impl Verb for Record {
 impl Record {
     /// The dispatch as the command line describes it.
     fn asked(self) -> Result<NewDispatch, CliError> {
+        args::no_secret("--summary", self.summary.as_deref().unwrap_or(""))?;
         let cwd = locate::cwd()?;
         let begun = if self.pid.is_some() { DispatchStatus::Running } else { DispatchStatus::Spawned };
         Ok(NewDispatch {

@@ -8,7 +8,7 @@ use crate::cli::effects::{self, Moved};
 use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
-use crate::cli::{Answer, Cx};
+use crate::cli::{Answer, Cx, args};
 use crate::domain::gate::OverrideCategory;
 use crate::domain::ids::RunId;
 use crate::domain::phase::Phase;
@@ -65,8 +65,12 @@ impl Verb for Override {
             (false, true) => OverrideCategory::Expedient,
             (false, false) => OverrideCategory::Uncategorized,
         };
-        let request =
-            Request { id: self.run, expect: self.expect_phase, reason: self.reason.to_string(), category };
+        let request = Request {
+            id: self.run,
+            expect: self.expect_phase,
+            reason: args::redacted("--reason", self.reason.as_str(), cx),
+            category,
+        };
         let stamp = cx.stamp.clone();
         let done = cx.write(|tx| override_gate(tx, &request, &stamp))?;
         let moved = Moved {

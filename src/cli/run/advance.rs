@@ -51,6 +51,7 @@ pub(in crate::cli) struct Advance {
 
 impl Verb for Advance {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+        args::no_secret("--skip-reason", self.skip_reason.as_deref().unwrap_or(""))?;
         let calibration = args::calibration(self.calibration_file.as_deref(), cx)?;
         let terms = Terms { priority: Priority(self.priority), disabled: self.disable_gates, calibration };
         let bypass = terms.bypass();

@@ -148,6 +148,7 @@ impl Verb for Create {
 
 impl Create {
     fn request(self) -> Result<Request, CliError> {
+        args::no_secret("--goal", self.goal.as_str())?;
         let projects = match &self.projects {
             None => Vec::new(),
             Some(list) => {

@@ -84,7 +84,8 @@ pub(in crate::cli) struct Rollback {
 }
 
 impl Verb for Rollback {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(mut self, cx: &mut Cx) -> Result<Answer, CliError> {
+        self.reason = args::given(self.reason).map(|reason| args::redacted("--reason", &reason, cx));
         if let Some(event) = self.undo {
             return self.undo(event, cx);
         }
@@ -115,7 +116,7 @@ impl Rollback {
             id,
             to,
             expect: self.expect_phase,
-            reason: args::given(self.reason),
+            reason: self.reason,
             signal: !self.no_signal,
         };
         if self.dry_run {
@@ -143,12 +144,7 @@ impl Rollback {
         if self.dry_run {
             return Err(CliError::usage("run rollback: --dry-run does not go with --undo"));
         }
-        let request = undo::Request {
-            event,
-            run: self.id,
-            expect: self.expect_phase,
-            reason: args::given(self.reason),
-        };
+        let request = undo::Request { event, run: self.id, expect: self.expect_phase, reason: self.reason };
         let stamp = cx.stamp.clone();
         let done = cx.write(|tx| undo::undo(tx, &request, &stamp))?;
         let moved = Moved {

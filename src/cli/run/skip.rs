@@ -32,13 +32,14 @@ struct Which {
 }
 
 impl Which {
-    fn request(self) -> Request {
-        Request {
+    fn request(self) -> Result<Request, CliError> {
+        args::no_secret("--reason", self.reason.as_str())?;
+        Ok(Request {
             id: self.id,
             phase: self.phase,
             skip: phase::Skip { reason: self.reason.to_string(), actor: args::given(self.actor) },
             expect: self.expect_phase,
-        }
+        })
     }
 }
 
@@ -63,7 +64,7 @@ pub(in crate::cli) struct Unskip {
 
 impl Verb for Skip {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let (request, stamp) = (self.which.request(), cx.stamp.clone());
+        let (request, stamp) = (self.which.request()?, cx.stamp.clone());
         cx.write(|tx| skip::skip(tx, &request, &stamp))?;
         cx.out.show(&Shown { phase: request.phase, status: "skipped" })?;
         Ok(Answer::Yes)
@@ -72,7 +73,7 @@ impl Verb for Skip {
 
 impl Verb for Unskip {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let (request, stamp) = (self.which.request(), cx.stamp.clone());
+        let (request, stamp) = (self.which.request()?, cx.stamp.clone());
         cx.write(|tx| skip::unskip(tx, &request, &stamp))?;
         cx.out.show(&Shown { phase: request.phase, status: "unskipped" })?;
         Ok(Answer::Yes)

@@ -210,3 +210,34 @@ fn errors_look_the_same_everywhere() {
     {"error":{"causes":[],"code":"usage","hint":"some similar subcommands exist: 'current', 'create'; Usage: ic run [COMMAND]","message":"unrecognized subcommand 'creat'"}}
     "#);
 }
+
+/// K-16: words that hold a secret are refused without showing it, or kept without it where they have to be kept.
+#[test]
+fn secrets_in_words_are_neither_kept_nor_shown() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.short_run();
+    let secret = "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6";
+    let text = format!("use {secret} here");
+    for call in [
+        &["run", "create", "--goal", &text][..],
+        &["run", "skip", &run, "b", "--reason", &text],
+        &["run", "unskip", &run, "b", "--reason", &text],
+        &["run", "advance", &run, "--skip-reason", &text],
+        &["dispatch", "record", "--summary", &text],
+    ] {
+        let (_, stderr) = sandbox.fails(call, 3);
+        let flag = call.iter().find(|word| word.starts_with("--")).unwrap();
+        assert!(stderr.contains(flag) && !stderr.contains("ghp_"), "{stderr}");
+    }
+    let over = sandbox.ic(["gate", "override", &run, "--justified", "--reason", &text]);
+    let back = sandbox.ic(["run", "rollback", &run, "--to-phase=a", "--reason", &text]);
+    for output in [over, back] {
+        let shown = render(&output);
+        assert_eq!(output.status.code(), Some(0), "{shown}");
+        assert!(
+            shown.contains("use [redacted] here") && shown.contains("warning") && !shown.contains("ghp_"),
+            "{shown}"
+        );
+    }
+    assert!(!sandbox.ok(["events", "tail", "--all"]).contains("ghp_"));
+}
