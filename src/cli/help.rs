@@ -31,6 +31,7 @@ const ENVIRONMENT: &str = "\
 Environment
 
   INTERCORE_DB         the database, anywhere; --db comes first
+  INTERCORE_LOCK_DIR   where the locks of `ic lock` are, instead of /tmp/intercore/locks
   IC_LOG_LEVEL         error, warn (default), info or debug: what goes to stderr; comes before --verbose and -vv
   IC_TRACE_ID          the trace that the events of this call belong to
   IC_SPAN_ID           the caller's span in it

@@ -20,6 +20,7 @@ mod help;
 mod hook_watch;
 mod init;
 mod locate;
+mod lock;
 mod output;
 mod run;
 mod sentinel;

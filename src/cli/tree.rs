@@ -14,7 +14,7 @@ use super::{
     Answer, Cx, action, agent, args, artifact, config, demo, dispatch as child, events, gate, health, help,
     hook_watch,
 };
-use super::{init, run, sentinel, state, version};
+use super::{init, lock, run, sentinel, state, version};
 
 /// A word of the command line.
 pub(super) struct Node {
@@ -148,6 +148,17 @@ const ROOT: &[Node] = &[
         "config",
         "Settings of the project",
         &[leaf::<config::Set>("set"), leaf::<config::Get>("get"), leaf::<config::List>("list")],
+    ),
+    group(
+        "lock",
+        "Locks: one at a time, also where there is no database",
+        &[
+            leaf::<lock::Acquire>("acquire"),
+            leaf::<lock::Release>("release"),
+            leaf::<lock::List>("list"),
+            leaf::<lock::Stale>("stale"),
+            leaf::<lock::Clean>("clean"),
+        ],
     ),
     leaf::<demo::Demo>("demo"),
     leaf::<help::Help>("help"),

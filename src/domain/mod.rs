@@ -65,6 +65,7 @@ pub mod envelope;
 pub mod event;
 pub mod gate;
 pub mod ids;
+pub mod lock;
 pub mod metadata;
 pub mod phase;
 pub mod rules;

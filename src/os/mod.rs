@@ -1,5 +1,5 @@
-//! Primitives for the world outside the database: processes and their identity, signals, paths, files, and
-//! the hook of a phase change.
+//! Primitives for the world outside the database: processes and their identity, signals, paths, files,
+//! locks made of directories, and the hook of a phase change.
 //!
 //! Every function here does one thing to the operating system and says what happened. What to do about it is
 //! decided elsewhere: no SQL, no rules, no wall clock (time limits run on the monotonic clock), no printing,
@@ -8,6 +8,7 @@
 //! Linux is the target. Elsewhere everything compiles and works with weaker guarantees; each place that
 //! degrades says so.
 
+pub mod filelock;
 pub mod files;
 pub mod hook;
 pub mod paths;

@@ -89,6 +89,38 @@ pub fn parent() -> io::Result<Option<Identity>> {
     Ok(found.filter(|_| parent_pid() == pid))
 }
 
+/// The process that started this one, as [`parent`], but pid 1 counts as well: in a container it is a program like any
+/// other. For comparing and asking only, never for signalling.
+pub fn caller() -> Option<Identity> {
+    let parent_pid = || getppid().map_or(0, Pid::as_raw_pid);
+    let pid = parent_pid();
+    if pid != 1 {
+        return parent().ok().flatten();
+    }
+    let seen = table::look_up(pid).ok().flatten()?;
+    Some(Identity { pid, start_time: seen.start_time, boot_id: boot_id(), host: this_host() })
+}
+
+/// Whether pid 1 is the process that was recorded, as [`Identity::liveness`] answers for all others.
+pub fn is_init(recorded: &Identity) -> bool {
+    match table::look_up(1) {
+        Ok(Some(seen)) => seen.start_time == recorded.start_time && !recorded.of_another_boot(),
+        Ok(None) => false,
+        Err(_) => true,
+    }
+}
+
+/// Whether a process of that pid, pid 1 included, runs and has done so for `seconds` at least; `true` if nobody can tell.
+///
+/// For records of other programs, which know a bare pid: a process that is younger than its record did not make it.
+pub fn may_be_older_than(pid: i32, seconds: i64) -> bool {
+    match table::look_up(pid) {
+        Ok(None) => false,
+        Ok(Some(seen)) => table::age(&seen).is_none_or(|age| age >= seconds),
+        Err(_) => true,
+    }
+}
+
 /// The name of this machine, as the kernel knows it.
 pub fn this_host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()

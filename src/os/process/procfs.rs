@@ -29,6 +29,16 @@ pub(super) fn boot_id() -> String {
         .map_or_else(|_| String::new(), |id| id.trim().to_owned())
 }
 
+/// How long ago a process started, in seconds; `None` where the kernel's two clocks disagree, as in some containers.
+pub(super) fn age(seen: &Seen) -> Option<i64> {
+    /// Ticks per second in `/proc`: the same on every machine, whatever the kernel counts in.
+    const TICKS: i64 = 100;
+    let uptime = fs::read_to_string("/proc/uptime").ok()?;
+    let uptime: i64 = uptime.split('.').next()?.parse().ok()?;
+    let age = uptime - seen.start_time / TICKS;
+    (age >= 0).then_some(age)
+}
+
 /// Tells "no such process" from "not shown to us": `/proc` may be mounted with `hidepid`, or not at all.
 fn unlisted(pid: i32) -> io::Result<Option<Seen>> {
     match test_kill_process(checked(pid)?) {

@@ -29,6 +29,12 @@ pub(super) fn look_up(pid: i32) -> io::Result<Option<Seen>> {
     Ok(seen.alive.then_some(seen))
 }
 
+/// How long ago a process started: not asked here, the wall clock is not ours to read.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn age(_: &Seen) -> Option<i64> {
+    None
+}
+
 /// The name of the boot session; empty where `sysctl` knows none.
 pub(super) fn boot_id() -> String {
     let output = Command::new("/usr/sbin/sysctl")

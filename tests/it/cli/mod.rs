@@ -3,6 +3,7 @@
 mod budget;
 mod config;
 mod hooks;
+mod lock;
 mod paths;
 mod phase;
 mod rollback;

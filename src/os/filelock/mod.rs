@@ -1,0 +1,358 @@
+//! Locks made of directories: whoever creates `<root>/<name>/<scope>` holds it. They need no database, and programs that
+//! know nothing but `mkdir` take part.
+//!
+//! Inside lies `owner.json` ([`Record`]), which says who holds the lock. Taking, releasing and breaking happen under an
+//! advisory lock of the directory `<root>/<name>`, so that of our own processes none removes what another has just taken.
+//! Programs that do without it are met by looking again once the directory has been moved aside.
+//!
+//! Names and scopes are checked by the caller: not empty, no `/`, no `..`. What begins with `..` is therefore ours:
+//! a directory on its way out, or an owner file that is not complete yet.
+
+mod record;
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::fs::FlockOperation;
+
+pub use record::{Owner, Record};
+
+/// Time between two attempts to take a lock.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How long one process may keep the others from taking or releasing locks of one name; it needs microseconds.
+const GUARD: Duration = Duration::from_secs(5);
+
+const OWNER: &str = "owner.json";
+const UNFINISHED: &str = "..owner-";
+const LEAVING: &str = "..gone-";
+
+/// The directory that holds the locks.
+#[derive(Clone, Debug)]
+pub struct Root(PathBuf);
+
+/// How an attempt to take a lock ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is the caller's.
+    Yes(Record),
+    /// Time is over; who holds it, if it says so.
+    No(Option<Record>),
+}
+
+/// How an attempt to release a lock ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Released {
+    /// It is free.
+    Yes,
+    /// Nobody holds it.
+    NotHeld,
+    /// Somebody else holds it, or nobody knows who.
+    NotOwner(Option<Record>),
+}
+
+/// A lock that somebody holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The lock's name.
+    pub name: String,
+    /// The lock's scope.
+    pub scope: String,
+    /// Who holds it, if it says so.
+    pub record: Option<Record>,
+    /// Since when, Unix seconds: as recorded, else as the directory tells.
+    pub since: i64,
+}
+
+/// What lies at the place of a lock.
+enum Found {
+    Nothing,
+    /// A lock without an owner, or with one that cannot be read.
+    Ghost,
+    Owned(Record, Vec<u8>),
+}
+
+impl Root {
+    /// The locks below `dir`, which need not exist.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self(dir.into())
+    }
+
+    /// The directory of one lock.
+    pub fn place(&self, name: &str, scope: &str) -> PathBuf {
+        self.0.join(name).join(scope)
+    }
+
+    /// Takes a lock, waiting up to `timeout` for it. A lock whose owner is gone is broken ([`Record::is_stale`]).
+    ///
+    /// `now` are Unix seconds at the time of the call; `ttl`, in seconds, ends the lock whatever becomes of its owner.
+    ///
+    /// # Errors
+    /// If the directories cannot be made, read or written.
+    pub fn acquire(
+        &self,
+        (name, scope): (&str, &str),
+        owner: &Owner,
+        ttl: Option<i64>,
+        now: i64,
+        timeout: Duration,
+    ) -> io::Result<Taken> {
+        let since = Instant::now();
+        loop {
+            let waited = since.elapsed();
+            let now = now.saturating_add(i64::try_from(waited.as_secs()).unwrap_or(i64::MAX));
+            let holder = match self.try_once(name, scope, &Record::new(owner, now, ttl))? {
+                Taken::No(holder) => holder,
+                taken @ Taken::Yes(_) => return Ok(taken),
+            };
+            if waited >= timeout {
+                return Ok(Taken::No(holder));
+            }
+            thread::sleep(PAUSE.min(timeout.saturating_sub(waited)));
+        }
+    }
+
+    fn try_once(&self, name: &str, scope: &str, record: &Record) -> io::Result<Taken> {
+        let drawer = self.0.join(name);
+        DirBuilder::new().recursive(true).mode(0o700).create(&drawer)?;
+        let _guard = guard(&drawer)?;
+        let dir = drawer.join(scope);
+        for attempt in 0.. {
+            match DirBuilder::new().mode(0o700).create(&dir) {
+                Ok(()) => {
+                    return match write_owner(&dir, record) {
+                        Ok(()) => Ok(Taken::Yes(record.clone())),
+                        Err(err) => {
+                            let _ = discard(&dir);
+                            Err(err)
+                        }
+                    };
+                }
+                Err(err) if err.kind() == ErrorKind::AlreadyExists => {}
+                Err(err) => return Err(err),
+            }
+            match find(&dir)? {
+                // Somebody released it without the guard; not for ever.
+                Found::Nothing if attempt < 3 => {}
+                Found::Nothing | Found::Ghost => break,
+                Found::Owned(holder, bytes) => {
+                    if !(attempt < 3 && holder.is_stale(record.created) && remove(&dir, Some(&bytes))?) {
+                        return Ok(Taken::No(Some(holder)));
+                    }
+                }
+            }
+        }
+        Ok(Taken::No(None))
+    }
+
+    /// Releases a lock that `owner` holds. Whatever the answer, nothing is half removed.
+    ///
+    /// # Errors
+    /// If the directory cannot be read or removed, or holds files that are not ours.
+    pub fn release(&self, (name, scope): (&str, &str), owner: &Owner) -> io::Result<Released> {
+        let drawer = self.0.join(name);
+        let _guard = match guard(&drawer) {
+            Err(err) if err.kind() == ErrorKind::NotFound => return Ok(Released::NotHeld),
+            guard => guard?,
+        };
+        let dir = drawer.join(scope);
+        match find(&dir)? {
+            Found::Nothing => Ok(Released::NotHeld),
+            Found::Ghost => Ok(Released::NotOwner(None)),
+            Found::Owned(holder, _) if !holder.belongs_to(owner) => Ok(Released::NotOwner(Some(holder))),
+            Found::Owned(holder, bytes) => {
+                Ok(if remove(&dir, Some(&bytes))? { Released::Yes } else { Released::NotOwner(Some(holder)) })
+            }
+        }
+    }
+
+    /// Every lock that is held, by name and scope.
+    ///
+    /// # Errors
+    /// If a directory cannot be read.
+    pub fn list(&self) -> io::Result<Vec<Held>> {
+        let mut held = Vec::new();
+        for name in directories(&self.0)? {
+            for scope in directories(&self.0.join(&name))? {
+                let dir = self.place(&name, &scope);
+                let record = match find(&dir)? {
+                    Found::Nothing => continue,
+                    Found::Ghost => None,
+                    Found::Owned(record, _) => Some(record),
+                };
+                let Ok(meta) = dir.symlink_metadata() else { continue };
+                let since = record.as_ref().map_or_else(|| meta.mtime(), |record| record.created);
+                held.push(Held { name: name.clone(), scope, record, since });
+            }
+        }
+        held.sort_by(|a, b| (&a.name, &a.scope).cmp(&(&b.name, &b.scope)));
+        Ok(held)
+    }
+
+    /// Removes the locks that have been held for `age` seconds or more and whose owner is gone, or that have no owner and
+    /// are as old; answers how many.
+    ///
+    /// # Errors
+    /// If a directory cannot be read or removed.
+    pub fn clean(&self, age: i64, now: i64) -> io::Result<usize> {
+        let mut cleaned = 0;
+        let mut failed = None;
+        for held in self.list()?.iter().filter(|held| held.age(now) >= age) {
+            match self.clean_one(held, age, now) {
+                Ok(removed) => cleaned += usize::from(removed),
+                // One that cannot be removed keeps no other from it.
+                Err(err) => failed = failed.or(Some(err)),
+            }
+        }
+        self.sweep()?;
+        failed.map_or(Ok(cleaned), Err)
+    }
+
+    fn clean_one(&self, held: &Held, age: i64, now: i64) -> io::Result<bool> {
+        let drawer = self.0.join(&held.name);
+        let _guard = guard(&drawer)?;
+        let dir = drawer.join(&held.scope);
+        // Looked at again: under the guard it stays what it is.
+        match find(&dir)? {
+            Found::Nothing => Ok(false),
+            Found::Ghost => Ok(held.record.is_none() && remove(&dir, None)?),
+            Found::Owned(record, bytes) => {
+                let old = now.saturating_sub(record.created) >= age;
+                Ok(old && record.is_over(now) && remove(&dir, Some(&bytes))?)
+            }
+        }
+    }
+
+    /// Removes what a process left behind that ended between moving a lock aside and deleting it.
+    fn sweep(&self) -> io::Result<()> {
+        for name in directories(&self.0)? {
+            let drawer = self.0.join(name);
+            let leaving = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(LEAVING);
+            if entries(&drawer)?.iter().any(leaving) {
+                let _guard = guard(&drawer)?;
+                entries(&drawer)?.iter().filter(|entry| leaving(entry)).for_each(|entry| {
+                    let _ = discard(&entry.path());
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Held {
+    /// For how many seconds it has been held.
+    pub fn age(&self, now: i64) -> i64 {
+        now.saturating_sub(self.since).max(0)
+    }
+}
+
+/// Keeps our other processes from taking and releasing the locks of one name, until the answer is dropped. The system
+/// takes it back from a process that dies.
+fn guard(drawer: &Path) -> io::Result<File> {
+    let dir = File::open(drawer)?;
+    let since = Instant::now();
+    while let Err(err) = rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive) {
+        let err = io::Error::from(err);
+        if !matches!(err.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) {
+            return Err(err);
+        }
+        if since.elapsed() > GUARD {
+            return Err(io::Error::new(ErrorKind::TimedOut, "another process keeps this directory locked"));
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(dir)
+}
+
+fn find(dir: &Path) -> io::Result<Found> {
+    match fs::read(dir.join(OWNER)) {
+        Ok(bytes) => Ok(Record::parse(&bytes).map_or(Found::Ghost, |record| Found::Owned(record, bytes))),
+        Err(err) if err.kind() == ErrorKind::NotFound => match dir.symlink_metadata() {
+            Ok(_) => Ok(Found::Ghost),
+            Err(err) if err.kind() == ErrorKind::NotFound => Ok(Found::Nothing),
+            Err(err) => Err(err),
+        },
+        // A file in the place of a lock, a lock of another user: held, by whom nobody knows.
+        Err(_) => Ok(Found::Ghost),
+    }
+}
+
+/// Writes the owner's file under another name first: it is there completely, or not at all.
+fn write_owner(dir: &Path, record: &Record) -> io::Result<()> {
+    let unfinished = dir.join(format!("{UNFINISHED}{:016x}", rand::random::<u64>()));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+    file.write_all(&record.to_json())?;
+    drop(file);
+    fs::rename(&unfinished, dir.join(OWNER))
+}
+
+/// Removes a lock whose owner file is `seen`, or that has none: all of it, or, if it has become another one, nothing.
+fn remove(dir: &Path, seen: Option<&[u8]>) -> io::Result<bool> {
+    let stranger = entries(dir)?.into_iter().map(|entry| entry.file_name()).find(|name| {
+        let name = name.to_string_lossy();
+        name != OWNER && !name.starts_with(UNFINISHED)
+    });
+    if let Some(name) = stranger {
+        let what = format!("holds {}, which is no file of ours", name.display());
+        return Err(io::Error::new(ErrorKind::DirectoryNotEmpty, what));
+    }
+    let aside = dir.with_file_name(format!("{LEAVING}{:016x}", rand::random::<u64>()));
+    match fs::rename(dir, &aside) {
+        Err(err) if err.kind() == ErrorKind::NotFound => return Ok(false),
+        moved => moved?,
+    }
+    let moved = fs::read(aside.join(OWNER)).ok();
+    if moved.as_deref() != seen && seen.is_some() {
+        // A program that knows no guard was faster: what was moved is somebody else's.
+        put_back(&aside, dir);
+        return Ok(false);
+    }
+    // It is released. What cannot be deleted is swept up later.
+    let _ = discard(&aside);
+    Ok(true)
+}
+
+fn put_back(aside: &Path, dir: &Path) {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    // If the place is taken by now, its new owner keeps it.
+    let _ = renameat_with(CWD, aside, CWD, dir, RenameFlags::NOREPLACE);
+}
+
+/// Deletes a lock's directory with the files of ours in it.
+fn discard(dir: &Path) -> io::Result<()> {
+    for entry in entries(dir)? {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name == OWNER || name.starts_with(UNFINISHED) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    fs::remove_dir(dir)
+}
+
+/// What is in a directory; nothing if it is not there.
+fn entries(dir: &Path) -> io::Result<Vec<fs::DirEntry>> {
+    match fs::read_dir(dir) {
+        Err(err) if matches!(err.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(Vec::new()),
+        read => read?.collect(),
+    }
+}
+
+/// The names of the directories in a directory, without those that are ours.
+fn directories(dir: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in entries(dir)? {
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        if !name.starts_with("..") && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests;
