@@ -7,6 +7,7 @@ mod action;
 mod agent;
 mod args;
 mod artifact;
+mod compat;
 mod config;
 mod demo;
 mod dispatch;

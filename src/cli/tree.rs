@@ -11,8 +11,8 @@ use clap::{ArgAction, ArgMatches, Command};
 use super::error::CliError;
 use super::verb::Verb;
 use super::{
-    Answer, Cx, action, agent, args, artifact, config, demo, dispatch as child, events, gate, health, help,
-    hook_watch,
+    Answer, Cx, action, agent, args, artifact, compat, config, demo, dispatch as child, events, gate, health,
+    help, hook_watch,
 };
 use super::{init, lock, run, sentinel, state, version};
 
@@ -159,6 +159,11 @@ const ROOT: &[Node] = &[
             leaf::<lock::Stale>("stale"),
             leaf::<lock::Clean>("clean"),
         ],
+    ),
+    group(
+        "compat",
+        "Compatibility: what older hooks left, and what is in the database by now",
+        &[leaf::<compat::Status>("status"), leaf::<compat::Check>("check")],
     ),
     leaf::<demo::Demo>("demo"),
     leaf::<help::Help>("help"),

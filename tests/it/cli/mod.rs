@@ -1,6 +1,7 @@
 //! The command line, command by command.
 
 mod budget;
+mod compat;
 mod config;
 mod hooks;
 mod lock;
