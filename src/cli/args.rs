@@ -105,8 +105,8 @@ pub(super) struct RunRef {
     /// The newest active run of this scope
     #[arg(long, conflicts_with = "id")]
     pub scope: Option<String>,
-    /// The project whose current run is meant [default: the working directory]
-    #[arg(long, value_name = "DIR", conflicts_with = "id")]
+    /// The project whose current run is meant; nothing beside a run's id [default: the working directory]
+    #[arg(long, value_name = "DIR")]
     pub project: Option<String>,
 }
 

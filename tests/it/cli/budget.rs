@@ -78,6 +78,7 @@ fn tokens_are_added_up_over_a_run() {
         sandbox.json(["run", "tokens", &run]),
         json!({"run_id": run, "input_tokens": 60, "output_tokens": 12, "cache_hits": 20, "total_tokens": 72, "cache_ratio": 25.0})
     );
+    sandbox.ok(["run", "tokens", &run, "--project=anywhere"]);
     sandbox.fails(["dispatch", "tokens", "nope", "--in=1"], 1);
     for bad in [&["--in=-1"][..], &[], &["--in=x"], &["--in"]] {
         sandbox.fails([&["dispatch", "tokens", "nope"], bad].concat(), 3);
