@@ -161,3 +161,35 @@ fn an_owner_without_a_name_is_the_caller() {
     assert!(Record::new(&owner, NOW, None).belongs_to(&Owner::new(Some(owner.text()))));
     assert_eq!(Record::new(&owner, NOW, None).start_time, caller.map(|caller| caller.start_time));
 }
+
+/// Many who take, release, and die holding it: never two at a time, and nobody loses what they hold to a breaker.
+#[test]
+fn breakers_never_break_the_next_owner() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let (_dir, root) = root();
+    let (inside, dead) = (AtomicUsize::new(0), ended());
+    let gone = Owner::new(Some(&format!("{dead}:{}", process::this_host())));
+    let work = |number: usize| {
+        let me = Owner::new(Some(&format!("worker {number}")));
+        for round in 0..1500 {
+            if !take(&root, &me, NOW) {
+                continue;
+            }
+            assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "two hold it");
+            thread::yield_now();
+            inside.fetch_sub(1, Ordering::SeqCst);
+            if round % 3 == 0 {
+                assert_eq!(root.release(KEY, &me).unwrap(), Released::Yes, "it was taken away");
+            } else {
+                let dir = root.place(KEY.0, KEY.1);
+                write_owner(&dir, &Record::new(&gone, NOW - 10, None)).unwrap();
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for number in 0..16 {
+            let work = &work;
+            scope.spawn(move || work(number));
+        }
+    });
+}
