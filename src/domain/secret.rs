@@ -85,6 +85,26 @@ fn starts_with_token(text: &str) -> bool {
         || long("akia", 16, |c| c.is_ascii_alphanumeric())
 }
 
+/// Whether a text begins with the shape of a key or a token, digits or not: stricter than [`has_token`], for values that
+/// stand alone. In prose the same letters may be words.
+pub fn begins_with_token(text: &str) -> bool {
+    // Prefixes, how many characters follow, and which are allowed besides letters and digits.
+    let shapes: [(&[&str], usize, &str); 4] = [
+        (&["sk-", "sk_", "pk-", "pk_", "rk-", "rk_", "ak-", "ak_"], 20, ""),
+        (&["ghp_", "gho_", "ghu_", "ghs_", "ghr_"], 30, "_"),
+        (&["xoxb-", "xoxp-", "xoxr-", "xoxa-", "xoxs-"], 20, "-"),
+        (&["AKIA"], 16, ""),
+    ];
+    let begins = |prefix: &str, least: usize, besides: &str| {
+        let Some((start, rest)) = text.split_at_checked(prefix.len()) else { return false };
+        let body = rest.get(..least).unwrap_or_default();
+        start.eq_ignore_ascii_case(prefix)
+            && !body.is_empty()
+            && body.chars().all(|c| c.is_ascii_alphanumeric() || besides.contains(c))
+    };
+    shapes.iter().any(|(prefixes, least, besides)| prefixes.iter().any(|p| begins(p, *least, besides)))
+}
+
 /// Whether a text assigns a value to something that is called a secret: `password: …`, `token=…`.
 pub fn has_assignment(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
@@ -180,6 +200,18 @@ mod tests {
         ] {
             assert!(!has_token(text), "{text}");
         }
+    }
+
+    /// K-16: the shapes of the contract at their edges.
+    #[test]
+    fn a_value_that_stands_alone_needs_no_digit() {
+        for (prefix, least) in [("sk-", 20), ("AK_", 20), ("ghp_", 30), ("xoxs-", 20), ("akia", 16)] {
+            let of = |length: usize| format!("{prefix}{}", "x".repeat(length));
+            assert!(begins_with_token(&of(least)) && begins_with_token(&of(least + 9)), "{prefix}");
+            assert!(!begins_with_token(&of(least - 1)) && !has_token(&of(least)), "{prefix}");
+            assert!(!begins_with_token(&format!("x {}", of(least))), "{prefix}: in prose");
+        }
+        assert!(!begins_with_token("") && !begins_with_token("sk-ü") && !begins_with_token("s→"));
     }
 
     /// K-16

@@ -162,7 +162,11 @@ pub fn check_json(text: &str) -> Result<(), PayloadError> {
 /// [`PayloadError::TooLarge`] and [`PayloadError::Secret`].
 pub fn check_raw(text: &str) -> Result<(), PayloadError> {
     check_size(text)?;
-    if secret::has_token(text) || secret::has_assignment(text) { Err(PayloadError::Secret) } else { Ok(()) }
+    if is_secret(text) { Err(PayloadError::Secret) } else { Ok(()) }
+}
+
+fn is_secret(text: &str) -> bool {
+    secret::begins_with_token(text) || secret::has_token(text) || secret::has_assignment(text)
 }
 
 fn check_size(text: &str) -> Result<(), PayloadError> {
@@ -225,9 +229,8 @@ impl<'de> Visitor<'de> for Walk<'_> {
 
     fn visit_str<E>(self, text: &str) -> Result<(), E> {
         self.found.longest_string = self.found.longest_string.max(text.len());
-        self.found.secret |= secret::has_token(text)
-            || secret::has_assignment(text)
-            || self.member.is_some_and(|name| secret::is_secret_member(name, text));
+        self.found.secret |=
+            is_secret(text) || self.member.is_some_and(|name| secret::is_secret_member(name, text));
         Ok(())
     }
 
@@ -252,7 +255,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
             first = false;
             self.found.deepest = self.found.deepest.max(depth);
             self.found.longest_member = self.found.longest_member.max(name.len());
-            self.found.secret |= secret::has_token(&name) || secret::has_assignment(&name);
+            self.found.secret |= is_secret(&name);
             map.next_value_seed(Walk { found: self.found, depth, member: Some(&name) })?;
         }
         if first {
@@ -319,6 +322,7 @@ mod tests {
         let token = "sk-a1B2c3D4e5F6g7H8i9J0k1L2";
         for bad in [
             format!("\"{token}\""),
+            "\"sk-abcdefghijklmnopqrstuvwxyz\"".to_owned(),
             format!("{{\"{token}\":1}}"),
             format!("{{\"a\":1,\"{token}\":1}}"),
             format!("{{\"a\":\"{token}\",\"a\":1}}"),
