@@ -9,6 +9,7 @@ use super::output::View;
 use super::verb::Verb;
 use super::{Answer, Cx};
 use crate::domain::config::{self, KNOWN};
+use crate::domain::secret;
 use crate::domain::state::{self, Key, Scope};
 use crate::domain::text::one_line;
 use crate::ops::config::{PREFIX, state_key};
@@ -51,6 +52,9 @@ impl Verb for Set {
         let value = config::parse(&name, &self.value).map_err(wrong)?;
         let text = value.to_string();
         state::check_json(&text).map_err(|err| wrong(err.to_string()))?;
+        if value.as_str().is_some_and(|text| secret::is_secret_member(&name, text)) {
+            return Err(wrong(state::PayloadError::Secret.to_string()));
+        }
         let stamp = cx.stamp.clone();
         cx.write(|tx| store::state::set(tx, &key, &Scope::global(), &text, None, &stamp))?;
         cx.out.show(&Shown { name, value: Some(value) })?;

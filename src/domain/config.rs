@@ -37,7 +37,8 @@ pub const KNOWN: [Known; 3] = [
 ];
 
 fn count(text: &str) -> Result<i64, String> {
-    match text.parse::<i64>() {
+    // As JSON writes it: no sign and no zero in front.
+    match serde_json::from_str::<i64>(text) {
         Ok(number) if number >= 0 => Ok(number),
         Ok(_) => Err("must not be negative".to_owned()),
         Err(_) => Err("value must be an integer".to_owned()),

@@ -42,6 +42,25 @@ fn settings_are_checked_kept_and_listed_in_order() {
     }
 }
 
+/// K-16: also where only the key and the value together are a secret; never echoed.
+#[test]
+fn secrets_are_no_settings() {
+    let sandbox = Sandbox::new();
+    for [key, value] in [
+        ["smtp.password", "\"hunter2hunter2\""],
+        ["api_key", "\"hunter2hunter2\""],
+        ["mine", "\"sk-hunterhunterhunterhunter\""],
+    ] {
+        let (stdout, stderr) = sandbox.fails(["config", "set", key, value], 3);
+        assert!(stdout.is_empty() && !stderr.contains("hunter"), "{stderr}");
+    }
+    sandbox.ok(["config", "set", "smtp.password", "\"$SMTP_PASSWORD\""]);
+    for odd in ["007", "+5", "1.5", "1e3", "9223372036854775808", ""] {
+        sandbox.fails(["config", "set", "global_max_dispatches", odd], 3);
+    }
+    assert_eq!(sandbox.count("SELECT count(*) FROM state"), 1);
+}
+
 /// The delegation level decides whether new runs advance by themselves.
 #[test]
 fn the_delegation_level_decides_how_new_runs_begin() {
