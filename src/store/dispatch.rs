@@ -88,6 +88,7 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewDispatch, stamp: &Stamp) -> Result<Disp
         ("created_at", now.encode()),
         ("started_at", started.encode()),
         ("completed_at", ended.encode()),
+        ("retry_count", 0_i64.encode()),
     ];
     let mut row = cells.clone();
     row.extend(

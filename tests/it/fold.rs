@@ -25,6 +25,13 @@ const QUIET: [&str; 9] = [
     "stop_signalled_at",
 ];
 
+/// The row of `fold` and of `stored`: a column that is NULL is as good as one that nobody mentioned, because a later
+/// migration may have added it.
+fn without_nulls(mut row: Map<String, Value>) -> Map<String, Value> {
+    row.retain(|_, value| !value.is_null());
+    row
+}
+
 fn fold(events: &[Value]) -> Tables {
     let mut tables = Tables::new();
     for event in events {
@@ -53,13 +60,13 @@ fn fold(events: &[Value]) -> Tables {
             Some(new) => {
                 let row = tables.entry(key).or_default();
                 for (column, old) in data["old"].as_object().into_iter().flatten() {
-                    assert_eq!(row.get(column), Some(old), "the old {column} of {event}");
+                    assert_eq!(row.get(column).unwrap_or(&Value::Null), old, "the old {column} of {event}");
                 }
                 row.extend(new.as_object().unwrap().clone());
             }
         }
     }
-    tables
+    tables.into_iter().map(|(key, row)| (key, without_nulls(row))).collect()
 }
 
 fn stored(sandbox: &Sandbox) -> Tables {
@@ -88,7 +95,7 @@ fn stored(sandbox: &Sandbox) -> Tables {
                 "phase_actions" => cells["id"].to_string(),
                 _ => cells["id"].as_str().unwrap().to_owned(),
             };
-            tables.insert((table, key), cells);
+            tables.insert((table, key), without_nulls(cells));
         }
     }
     tables
