@@ -85,15 +85,22 @@ impl From<clap::Error> for CliError {
 pub const ERRORS: &[(&str, u8, &str)] = &[
     ("action_not_found", 1, "the run has no such action"),
     ("agent_not_found", 1, "no agent with this id, or not of the run that was named"),
+    (
+        "backup_unusable",
+        2,
+        "the file to restore from is no sound database of this program, or its log does not verify",
+    ),
     ("db_busy", 2, "another writer held the lock for longer than --timeout"),
     ("db_constraint", 2, "the schema refused a change: the database was changed by something else"),
     ("db_corrupt", 2, "the database file is damaged"),
     ("db_error", 2, "the database engine failed"),
     ("db_foreign", 2, "the file belongs to another program"),
     ("db_full", 2, "the disk is full"),
+    ("db_in_use", 2, "other processes have the damaged database open"),
     ("db_not_initialised", 2, "there is no database here yet"),
     ("db_path", 2, "--db leads out of the working directory, or does not end in .db"),
     ("db_read_only", 2, "the database or its directory cannot be written"),
+    ("db_schema", 2, "tables or indexes were changed by something else"),
     ("db_symlink", 2, "the database, its log or its directory is a symlink"),
     ("dispatch_not_found", 1, "no dispatch with this id"),
     ("duplicate_action", 1, "the run has the same command for the phase already"),
@@ -103,6 +110,7 @@ pub const ERRORS: &[(&str, u8, &str)] = &[
         "an event was altered, removed or inserted, or the head is not the one expected",
     ),
     ("event_not_found", 1, "no event with this number"),
+    ("file_exists", 2, "a file that is to be made is there already"),
     ("idempotency_conflict", 1, "the idempotency key was used before with other arguments"),
     ("internal", 2, "a bug: please report it"),
     ("invalid_input", 2, "the content of a file or of stdin is wrong"),
@@ -267,9 +275,18 @@ impl Classified for DbError {
                 "db_foreign",
                 Some("keep it for the Go program and choose another file with --db or INTERCORE_DB"),
             ),
-            Self::NotADatabase(_) => ("db_foreign", Some("move it aside, then run `ic init`")),
+            Self::NotADatabase(_) => (
+                "db_foreign",
+                Some("move it aside and run `ic init`, or put a backup in its place with `ic restore`"),
+            ),
             Self::Corrupt(_) | Self::Decode { .. } => {
-                ("db_corrupt", Some("keep the file as it is and go back to a backup"))
+                ("db_corrupt", Some("go back to a backup with `ic restore`, which keeps the damaged file"))
+            }
+            Self::Altered(_) => ("db_schema", Some("compare it with a backup")),
+            Self::Unusable { .. } => ("backup_unusable", Some("nothing was changed; try another backup")),
+            Self::Exists(_) => ("file_exists", Some("choose another name, or move the file away")),
+            Self::InUse(_) => {
+                ("db_in_use", Some("end the processes that use it, then restore again; nothing was changed"))
             }
             Self::Symlink(_) => ("db_symlink", Some("put the database itself in that place")),
             Self::OrphanLog(_) => {

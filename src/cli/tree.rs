@@ -11,10 +11,10 @@ use clap::{ArgAction, ArgMatches, Command};
 use super::error::CliError;
 use super::verb::Verb;
 use super::{
-    Answer, Cx, action, agent, args, artifact, compat, config, demo, dispatch as child, events, gate, health,
-    help, hook_watch,
+    Answer, Cx, action, agent, args, artifact, backup, compat, config, demo, dispatch as child, events, gate,
+    health, help, hook_watch,
 };
-use super::{init, lock, run, sentinel, state, version};
+use super::{init, lock, restore, run, sentinel, state, version};
 
 /// A word of the command line.
 pub(super) struct Node {
@@ -51,6 +51,8 @@ const ARTIFACT: &[Node] = &[leaf::<artifact::Add>("add"), leaf::<artifact::List>
 const ROOT: &[Node] = &[
     leaf::<init::Init>("init"),
     leaf::<health::Health>("health"),
+    leaf::<backup::Backup>("backup"),
+    leaf::<restore::Restore>("restore"),
     leaf::<version::Version>("version"),
     group(
         "run",

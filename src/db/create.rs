@@ -7,6 +7,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tempfile::NamedTempFile;
+
 use super::error::DbError;
 use super::identity::{self, APPLICATION_ID, Identity};
 use super::migrate::{self, Migration};
@@ -49,10 +51,7 @@ pub(super) fn prepare_with(
     label: &str,
     migrations: &[Migration],
 ) -> Result<Prepared, DbError> {
-    if let Some(parent) = path.parent() {
-        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);
-        made.map_err(DbError::file("creating directory", parent))?;
-    }
+    create_parent(path)?;
     refuse_symlinks(path)?;
     if !exists(path)? && create(path, busy_timeout, migrations)? {
         return Ok(Prepared::Created);
@@ -61,6 +60,13 @@ pub(super) fn prepare_with(
     let done = upgrade(&conn, label, migrations);
     conn.close()?;
     done
+}
+
+/// Makes the directory that the file at `path` is to be in.
+pub(super) fn create_parent(path: &Path) -> Result<(), DbError> {
+    let Some(parent) = path.parent() else { return Ok(()) };
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);
+    made.map_err(DbError::file("creating directory", parent))
 }
 
 /// Refuses a database, log or immediate parent that is a symlink: it may lead anywhere, also out of the project.
@@ -89,11 +95,7 @@ fn create(path: &Path, busy_timeout: Duration, migrations: &[Migration]) -> Resu
             return if exists(path)? { Ok(false) } else { Err(DbError::OrphanLog(log)) };
         }
     }
-    let draft = tempfile::Builder::new()
-        .prefix(".intercore-")
-        .suffix(".tmp")
-        .tempfile_in(parent)
-        .map_err(DbError::file("creating a file in", parent))?;
+    let draft = new_draft(parent)?;
     let conn = Conn::open(draft.path(), busy_timeout)?;
     // Nobody else sees the draft: it is synced as a whole once it is complete.
     conn.batch("PRAGMA synchronous = OFF")?;
@@ -103,13 +105,24 @@ fn create(path: &Path, busy_timeout: Duration, migrations: &[Migration]) -> Resu
     conn.commit()?;
     conn.use_wal()?;
     conn.close()?;
+    publish(&draft, path)
+}
+
+/// A private, empty file in `dir`, gone when it is dropped.
+pub(super) fn new_draft(dir: &Path) -> Result<NamedTempFile, DbError> {
+    let draft = tempfile::Builder::new().prefix(".intercore-").suffix(".tmp").tempfile_in(dir);
+    draft.map_err(DbError::file("creating a file in", dir))
+}
+
+/// Makes a finished draft durable and gives it its name. Answers false when the name is taken.
+pub(super) fn publish(draft: &NamedTempFile, path: &Path) -> Result<bool, DbError> {
     draft.as_file().sync_all().map_err(DbError::file("syncing", draft.path()))?;
     match fs::hard_link(draft.path(), path) {
         Ok(()) => {}
         Err(err) if err.kind() == ErrorKind::AlreadyExists => return Ok(false),
         Err(err) => return Err(DbError::file("creating", path)(err)),
     }
-    sync_directory(parent)?;
+    path.parent().map_or(Ok(()), sync_directory)?;
     Ok(true)
 }
 
@@ -153,22 +166,27 @@ fn upgrade_locked(conn: &Conn, label: &str, migrations: &[Migration]) -> Result<
 }
 
 /// Copies the database as it is now, log included, to a private file beside it, and drops all but the newest few.
-fn back_up(path: &Path, label: &str) -> Result<PathBuf, DbError> {
-    let mut nth = 0;
-    let backup = loop {
-        let candidate = side_file(path, &format!(".backup-{label}-{nth:03}"));
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&candidate) {
-            Ok(_) => break candidate,
-            Err(err) if err.kind() == ErrorKind::AlreadyExists && nth < 999 => nth += 1,
-            Err(err) => return Err(DbError::file("creating", &candidate)(err)),
-        }
-    };
+pub(super) fn back_up(path: &Path, label: &str) -> Result<PathBuf, DbError> {
+    let backup = claim(path, &format!(".backup-{label}"))?;
     // A second connection reads what is committed; the one that called us holds the write lock, so nothing moves.
     let source = Conn::open(path, Duration::ZERO)?;
     source.backup_to(&backup)?;
     source.close()?;
     drop_old_backups(path)?;
     Ok(backup)
+}
+
+/// Makes a new, private, empty file beside the database, named after it.
+pub(super) fn claim(path: &Path, suffix: &str) -> Result<PathBuf, DbError> {
+    let mut nth = 0;
+    loop {
+        let candidate = side_file(path, &format!("{suffix}-{nth:03}"));
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&candidate) {
+            Ok(_) => return Ok(candidate),
+            Err(err) if err.kind() == ErrorKind::AlreadyExists && nth < 999 => nth += 1,
+            Err(err) => return Err(DbError::file("creating", &candidate)(err)),
+        }
+    }
 }
 
 fn drop_old_backups(path: &Path) -> Result<(), DbError> {

@@ -54,6 +54,23 @@ pub enum DbError {
     /// The file's content is damaged.
     #[error("the database is damaged: {0}")]
     Corrupt(String),
+    /// Tables or indexes are not those of the schema version.
+    #[error("the schema is not what its version says: {0}")]
+    Altered(String),
+    /// A file that is to be read from cannot be used.
+    #[error("{} cannot be used: {source}", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<DbError>,
+    },
+    /// A file that is to be made is there already.
+    #[error("{} exists already", .0.display())]
+    Exists(PathBuf),
+    /// Other processes have the damaged file open.
+    #[error("other processes hold {}", .0.display())]
+    InUse(PathBuf),
     /// A symbolic link where a file of ours should be.
     #[error("{} is a symlink: refusing to follow it", .0.display())]
     Symlink(PathBuf),
@@ -96,7 +113,9 @@ impl DbError {
     /// Wraps an I/O error with what was tried on which path.
     pub(super) fn file(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         move |source| match source.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::Full,
+            std::io::ErrorKind::StorageFull
+            | std::io::ErrorKind::QuotaExceeded
+            | std::io::ErrorKind::FileTooLarge => Self::Full,
             std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
                 Self::ReadOnly(path.to_owned())
             }

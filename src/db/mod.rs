@@ -2,6 +2,8 @@
 //!
 //! Stores see [`ReadTx`], [`WriteTx`], [`Row`] and [`params!`](crate::params); nothing here knows the name of a table.
 
+mod check;
+mod copy;
 mod create;
 mod error;
 mod identity;
@@ -14,6 +16,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use copy::{Draft, Replaced, home_of, restore};
 pub use create::{Prepared, prepare};
 pub use error::DbError;
 pub use migrate::{MIGRATIONS, Migration, newest};

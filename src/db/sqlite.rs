@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
-use rusqlite::backup::Backup;
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, ffi};
 
@@ -41,7 +42,26 @@ impl Conn {
         Self::set_up(inner, path, busy_timeout)
     }
 
-    /// A private database in memory, for tests.
+    /// Opens somebody's file to read it, and leaves its directory as it is: without a log beside it no side file is made.
+    pub(super) fn open_to_read(path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let has_log = super::side_file(path, "-wal").metadata().is_ok_and(|log| log.len() > 0);
+        let inner = if has_log {
+            Connection::open_with_flags(path, flags)
+        } else {
+            let uri = format!("file:{}?immutable=1", escaped(path));
+            Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)
+        };
+        Self::set_up(inner.map_err(|err| map(path, err))?, path, busy_timeout)
+    }
+
+    /// Leaves the log alone when this connection closes, also as the last one: for looking at a file that may be damaged.
+    pub(super) fn never_checkpoint(&self) -> Result<(), DbError> {
+        let set = self.inner.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        set.map(drop).map_err(|err| map(&self.path, err))
+    }
+
+    /// A private database in memory, for tests and for comparing schemas.
     pub(super) fn in_memory() -> Result<Self, DbError> {
         let path = Path::new(":memory:");
         Self::set_up(Connection::open_in_memory().map_err(|err| map(path, err))?, path, Duration::ZERO)
@@ -60,7 +80,7 @@ impl Conn {
         conn.inner.wal_hook(Some(hook)).map_err(|err| map(path, err))?;
         // Foreign keys hold on every connection, whatever the library was built with (RT-01).
         conn.inner
-            .set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)
             .map_err(|err| map(path, err))?;
         Ok(conn)
     }
@@ -205,18 +225,56 @@ impl Conn {
 
     /// Copies the whole database, log included, into the existing file `to`, through the engine (K-10).
     pub(super) fn backup_to(&self, to: &Path) -> Result<(), DbError> {
-        let mut target =
-            Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|err| map(to, err))?;
-        let backup = Backup::new(&self.inner, &mut target).map_err(|err| map(to, err))?;
-        backup.run_to_completion(1000, Duration::from_millis(5), None).map_err(|err| map(to, err))?;
-        drop(backup);
-        target.close().map_err(|(_, err)| map(to, err))
+        let mut target = Self::open(to, Duration::ZERO)?;
+        self.copy_into(&mut target)?.finish()?;
+        target.close()
+    }
+
+    /// A copy of this whole database over all that is in `target`.
+    pub(super) fn copy_into<'a>(&'a self, target: &'a mut Self) -> Result<Copy<'a>, DbError> {
+        let to = target.path.clone();
+        let backup = Backup::new(&self.inner, &mut target.inner).map_err(|err| map(&to, err))?;
+        Ok(Copy { backup, to })
     }
 
     /// Closes the connection properly: the last one out moves the log into the database and removes it.
     pub(super) fn close(self) -> Result<(), DbError> {
         self.inner.close().map_err(|(_, err)| map(&self.path, err))
     }
+}
+
+/// A copy under way: one write transaction of its target, rolled back if it is dropped before it is finished.
+pub(super) struct Copy<'a> {
+    backup: Backup<'a, 'a>,
+    to: PathBuf,
+}
+
+impl Copy<'_> {
+    /// Takes the target's write lock without copying anything yet.
+    pub(super) fn lock(&self) -> Result<(), DbError> {
+        self.step(0).map(drop)
+    }
+
+    /// Copies everything and commits. In one step: the engine starts again from the top when another process changes the
+    /// source between two steps.
+    pub(super) fn finish(self) -> Result<(), DbError> {
+        match self.step(-1)? {
+            StepResult::Done => Ok(()),
+            _ => Err(DbError::Engine("the copy did not come to its end".to_owned())),
+        }
+    }
+
+    fn step(&self, pages: i32) -> Result<StepResult, DbError> {
+        match self.backup.step(pages).map_err(|err| map(&self.to, err))? {
+            StepResult::Busy | StepResult::Locked => Err(DbError::Busy),
+            step => Ok(step),
+        }
+    }
+}
+
+/// A path as the engine's URIs want it.
+fn escaped(path: &Path) -> String {
+    path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23")
 }
 
 impl ToSql for Value {
@@ -254,6 +312,9 @@ fn numbered_in_order(sql: &str) -> bool {
     })
 }
 
+/// I/O errors that mean that something could not be written or made larger.
+const UNWRITTEN: [i32; 3] = [ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_SHMSIZE, ffi::SQLITE_IOERR_TRUNCATE];
+
 #[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` wants")]
 fn map(path: &Path, err: rusqlite::Error) -> DbError {
     let rusqlite::Error::SqliteFailure(failure, message) = &err else {
@@ -268,9 +329,9 @@ fn map(path: &Path, err: rusqlite::Error) -> DbError {
         ErrorCode::ReadOnly => DbError::ReadOnly(path.to_owned()),
         ErrorCode::CannotOpen => why_unopenable(path, said),
         ErrorCode::ConstraintViolation => DbError::Constraint(said),
-        ErrorCode::SystemIoFailure if failure.extended_code == ffi::SQLITE_IOERR_WRITE => DbError::Engine(
-            format!("{said} (a write failed: is the disk full or a file size limit reached?)"),
-        ),
+        ErrorCode::SystemIoFailure if UNWRITTEN.contains(&failure.extended_code) => DbError::Engine(format!(
+            "{said} (a write failed: is the disk full or a file size limit reached?)"
+        )),
         _ => DbError::Engine(said),
     }
 }

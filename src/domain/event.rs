@@ -36,6 +36,9 @@ impl Source {
     /// Dispatches.
     pub const DISPATCH: Self = Self::kernel("dispatch");
 
+    /// The log itself.
+    pub const LOG: Self = Self::kernel("log");
+
     const fn kernel(word: &'static str) -> Self {
         Self(std::borrow::Cow::Borrowed(word))
     }

@@ -11,6 +11,7 @@ pub mod gate;
 pub mod members;
 pub mod once;
 pub mod override_gate;
+pub mod restore;
 pub mod rollback;
 pub mod settings;
 pub mod skip;

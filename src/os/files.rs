@@ -4,8 +4,8 @@
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -71,6 +71,32 @@ pub fn free_bytes(dir: &Path) -> io::Result<u64> {
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
+/// A database, its logs and its directory, as far as others than their owner may read or change them: for the directory
+/// only changing counts. Each with its permission bits.
+///
+/// # Errors
+/// If the database itself cannot be looked at.
+pub fn open_to_others(database: &Path) -> io::Result<Vec<(PathBuf, u32)>> {
+    let mut found = Vec::new();
+    let mut note = |path: PathBuf, unwanted: u32| {
+        let mode = fs::metadata(&path)?.permissions().mode() & 0o7777;
+        if mode & unwanted != 0 {
+            found.push((path, mode));
+        }
+        Ok::<_, io::Error>(())
+    };
+    note(database.to_owned(), 0o077)?;
+    for suffix in ["-wal", "-shm"] {
+        let mut name = database.as_os_str().to_owned();
+        name.push(suffix);
+        let _ = note(PathBuf::from(name), 0o077); // there may be none
+    }
+    if let Some(dir) = database.parent() {
+        note(dir.to_owned(), 0o022)?;
+    }
+    Ok(found)
+}
+
 /// Makes the entries of a directory durable: files created, renamed or removed in it survive a power cut.
 ///
 /// A filesystem that cannot sync directories (some network and FUSE ones say `EINVAL`) is taken to do
@@ -101,7 +127,7 @@ pub fn link_new(from: &Path, to: &Path) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
     use std::process::Command;
 

@@ -1,5 +1,7 @@
 //! The event log: append, read, verify.
 
+use std::fmt;
+
 use serde_json::{Map, Value as Json};
 
 use super::StoreError;
@@ -35,6 +37,12 @@ pub struct Head {
     pub id: i64,
     /// Its hash.
     pub hash: String,
+}
+
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.id, self.hash)
+    }
 }
 
 /// Appends an event of the kernel and answers its number (K-03: the last number plus one, drawn under the write lock).

@@ -12,6 +12,8 @@ pub(super) enum Quiet {
     State,
     /// When throttled things last happened.
     Sentinels,
+    /// How far consumers have read.
+    Cursors,
     /// Token and turn counters of a dispatch, and how far stopping its process has come.
     DispatchTelemetry,
 }
@@ -22,6 +24,7 @@ impl Quiet {
             Self::Idempotency => "idempotency",
             Self::State => "state",
             Self::Sentinels => "sentinels",
+            Self::Cursors => "event_cursors",
             Self::DispatchTelemetry => "dispatches",
         }
     }

@@ -46,6 +46,7 @@ fn fold(events: &[Value]) -> Tables {
             ("artifact", _) => ("run_artifacts", text("subject")),
             ("action", _) => ("phase_actions", text("subject")),
             ("dispatch", _) => ("dispatches", text("subject")),
+            ("log", _) => continue,
             other => panic!("unknown source {other:?}"),
         };
         let data = &event["data"];

@@ -109,7 +109,7 @@ fn check(tx: &ReadTx<'_>, known: Option<&Known>) -> Result<Result<Sound, Broken>
             );
         }
     }
-    Ok(Ok(Sound { ok: true, events: head.id, head: format!("{}:{}", head.id, head.hash) }))
+    Ok(Ok(Sound { ok: true, events: head.id, head: head.to_string() }))
 }
 
 #[cfg(test)]

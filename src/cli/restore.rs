@@ -1,0 +1,100 @@
+//! `ic restore`
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::error::CliError;
+use super::output::View;
+use super::verb::Verb;
+use super::{Answer, Cx, locate, output};
+use crate::db::{self, Db, DbError, Draft, Replaced};
+use crate::ops::restore;
+use crate::os::paths;
+use crate::store;
+use crate::store::event::Head;
+
+/// Put a backup in the place of the database
+///
+/// A sound database is replaced in one transaction while others use it, and a backup of it is kept beside it. A damaged
+/// one is replaced only when nobody uses it, and is kept as it is. The log goes on from the backup with an event of source
+/// `log`; consumers that had read further are told so (`cursor_ahead`).
+#[derive(Debug, clap::Parser)]
+#[command(after_help = "Example: ic restore ~/backups/ic-2026-11-20.db")]
+pub(super) struct Restore {
+    /// A file that `ic backup` made, or a backup that a migration kept; it stays as it is
+    #[arg(value_name = "FILE")]
+    from: PathBuf,
+}
+
+impl Verb for Restore {
+    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+        let path = locate::for_init(&cx.globals)?;
+        let from = paths::clean(&self.from, &locate::cwd()?);
+        if paths::canonical_key(&from) == paths::canonical_key(&path) {
+            return Err(CliError::usage(format!("{} is the database itself", from.display())));
+        }
+        let unusable = |source| DbError::Unusable { path: from.clone(), source: Box::new(source) };
+        let mut draft = Draft::of_file(&from, &db::home_of(&path)?, cx.globals.timeout)?;
+        draft.db().check().map_err(unusable)?;
+        if let Err(CliError::ChainBroken(what)) = verify(draft.db()) {
+            return Err(unusable(DbError::Corrupt(format!("its log does not verify: {what}"))).into());
+        }
+        let label = output::compact_time(cx.stamp.secs());
+        let stamp = cx.stamp.clone();
+        let seal = |draft: &mut Db, old: Option<&db::ReadTx<'_>>, replaced: &Replaced| {
+            let old = old.map(restore::read_old).transpose()?.unwrap_or_default();
+            let kept = kept(replaced);
+            draft.write(|tx| restore::seal(tx, &old, &from.display().to_string(), kept.as_deref(), &stamp))
+        };
+        let (head, replaced) = db::restore(draft, &path, cx.globals.timeout, &label, seal)?;
+        cx.committed = true;
+        if let Replaced::Damaged(_, why) = &replaced {
+            cx.out.remark(format_args!("what was there was damaged: {why}"));
+        }
+        let kept = kept(&replaced);
+        if let Some(kept) = &kept {
+            cx.out.remark(format_args!("what was there is kept in {kept}"));
+        }
+        let shown = Shown {
+            path: path.display().to_string(),
+            from: from.display().to_string(),
+            events: head.id,
+            head: head.to_string(),
+            kept,
+        };
+        cx.out.show(&shown)?;
+        Ok(Answer::Yes)
+    }
+}
+
+fn kept(replaced: &Replaced) -> Option<String> {
+    match replaced {
+        Replaced::Nothing => None,
+        Replaced::Sound(file) | Replaced::Damaged(file, _) => Some(file.display().to_string()),
+    }
+}
+
+/// Walks the whole hash chain; answers its head.
+pub(super) fn verify(db: &Db) -> Result<Head, CliError> {
+    match db.read(|tx| store::event::verify(tx).map_err(CliError::from))? {
+        Ok(head) => Ok(head),
+        Err(broken) => Err(CliError::ChainBroken(format!("event {}: {}", broken.id, broken.problem))),
+    }
+}
+
+#[derive(Serialize)]
+struct Shown {
+    path: String,
+    from: String,
+    events: i64,
+    head: String,
+    kept: Option<String>,
+}
+
+impl View for Shown {
+    fn human(&self, w: &mut dyn Write) -> io::Result<()> {
+        writeln!(w, "{} restored from {}: {} events, head {}", self.path, self.from, self.events, self.head)
+    }
+}

@@ -1,0 +1,84 @@
+//! Is a database sound? Its pages, its references and its schema (K-18).
+
+use super::error::DbError;
+use super::sqlite::Conn;
+use super::{Db, migrate};
+
+/// How many faults are named.
+const NAMED: usize = 5;
+
+impl Db {
+    /// Reads the whole file: every page and index, every reference between tables, and the schema against the one that
+    /// this program would make.
+    ///
+    /// # Errors
+    /// [`DbError::Corrupt`] and [`DbError::Altered`] naming the first few faults, or what the engine says.
+    pub fn check(&self) -> Result<(), DbError> {
+        pages(&self.conn)?;
+        references(&self.conn)?;
+        schema(&self.conn)
+    }
+}
+
+/// Checks pages, rows and indexes.
+///
+/// # Errors
+/// [`DbError::Corrupt`] naming the first few faults.
+pub(super) fn pages(conn: &Conn) -> Result<(), DbError> {
+    let mut faults: Vec<String> = Vec::new();
+    conn.query(&format!("PRAGMA integrity_check({NAMED})"), &[], |row| {
+        faults.push(row.get("integrity_check")?);
+        Ok::<_, DbError>(true)
+    })?;
+    faults.retain(|fault| fault != "ok");
+    found(&faults, DbError::Corrupt)
+}
+
+fn references(conn: &Conn) -> Result<(), DbError> {
+    let mut faults = Vec::new();
+    conn.query("PRAGMA foreign_key_check", &[], |row| {
+        let (table, parent): (String, String) = (row.get("table")?, row.get("parent")?);
+        faults.push(format!("a row of {table} refers to a row of {parent} that is not there"));
+        Ok::<_, DbError>(faults.len() < NAMED)
+    })?;
+    found(&faults, DbError::Corrupt)
+}
+
+fn schema(conn: &Conn) -> Result<(), DbError> {
+    let model = Conn::in_memory()?;
+    migrate::apply(&model, migrate::MIGRATIONS, 0)?;
+    let (want, have) = (objects(&model)?, objects(conn)?);
+    let mut faults = Vec::new();
+    for (name, sql) in &want {
+        match have.iter().find(|(other, _)| other == name) {
+            None => faults.push(format!("{name} is missing")),
+            Some((_, other)) if other != sql => faults.push(format!("{name} is different")),
+            Some(_) => {}
+        }
+    }
+    for (name, _) in have {
+        if !want.iter().any(|(other, _)| *other == name) {
+            faults.push(format!("{name} is not part of it"));
+        }
+    }
+    faults.truncate(NAMED);
+    found(&faults, DbError::Altered)
+}
+
+/// Every table, index, view and trigger, as `table runs`, and its text.
+fn objects(conn: &Conn) -> Result<Vec<(String, String)>, DbError> {
+    // What the engine itself adds, for `ANALYZE` and for unique columns, is its own affair.
+    let sql =
+        "SELECT type, name, sql FROM sqlite_schema WHERE substr(name, 1, 7) <> 'sqlite_' ORDER BY type, name";
+    let mut objects = Vec::new();
+    conn.query(sql, &[], |row| {
+        let (kind, name): (String, String) = (row.get("type")?, row.get("name")?);
+        objects.push((format!("{kind} {name}"), row.get("sql")?));
+        Ok::<_, DbError>(true)
+    })?;
+    Ok(objects)
+}
+
+fn found(faults: &[String], kind: fn(String) -> DbError) -> Result<(), DbError> {
+    if faults.is_empty() { Ok(()) } else { Err(kind(faults.join("; "))) }
+}

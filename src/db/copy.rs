@@ -1,0 +1,347 @@
+//! Whole databases: a copy of one, and putting a copy in another's place (K-18).
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{FallocateFlags, FlockOperation};
+use rustix::io::Errno;
+use tempfile::NamedTempFile;
+
+use super::error::DbError;
+use super::identity::{self, Identity};
+use super::sqlite::{Begin, Conn};
+use super::{Db, ReadTx, check, crash_point, create, migrate, newest, side_file};
+
+/// Holds the header: what a file is recognised by.
+const FIRST_PAGE: usize = 4096;
+
+/// What lies beside a database while it is open.
+const LOGS: [&str; 2] = ["-wal", "-shm"];
+
+/// A copy of a database that nobody else sees yet, with a current schema. Gone when it is dropped.
+pub struct Draft {
+    // Dropped first, which closes it and takes its log away.
+    db: Db,
+    file: NamedTempFile,
+}
+
+impl Draft {
+    /// Copies an open database, as one snapshot and without holding up its writers, to a private file in `dir`.
+    ///
+    /// # Errors
+    /// What the engine or the file system says, [`DbError::Full`] above all.
+    pub fn of(db: &Db, dir: &Path) -> Result<Self, DbError> {
+        Self::copy(&db.conn, dir)
+    }
+
+    /// Copies the file at the absolute path `from`, which stays as it is, and brings the copy up to date.
+    ///
+    /// # Errors
+    /// [`DbError::Unusable`] saying what is wrong with `from`; what the file system says of `dir`.
+    pub fn of_file(from: &Path, dir: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
+        let unusable = |err| DbError::Unusable { path: from.to_owned(), source: Box::new(err) };
+        let source = Conn::open_to_read(from, busy_timeout).map_err(unusable)?;
+        match identity::of(&source).map_err(unusable)? {
+            Identity::Ours(found) if found > newest() => {
+                return Err(unusable(DbError::SchemaTooNew { found, known: newest() }));
+            }
+            Identity::Ours(_) => {}
+            Identity::Empty => return Err(unusable(DbError::NotInitialised(from.to_owned()))),
+        }
+        check::pages(&source).map_err(unusable)?;
+        Self::copy(&source, dir)
+    }
+
+    fn copy(source: &Conn, dir: &Path) -> Result<Self, DbError> {
+        let file = create::new_draft(dir)?;
+        source.backup_to(file.path())?;
+        let conn = Conn::open(file.path(), Duration::ZERO)?;
+        // Nobody else sees the draft: it is synced as a whole once it is complete.
+        conn.batch("PRAGMA synchronous = OFF")?;
+        conn.use_wal()?;
+        let found = conn.pragma("user_version")?;
+        if found < newest() {
+            conn.begin(Begin::Immediate)?;
+            migrate::apply(&conn, migrate::MIGRATIONS, found)?;
+            conn.commit()?;
+        }
+        Ok(Self { db: Db { conn, schema: newest() }, file })
+    }
+
+    /// The copy.
+    pub fn db(&mut self) -> &mut Db {
+        &mut self.db
+    }
+
+    /// Gives the copy a name of its own, and answers its size in bytes.
+    ///
+    /// # Errors
+    /// [`DbError::Exists`] if there is a file of that name: nothing is overwritten.
+    pub fn publish(self, to: &Path) -> Result<u64, DbError> {
+        let file = self.finish()?;
+        let size = file.as_file().metadata().map_err(DbError::file("looking at", file.path()))?.len();
+        crash_point("before_publish");
+        if create::publish(&file, to)? { Ok(size) } else { Err(DbError::Exists(to.to_owned())) }
+    }
+
+    /// Closes the copy: everything is in the one file.
+    fn finish(self) -> Result<NamedTempFile, DbError> {
+        self.db.conn.close()?;
+        Ok(self.file)
+    }
+}
+
+/// Makes and answers the directory that the database at the absolute `path` is to be in.
+///
+/// # Errors
+/// What the file system says.
+pub fn home_of(path: &Path) -> Result<PathBuf, DbError> {
+    create::create_parent(path)?;
+    Ok(path.parent().unwrap_or(Path::new("/")).to_owned())
+}
+
+/// What stood in the place of a restored database.
+#[derive(Debug)]
+pub enum Replaced {
+    /// Nothing.
+    Nothing,
+    /// A sound database: the file is a backup of it.
+    Sound(PathBuf),
+    /// A damaged one, with what was wrong with it: the file is that one, its logs beside it.
+    Damaged(PathBuf, String),
+}
+
+/// Puts the draft in the place of whatever is at the absolute `path`.
+///
+/// A sound database is replaced through the engine in one transaction, under its write lock: others may have it open and
+/// see either the old one or the new. A damaged one cannot be replaced like that, and nobody may have it open.
+///
+/// `seal` completes the draft: under the write lock, with a view of the database that is replaced, if that is sound and
+/// current. What was there is kept beside `path`; `label` names it (a time, by convention).
+///
+/// # Errors
+/// What `seal` returns; [`DbError::InUse`] if others hold a damaged file; [`DbError`] if the file is somebody else's.
+pub fn restore<T, E: From<DbError>>(
+    draft: Draft,
+    path: &Path,
+    busy_timeout: Duration,
+    label: &str,
+    seal: impl FnOnce(&mut Db, Option<&ReadTx<'_>>, &Replaced) -> Result<T, E>,
+) -> Result<(T, Replaced), E> {
+    create::refuse_symlinks(path)?;
+    match Standing::of(path, busy_timeout)? {
+        Standing::Nothing => fill(draft, path, label, seal),
+        Standing::Sound { current } => replace(draft, path, busy_timeout, label, current, seal),
+        Standing::Damaged { why, seen } => overwrite(draft, path, label, why, &seen, seal),
+    }
+}
+
+/// What is at the place to restore to.
+enum Standing {
+    Nothing,
+    Sound {
+        /// Whether it has the newest schema.
+        current: bool,
+    },
+    Damaged {
+        why: String,
+        seen: Seen,
+    },
+}
+
+/// What tells a file from itself after a change.
+#[derive(PartialEq, Eq)]
+struct Seen {
+    inode: u64,
+    size: u64,
+    changed: (i64, i64),
+}
+
+impl Seen {
+    fn of(found: &fs::Metadata) -> Self {
+        Self { inode: found.ino(), size: found.size(), changed: (found.ctime(), found.ctime_nsec()) }
+    }
+}
+
+impl Standing {
+    fn of(path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
+        let Ok(found) = fs::metadata(path) else { return Ok(Self::Nothing) };
+        if !found.is_file() {
+            return Err(DbError::NotADatabase(path.to_owned()));
+        }
+        match look(path, busy_timeout) {
+            Ok(Identity::Ours(version)) if version > newest() => {
+                Err(DbError::SchemaTooNew { found: version, known: newest() })
+            }
+            Ok(Identity::Ours(version)) => Ok(Self::Sound { current: version == newest() }),
+            Ok(Identity::Empty) => {
+                Ok(Self::Damaged { why: "it is empty".to_owned(), seen: Seen::of(&found) })
+            }
+            Err(err @ (DbError::NotADatabase(_) | DbError::Corrupt(_))) => {
+                Ok(Self::Damaged { why: err.to_string(), seen: Seen::of(&found) })
+            }
+            Err(err) => Err(err),
+        }
+    }
+}
+
+fn look(path: &Path, busy_timeout: Duration) -> Result<Identity, DbError> {
+    let conn = Conn::open(path, busy_timeout)?;
+    // Evidence is not to be changed by looking at it.
+    conn.never_checkpoint()?;
+    let identity = identity::of(&conn)?;
+    check::pages(&conn)?;
+    Ok(identity)
+}
+
+/// Nothing there, at most logs that lost their database.
+fn fill<T, E: From<DbError>>(
+    mut draft: Draft,
+    path: &Path,
+    label: &str,
+    seal: impl FnOnce(&mut Db, Option<&ReadTx<'_>>, &Replaced) -> Result<T, E>,
+) -> Result<(T, Replaced), E> {
+    let sealed = seal(&mut draft.db, None, &Replaced::Nothing)?;
+    if LOGS.iter().any(|log| side_file(path, log).exists()) {
+        let aside = create::claim(path, &format!(".damaged-{label}"))?;
+        for log in LOGS.map(|log| (side_file(path, log), side_file(&aside, log))) {
+            if log.0.exists() {
+                fs::rename(&log.0, &log.1).map_err(DbError::file("moving aside", &log.0))?;
+            }
+        }
+    }
+    draft.publish(path)?;
+    Ok((sealed, Replaced::Nothing))
+}
+
+/// A sound database: through the engine, under its write lock.
+fn replace<T, E: From<DbError>>(
+    mut draft: Draft,
+    path: &Path,
+    busy_timeout: Duration,
+    label: &str,
+    current: bool,
+    seal: impl FnOnce(&mut Db, Option<&ReadTx<'_>>, &Replaced) -> Result<T, E>,
+) -> Result<(T, Replaced), E> {
+    let source = Conn::open(draft.file.path(), Duration::ZERO)?;
+    let mut target = Conn::open(path, busy_timeout)?;
+    let copy = source.copy_into(&mut target)?;
+    copy.lock()?;
+    // From here on nobody changes the old database: what it held is all in the backup.
+    let replaced = Replaced::Sound(create::back_up(path, label)?);
+    let old = Conn::open(path, Duration::ZERO)?;
+    old.begin(Begin::Deferred)?;
+    let sealed = seal(&mut draft.db, current.then_some(&ReadTx { conn: &old }), &replaced)?;
+    old.close()?;
+    // The log may be new: its entry in the directory has to be as durable as what it holds.
+    path.parent().map_or(Ok(()), create::sync_directory)?;
+    crash_point("before_restore");
+    copy.finish()?;
+    crash_point("after_restore");
+    // The copy stands whatever becomes of this.
+    let _ = target.checkpoint();
+    source.close()?;
+    target.close()?;
+    Ok((sealed, replaced))
+}
+
+/// A damaged database: in place and by hand, when nobody has it open.
+///
+/// In place, because a process that waits for its lock has the file open by now: a file moved away under it would be
+/// paired with the log of the new one. The header goes first and comes back last, so that a file that is half old and half
+/// new is never taken for a database.
+fn overwrite<T, E: From<DbError>>(
+    mut draft: Draft,
+    path: &Path,
+    label: &str,
+    why: String,
+    seen: &Seen,
+    seal: impl FnOnce(&mut Db, Option<&ReadTx<'_>>, &Replaced) -> Result<T, E>,
+) -> Result<(T, Replaced), E> {
+    let open = OpenOptions::new().read(true).write(true).open(path);
+    let mut file = open.map_err(DbError::file("opening", path))?;
+    // The engine's own locks are of this kind, so this one tells whether any process uses the file, and keeps them out.
+    // It goes when this process closes the file, by whatever descriptor: the file is not opened a second time.
+    match rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(Errno::AGAIN | Errno::ACCESS) => return Err(DbError::InUse(path.to_owned()).into()),
+        Err(err) => return Err(DbError::file("locking", path)(err.into()).into()),
+    }
+    let now = file.metadata().map_err(DbError::file("looking at", path))?;
+    if Seen::of(&now) != *seen || fs::metadata(path).ok().map(|named| named.ino()) != Some(seen.inode) {
+        return Err(DbError::InUse(path.to_owned()).into());
+    }
+    let aside = set_aside(&mut file, path, label)?;
+    let replaced = Replaced::Damaged(aside, why);
+    let sealed = seal(&mut draft.db, None, &replaced)?;
+    let new = draft.finish()?;
+    write_over(&file, new.as_file(), path)?;
+    Ok((sealed, replaced))
+}
+
+/// Copies the damaged file and its logs. Answers where they are.
+fn set_aside(file: &mut File, path: &Path, label: &str) -> Result<PathBuf, DbError> {
+    let aside = create::claim(path, &format!(".damaged-{label}"))?;
+    let copied = OpenOptions::new().write(true).open(&aside).and_then(|mut copy| {
+        file.seek(SeekFrom::Start(0))?;
+        io::copy(file, &mut copy)?;
+        copy.sync_all()
+    });
+    copied.map_err(DbError::file("writing", &aside))?;
+    for log in LOGS {
+        let (from, to) = (side_file(path, log), side_file(&aside, log));
+        if from.exists() {
+            let copied = fs::copy(&from, &to).and_then(|_| File::open(&to)?.sync_all());
+            copied.map_err(DbError::file("writing", &to))?;
+        }
+    }
+    path.parent().map_or(Ok(()), create::sync_directory)?;
+    Ok(aside)
+}
+
+fn write_over(file: &File, mut new: &File, path: &Path) -> Result<(), DbError> {
+    let failed = |err| DbError::file("writing", path)(err);
+    let size = |file: &File| file.metadata().map(|found| found.len()).map_err(failed);
+    let (had, needed) = (size(file)?, size(new)?);
+    if needed > had {
+        // Space for all of it, or nothing is begun.
+        let grown = rustix::fs::fallocate(file, FallocateFlags::empty(), 0, needed).map_err(io::Error::from);
+        match grown {
+            Err(err) if err.kind() != io::ErrorKind::Unsupported => {
+                let _ = file.set_len(had);
+                return Err(failed(err));
+            }
+            _ => {}
+        }
+    }
+    let mut piece = vec![0; FIRST_PAGE];
+    file.write_all_at(&piece, 0).and_then(|()| file.sync_all()).map_err(failed)?;
+    crash_point("while_restoring");
+    for log in LOGS.map(|log| side_file(path, log)) {
+        match fs::remove_file(&log) {
+            Err(err) if err.kind() != io::ErrorKind::NotFound => {
+                return Err(DbError::file("removing", &log)(err));
+            }
+            _ => {}
+        }
+    }
+    path.parent().map_or(Ok(()), create::sync_directory)?;
+    let body = FIRST_PAGE as u64;
+    let mut copy = || {
+        let mut file = file;
+        file.seek(SeekFrom::Start(body))?;
+        new.seek(SeekFrom::Start(body))?;
+        io::copy(&mut new, &mut file)?;
+        file.flush()?;
+        file.set_len(needed)?;
+        file.sync_all()?;
+        new.seek(SeekFrom::Start(0))?;
+        new.read_exact(&mut piece)?;
+        file.write_all_at(&piece, 0)?;
+        file.sync_all()
+    };
+    copy().map_err(failed)
+}

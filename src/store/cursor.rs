@@ -1,0 +1,70 @@
+//! Cursors: how far each consumer has read the event log.
+
+use super::StoreError;
+use super::quiet::{self, Quiet};
+use crate::db::{ReadTx, Row, WriteTx};
+use crate::params;
+
+const COLUMNS: &str = "consumer, run_id, position, epoch, durable, expires_at, updated_at";
+
+/// How far one consumer has read, of one run or of all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// Who reads.
+    pub consumer: String,
+    /// Whose events; empty for those of all runs.
+    pub run_id: String,
+    /// Number of the last event that was read.
+    pub position: i64,
+    /// Which log it was read from: [`epoch`] at that time.
+    pub epoch: String,
+    /// Whether it stays until it is reset.
+    pub durable: bool,
+    /// When it ends otherwise, in Unix seconds.
+    pub expires_at: Option<i64>,
+    /// When it was last moved, in Unix seconds.
+    pub updated_at: i64,
+}
+
+/// Every cursor, by consumer and run.
+///
+/// # Errors
+/// What the engine says.
+pub fn list(tx: &ReadTx<'_>) -> Result<Vec<Cursor>, StoreError> {
+    tx.query(&format!("SELECT {COLUMNS} FROM event_cursors ORDER BY consumer, run_id"), &[], from_row)
+}
+
+/// Puts these cursors in the place of all that are there.
+///
+/// # Errors
+/// What the engine says.
+pub fn replace_all(tx: &WriteTx<'_>, cursors: &[Cursor]) -> Result<(), StoreError> {
+    quiet::execute(tx, Quiet::Cursors, "DELETE FROM event_cursors", &[])?;
+    cursors.iter().try_for_each(|cursor| put(tx, cursor))
+}
+
+fn put(tx: &WriteTx<'_>, cursor: &Cursor) -> Result<(), StoreError> {
+    let sql = format!("INSERT INTO event_cursors ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)");
+    let values = params![
+        cursor.consumer,
+        cursor.run_id,
+        cursor.position,
+        cursor.epoch,
+        cursor.durable,
+        cursor.expires_at,
+        cursor.updated_at,
+    ];
+    quiet::execute(tx, Quiet::Cursors, &sql, values).map(drop)
+}
+
+fn from_row(row: &Row) -> Result<Cursor, StoreError> {
+    Ok(Cursor {
+        consumer: row.get("consumer")?,
+        run_id: row.get("run_id")?,
+        position: row.get("position")?,
+        epoch: row.get("epoch")?,
+        durable: row.get("durable")?,
+        expires_at: row.get("expires_at")?,
+        updated_at: row.get("updated_at")?,
+    })
+}
