@@ -92,6 +92,12 @@ pub(super) fn redacted(flag: &str, text: &str, cx: &Cx) -> String {
     redacted.into_owned()
 }
 
+/// Whether a terminal may be coloured (<https://no-color.org>).
+pub(super) fn wants_colour() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
 /// Text that was given and is not empty.
 pub(super) fn given(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())

@@ -90,6 +90,14 @@ pub const ERRORS: &[(&str, u8, &str)] = &[
         2,
         "the file to restore from is no sound database of this program, or its log does not verify",
     ),
+    (
+        "cursor_ahead",
+        1,
+        "the consumer has read further than the log goes: the log was restored from a backup",
+    ),
+    ("cursor_expired", 1, "the consumer was away for longer than its cursor is kept"),
+    ("cursor_not_found", 1, "the consumer has no cursor"),
+    ("cursor_rewind", 1, "the new position lies before the present one"),
     ("db_busy", 2, "another writer held the lock for longer than --timeout"),
     ("db_constraint", 2, "the schema refused a change: the database was changed by something else"),
     ("db_corrupt", 2, "the database file is damaged"),
@@ -97,6 +105,7 @@ pub const ERRORS: &[(&str, u8, &str)] = &[
     ("db_foreign", 2, "the file belongs to another program"),
     ("db_full", 2, "the disk is full"),
     ("db_in_use", 2, "other processes have the damaged database open"),
+    ("db_moved", 2, "the database file was moved away or replaced while it was in use"),
     ("db_not_initialised", 2, "there is no database here yet"),
     ("db_path", 2, "--db leads out of the working directory, or does not end in .db"),
     ("db_read_only", 2, "the database or its directory cannot be written"),
@@ -115,6 +124,7 @@ pub const ERRORS: &[(&str, u8, &str)] = &[
     ("internal", 2, "a bug: please report it"),
     ("invalid_input", 2, "the content of a file or of stdin is wrong"),
     ("io_error", 2, "a file could not be read or written"),
+    ("log_diverged", 1, "the log to import is not the continuation of the one that is there"),
     ("no_current_run", 1, "the project has no active run"),
     ("not_a_rollback", 1, "the event to undo is not a rollback of this run"),
     ("not_behind", 1, "the rollback target is not behind the current phase"),
@@ -236,6 +246,23 @@ impl Classified for OpsError {
             }
             Self::UndoBlocked { .. } => ("undo_blocked", None),
             Self::AgentOfOtherRun { .. } => ("agent_not_found", None),
+            Self::CursorExpired { .. } => (
+                "cursor_expired",
+                Some(
+                    "`ic events cursor register` goes on where it stopped, `ic events cursor reset` starts again",
+                ),
+            ),
+            Self::CursorAhead { .. } => (
+                "cursor_ahead",
+                Some(
+                    "`ic events cursor set --force` goes on from another position, `ic events cursor reset` starts again",
+                ),
+            ),
+            Self::CursorRewind { .. } => {
+                ("cursor_rewind", Some("--force goes back: what lies between is told again"))
+            }
+            Self::LogDiverged(_) => ("log_diverged", Some("import into a new database")),
+            Self::Record(_) => ("usage", None),
             Self::IdempotencyConflict(_) => {
                 ("idempotency_conflict", Some("choose a new key for new arguments"))
             }
@@ -250,6 +277,10 @@ impl Classified for StoreError {
             Self::RunNotFound(_) => ("run_not_found", None),
             Self::AgentNotFound(_) => ("agent_not_found", None),
             Self::DispatchNotFound(_) => ("dispatch_not_found", None),
+            Self::CursorNotFound(_) => ("cursor_not_found", Some("`ic events cursor list` shows them")),
+            Self::ChainBroken(_) => {
+                ("event_chain_broken", Some("keep the file as it is and compare it with a backup"))
+            }
             Self::EventNotFound(_) => ("event_not_found", None),
             Self::ActionNotFound => ("action_not_found", None),
             Self::DuplicateAction => ("duplicate_action", None),
@@ -285,6 +316,7 @@ impl Classified for DbError {
             Self::Altered(_) => ("db_schema", Some("compare it with a backup")),
             Self::Unusable { .. } => ("backup_unusable", Some("nothing was changed; try another backup")),
             Self::Exists(_) => ("file_exists", Some("choose another name, or move the file away")),
+            Self::Moved(_) => ("db_moved", Some("call again: it is the new file that counts")),
             Self::InUse(_) => {
                 ("db_in_use", Some("end the processes that use it, then restore again; nothing was changed"))
             }

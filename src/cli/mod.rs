@@ -117,6 +117,11 @@ fn trace() -> Trace {
 }
 
 impl Cx {
+    /// The present moment, for commands that outlive their call's.
+    fn now(&self) -> Stamp {
+        Stamp::new(now(), self.stamp.trace.clone())
+    }
+
     /// Reads from a database that is there.
     fn read<T, E: From<DbError>>(
         &mut self,

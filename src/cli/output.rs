@@ -1,13 +1,15 @@
 //! What reaches the terminal: results on stdout, everything else on stderr (K-06).
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
 use super::error::CliError;
 use super::globals::Verbosity;
+use crate::os::stream;
 
 /// A result that can be shown to people and to programs. The JSON form is the value itself.
 pub(super) trait View: Serialize {
@@ -66,6 +68,30 @@ impl Output {
     pub(super) fn raw(self, bytes: &[u8]) -> Result<(), CliError> {
         let mut stdout = io::stdout().lock();
         stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(CliError::Output)
+    }
+
+    /// Writes bytes to stdout, unless its reader stalls and `stop` is raised: then `false`.
+    #[expect(clippy::unused_self, reason = "output goes through the call's own `Output`, not past it")]
+    pub(super) fn stream(self, bytes: &[u8], stop: &AtomicBool) -> Result<bool, CliError> {
+        stream::write_all(&mut io::stdout().lock(), bytes, stop).map_err(CliError::Output)
+    }
+
+    /// Waits until the reader of stdout has taken everything. `false` if it is gone, or stalls and `stop` is raised.
+    #[expect(clippy::unused_self, reason = "output goes through the call's own `Output`, not past it")]
+    pub(super) fn wait_drained(self, stop: &AtomicBool) -> Result<bool, CliError> {
+        stream::wait_drained(io::stdout(), stop).map_err(CliError::Output)
+    }
+
+    /// Whether nobody reads stdout any more.
+    #[expect(clippy::unused_self, reason = "output goes through the call's own `Output`, not past it")]
+    pub(super) fn is_abandoned(self) -> bool {
+        stream::is_abandoned(io::stdout())
+    }
+
+    /// Whether a person is looking.
+    #[expect(clippy::unused_self, reason = "output goes through the call's own `Output`, not past it")]
+    pub(super) fn is_terminal(self) -> bool {
+        io::stdout().is_terminal()
     }
 
     /// A warning: shown unless only errors are wanted.

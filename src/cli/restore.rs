@@ -12,8 +12,8 @@ use super::{Answer, Cx, locate, output};
 use crate::db::{self, Db, DbError, Draft, Replaced};
 use crate::ops::restore;
 use crate::os::paths;
-use crate::store;
 use crate::store::event::Head;
+use crate::store::{self, StoreError};
 
 /// Put a backup in the place of the database
 ///
@@ -38,9 +38,7 @@ impl Verb for Restore {
         let unusable = |source| DbError::Unusable { path: from.clone(), source: Box::new(source) };
         let mut draft = Draft::of_file(&from, &db::home_of(&path)?, cx.globals.timeout)?;
         draft.db().check().map_err(unusable)?;
-        if let Err(CliError::ChainBroken(what)) = verify(draft.db()) {
-            return Err(unusable(DbError::Corrupt(format!("its log does not verify: {what}"))).into());
-        }
+        verify(draft.db()).map_err(|err| unusable(DbError::Corrupt(err.to_string())))?;
         let label = output::compact_time(cx.stamp.secs());
         let stamp = cx.stamp.clone();
         let seal = |draft: &mut Db, old: Option<&db::ReadTx<'_>>, replaced: &Replaced| {
@@ -78,10 +76,8 @@ fn kept(replaced: &Replaced) -> Option<String> {
 
 /// Walks the whole hash chain; answers its head.
 pub(super) fn verify(db: &Db) -> Result<Head, CliError> {
-    match db.read(|tx| store::event::verify(tx).map_err(CliError::from))? {
-        Ok(head) => Ok(head),
-        Err(broken) => Err(CliError::ChainBroken(format!("event {}: {}", broken.id, broken.problem))),
-    }
+    let verdict = db.read(store::event::verify)?;
+    Ok(verdict.map_err(StoreError::ChainBroken)?)
 }
 
 #[derive(Serialize)]

@@ -123,7 +123,34 @@ const ROOT: &[Node] = &[
     group(
         "events",
         "Events: the one append-only log of everything that happened",
-        &[leaf::<events::tail::Tail>("tail"), leaf::<events::verify::Verify>("verify")],
+        &[
+            leaf::<events::tail::Tail>("tail"),
+            leaf::<events::record::Record>("record"),
+            leaf::<events::record::Emit>("emit"),
+            leaf::<events::record::Add>("add"),
+            group(
+                "cursor",
+                "Cursors: how far each consumer has read",
+                &[
+                    leaf::<events::cursor::List>("list"),
+                    leaf::<events::cursor::Get>("get"),
+                    leaf::<events::cursor::Set>("set"),
+                    leaf::<events::cursor::Register>("register"),
+                    leaf::<events::cursor::Reset>("reset"),
+                ],
+            ),
+            leaf::<events::lists::Reviews>("list-review"),
+            leaf::<events::lists::Agencies>("list-agency"),
+            leaf::<events::stats::Stats>("stats"),
+            leaf::<events::verify::Verify>("verify"),
+            leaf::<events::export::Export>("export"),
+            leaf::<events::export::Import>("import"),
+        ],
+    ),
+    group(
+        "interspect",
+        "What was noticed about agents",
+        &[leaf::<events::record::Interspect>("record"), leaf::<events::lists::Interspect>("query")],
     ),
     group(
         "state",

@@ -68,6 +68,9 @@ pub enum DbError {
     /// A file that is to be made is there already.
     #[error("{} exists already", .0.display())]
     Exists(PathBuf),
+    /// The file was moved away or replaced while it was open.
+    #[error("another file is at {} by now", .0.display())]
+    Moved(PathBuf),
     /// Other processes have the damaged file open.
     #[error("other processes hold {}", .0.display())]
     InUse(PathBuf),

@@ -13,6 +13,7 @@ mod value;
 
 use std::cell::Cell;
 use std::ops::Deref;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -71,6 +72,34 @@ impl Db {
     /// The schema version of the file.
     pub fn schema(&self) -> i64 {
         self.schema
+    }
+
+    /// A number that another one's commit changes: for waiting without a transaction.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub fn version(&self) -> Result<i64, DbError> {
+        self.conn.pragma("data_version")
+    }
+
+    /// Which file is at the database's path now.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn place(&self) -> Result<Place, DbError> {
+        let found = std::fs::metadata(self.path()).map_err(DbError::file("looking at", self.path()))?;
+        Ok(Place { device: found.dev(), inode: found.ino() })
+    }
+
+    /// Says so when another file is at the database's path by now: who waits for commits to this one would wait for ever.
+    ///
+    /// # Errors
+    /// [`DbError::Moved`].
+    pub fn require_at(&self, place: Place) -> Result<(), DbError> {
+        match self.place() {
+            Ok(now) if now == place => Ok(()),
+            _ => Err(DbError::Moved(self.path().to_owned())),
+        }
     }
 
     /// Runs `f` over one snapshot of the database.
@@ -163,6 +192,13 @@ impl Db {
             let _ = self.conn.checkpoint();
         }
     }
+}
+
+/// Which file a path leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    device: u64,
+    inode: u64,
 }
 
 /// A view of the database in which nothing changes until it ends.

@@ -68,6 +68,7 @@ pub mod ids;
 pub mod lock;
 pub mod metadata;
 pub mod phase;
+pub mod record;
 pub mod rules;
 pub mod run;
 pub mod secret;

@@ -69,6 +69,36 @@ pub enum OpsError {
         /// The run that was named.
         run: RunId,
     },
+    /// A consumer that was away for too long.
+    #[error("the cursor of consumer `{consumer}` has expired; it had read up to event {position}")]
+    CursorExpired {
+        /// Who.
+        consumer: String,
+        /// How far it had read.
+        position: i64,
+    },
+    /// A position that the log does not have, or not any more.
+    #[error("position {position} is ahead of the log, which agrees with it up to event {known}")]
+    CursorAhead {
+        /// The position.
+        position: i64,
+        /// The last event before which nothing was lost.
+        known: i64,
+    },
+    /// A position before the present one.
+    #[error("position {to} lies before the present one, {from}")]
+    CursorRewind {
+        /// The present position.
+        from: i64,
+        /// The one that was asked for.
+        to: i64,
+    },
+    /// A log that is to be taken over and is not the continuation of the one that is there.
+    #[error("the log that is here is another one: they part before event {0}")]
+    LogDiverged(i64),
+    /// The content of an event that a caller records.
+    #[error("{0}")]
+    Record(#[from] crate::domain::record::RecordError),
     /// The key was used for something else.
     #[error("idempotency key `{0}` was used before with other arguments")]
     IdempotencyConflict(String),

@@ -4,13 +4,16 @@
 pub mod advance;
 pub mod cancel;
 pub mod config;
+pub mod consume;
 pub mod create;
 pub mod dispatch;
 mod error;
 pub mod gate;
+pub mod import_log;
 pub mod members;
 pub mod once;
 pub mod override_gate;
+pub mod record;
 pub mod restore;
 pub mod rollback;
 pub mod settings;

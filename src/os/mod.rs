@@ -13,3 +13,4 @@ pub mod files;
 pub mod hook;
 pub mod paths;
 pub mod process;
+pub mod stream;

@@ -4,6 +4,7 @@ use crate::db::DbError;
 use crate::domain::ids::{AgentId, DispatchId, IdError, RunId};
 use crate::domain::phase::Phase;
 use crate::domain::run::RunStatus;
+use crate::store::event::Break;
 
 /// A failure of a store function; each variant is a case that some caller tells apart.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,12 @@ pub enum StoreError {
     /// No such event.
     #[error("event {0} not found")]
     EventNotFound(i64),
+    /// No cursor of this name.
+    #[error("consumer `{0}` has no cursor")]
+    CursorNotFound(String),
+    /// The hash chain does not hold.
+    #[error("the event log does not verify: {0}")]
+    ChainBroken(Break),
     /// No such action.
     #[error("action not found")]
     ActionNotFound,

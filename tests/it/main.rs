@@ -10,6 +10,7 @@ mod cli;
 mod crash;
 mod damage;
 mod fold;
+mod follow;
 mod race;
 mod readme;
 mod schema;

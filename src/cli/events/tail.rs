@@ -1,27 +1,39 @@
-//! `ic events tail`: events as lines of JSON, in the order they were committed.
+//! `ic events tail`: the log, once or as it grows, for whoever looks or for a consumer that remembers.
 
-use serde::Serialize;
-use serde_json::Value;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use super::form::{Form, Format};
 use crate::cli::error::CliError;
-use crate::cli::output::rfc3339;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
-use crate::domain::event::{Event, Origin, Source};
+use crate::db::{Place, ReadTx};
+use crate::domain::event::{Event, Source};
 use crate::domain::ids::RunId;
+use crate::ops::consume::{self, Consumer};
+use crate::os::stream;
 use crate::store;
 use crate::store::event::Filter;
 
 /// How many events a limit of 0 or less means.
 const MOST: i64 = 1000;
-/// Bytes gathered before they are written.
+/// Bytes read before they are written: no transaction is open while a reader is waited for.
 const PIECE: usize = 64 * 1024;
+/// How often a follower looks for a commit. A look costs some 20 µs, so this is a fifth of a percent of one core.
+const GLANCE: Duration = Duration::from_millis(12);
+/// How often a follower looks whether its database is still the one at its path.
+const GLANCES_PER_CHECK: u32 = 80;
 
-/// Print events as lines of JSON, oldest first
+/// Print events, oldest first
 ///
-/// Every event has a number of one sequence over all sources. To go on later, pass the last number seen as --since.
+/// Every event has a number of one sequence over all sources. To go on later, pass the last number seen as --since, or let
+/// the kernel remember it: --consumer=NAME starts where that consumer stopped, and moves its cursor once the reader has taken
+/// the events. With --ack the cursor stays until `ic events cursor set` moves it.
+///
+/// Lines of JSON, or columns where stdout is a terminal.
 #[derive(Debug, clap::Parser)]
-#[command(after_help = "Example: ic events tail --all --since=120 --source=phase")]
+#[command(after_help = "Example: ic events tail --all --since=120 --source=phase\n         \
+                        ic events tail --all --follow --consumer=dashboard")]
 pub(in crate::cli) struct Tail {
     /// Only events of this run
     run: Option<RunId>,
@@ -29,104 +41,281 @@ pub(in crate::cli) struct Tail {
     #[arg(long)]
     all: bool,
     /// Only events after this number
-    #[arg(long, value_name = "ID", default_value_t = 0)]
-    since: i64,
-    /// At most so many; 0 for a thousand
+    #[arg(long, value_name = "ID")]
+    since: Option<i64>,
+    /// At most so many; 0 for a thousand; nothing beside --follow
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: i64,
-    /// Only events of this source: phase, run, agent, artifact, action, dispatch
+    /// Only events of this source, such as phase, run, agent, dispatch, or a caller's own
     #[arg(long)]
     source: Option<Source>,
     /// Only events of this type, such as advance
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<String>,
+    /// Go on as events come, until a signal or until nobody reads
+    #[arg(long, short)]
+    follow: bool,
+    /// Accepted for older callers: commits are seen within 50 ms anyway
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, hide = true)]
+    poll_interval: Option<Duration>,
+    /// Go on where this consumer stopped
+    #[arg(long, value_name = "NAME", value_parser = super::cursor::consumer)]
+    consumer: Option<String>,
+    /// Leave the consumer's cursor where it is
+    #[arg(long, requires = "consumer")]
+    ack: bool,
+    /// The form of an event [default: text on a terminal, else jsonl]
+    #[arg(long)]
+    format: Option<Format>,
+    /// One JSON document: the events, whether more follow, and where to go on
+    #[arg(long, conflicts_with_all = ["follow", "format"])]
+    page: bool,
+    #[command(flatten)]
+    floors: Floors,
 }
 
-#[derive(Serialize)]
-struct Line<'a> {
-    id: i64,
-    run_id: &'a str,
-    source: &'a Source,
-    #[serde(rename = "type")]
-    kind: &'a str,
-    subject: &'a str,
-    from_state: &'a str,
-    to_state: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    envelope: Option<Value>,
-    origin: Origin,
-    timestamp: String,
+/// Filters that older callers keep a number of each source for.
+#[derive(Clone, Debug, clap::Args)]
+struct Floors {
+    #[arg(long, value_name = "ID", hide = true, default_value_t = 0)]
+    since_phase: i64,
+    #[arg(long, value_name = "ID", hide = true, default_value_t = 0)]
+    since_dispatch: i64,
+    #[arg(long, value_name = "ID", hide = true, default_value_t = 0)]
+    since_discovery: i64,
+    #[arg(long, value_name = "ID", hide = true, default_value_t = 0)]
+    since_review: i64,
+    #[arg(long, value_name = "ID", hide = true, default_value_t = 0)]
+    since_coordination: i64,
+    #[arg(long, value_name = "ID", hide = true, default_value_t = 0)]
+    since_interspect: i64,
 }
 
-impl<'a> From<&'a Event> for Line<'a> {
-    fn from(event: &'a Event) -> Self {
-        let decode =
-            |text: &String| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text.as_str()));
-        Self {
-            id: event.id,
-            run_id: event.run_id.as_ref().map_or("", RunId::as_str),
-            source: &event.source,
-            kind: &event.kind,
-            subject: &event.subject,
-            from_state: &event.from,
-            to_state: &event.to,
-            reason: event.reason.as_deref().filter(|reason| !reason.is_empty()),
-            data: event.data.as_ref().map(decode),
-            envelope: event.envelope.as_ref().map(decode),
-            origin: event.origin,
-            timestamp: rfc3339(event.at_ms),
-        }
+impl Floors {
+    fn each(&self) -> [(&'static str, i64); 6] {
+        [
+            ("phase", self.since_phase),
+            ("dispatch", self.since_dispatch),
+            ("discovery", self.since_discovery),
+            ("review", self.since_review),
+            ("coordination", self.since_coordination),
+            ("interspect", self.since_interspect),
+        ]
     }
+
+    fn are_given(&self) -> bool {
+        self.each().iter().any(|(_, floor)| *floor > 0)
+    }
+
+    /// Whether the caller has seen the event. A source that has no flag goes by the least number given: such a caller does
+    /// not know it, and must not be told the same again at every call.
+    fn admit(&self, event: &Event) -> bool {
+        let each = self.each();
+        let own = each.iter().find(|(source, _)| *source == event.source.as_str());
+        let least = each.iter().map(|(_, floor)| *floor).filter(|floor| *floor > 0).min();
+        event.id > own.map_or(least.unwrap_or(0), |(_, floor)| *floor)
+    }
+}
+
+/// Without --follow a signal ends the process as it always does.
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+/// A tail under way.
+struct Tailing {
+    filter: Filter,
+    floors: Floors,
+    form: Form,
+    consumer: Option<Consumer>,
+    /// Whether the cursor follows what was written.
+    moves: bool,
+    /// How many events may still come; none for as many as there are.
+    left: Option<i64>,
+}
+
+/// What one transaction read.
+#[derive(Default)]
+struct Batch {
+    text: Vec<u8>,
+    shown: i64,
+    /// Number of the last event that was looked at.
+    last: Option<i64>,
+    /// Whether the reading stopped before the end.
+    more: bool,
 }
 
 impl Verb for Tail {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        if self.run.is_none() && !self.all {
+        if self.run.is_none() && !self.all && self.consumer.is_none() {
             return Err(CliError::usage("events tail: provide <run_id> or --all"));
         }
-        let limit = if self.limit <= 0 { MOST } else { self.limit };
-        let filter = Filter {
-            run_id: self.run.filter(|_| !self.all),
-            source: self.source,
-            kind: args::given(self.kind),
-            since: self.since,
-            // One more than wanted tells whether there is more.
-            limit: Some(limit.saturating_add(1)),
-        };
-        let out = cx.out;
-        let mut text = Vec::new();
-        let mut shown = 0;
-        let mut last = self.since;
-        let mut more = false;
-        cx.read(|tx| {
-            if let Some(run) = &filter.run_id {
+        if self.since.is_some_and(|since| since < 0) {
+            return Err(CliError::usage("events tail: --since must not be negative"));
+        }
+        let (follow, page) = (self.follow, self.page);
+        let mut tailing = self.begin(cx)?;
+        if follow {
+            return tailing.follow(cx);
+        }
+        // What comes while this is printed is for the next call: a busy log must not keep it going.
+        tailing.filter.until = Some(cx.read(store::event::head)?.id);
+        if page { tailing.page(cx) } else { tailing.print(cx) }
+    }
+}
+
+impl Tail {
+    fn begin(self, cx: &mut Cx) -> Result<Tailing, CliError> {
+        let run_id = self.run.filter(|_| !self.all);
+        let consumer = self.consumer.map(|name| Consumer {
+            name,
+            run_id: run_id.as_ref().map_or_else(String::new, |run| run.as_str().to_owned()),
+        });
+        let stamp = cx.stamp.clone();
+        // Numbers given by hand come before the cursor.
+        let by_hand = self.since.is_some() || self.floors.are_given();
+        let since = cx.read(|tx| {
+            if let Some(run) = &run_id {
                 store::run::get(tx, run)?;
             }
-            store::event::for_each(tx, &filter, |event| {
-                more = shown == limit;
-                if more {
+            match (&consumer, self.since) {
+                (Some(consumer), _) if !by_hand => Ok(consume::position(tx, consumer, &stamp)?),
+                (_, Some(since)) => consume::require_known(tx, since).map(|()| since).map_err(CliError::from),
+                _ => Ok(0),
+            }
+        })?;
+        let out = cx.out;
+        let format = match self.format {
+            Some(format) => format,
+            None if out.is_terminal() && !out.is_json() && !self.page => Format::Text,
+            None => Format::Jsonl,
+        };
+        let colour = format == Format::Text && out.is_terminal() && args::wants_colour();
+        let limit = if self.limit <= 0 { MOST } else { self.limit };
+        Ok(Tailing {
+            filter: Filter {
+                run_id,
+                source: self.source,
+                kind: args::given(self.kind),
+                since,
+                ..Filter::default()
+            },
+            floors: self.floors,
+            form: Form { format, colour },
+            consumer,
+            moves: !self.ack,
+            left: (!self.follow).then_some(limit),
+        })
+    }
+}
+
+impl Tailing {
+    /// Everything up to the limit.
+    fn print(&mut self, cx: &mut Cx) -> Result<Answer, CliError> {
+        loop {
+            let batch = cx.read(|tx| self.read(tx, PIECE))?;
+            cx.out.raw(&batch.text)?;
+            if !self.pass(&batch, &NEVER, cx)? || !batch.more {
+                return Ok(Answer::Yes);
+            }
+            if self.left == Some(0) {
+                cx.out.warn(format_args!("more events follow: --since={} continues", self.filter.since));
+                return Ok(Answer::Yes);
+            }
+        }
+    }
+
+    /// Everything up to the limit, as one document.
+    fn page(&mut self, cx: &mut Cx) -> Result<Answer, CliError> {
+        let batch = cx.read(|tx| self.read(tx, usize::MAX))?;
+        // The events are JSON already, one per line.
+        let mut text = b"{\"events\":[".to_vec();
+        for (at, line) in batch.text.split(|b| *b == b'\n').filter(|line| !line.is_empty()).enumerate() {
+            text.extend_from_slice(if at == 0 { b"" } else { b"," });
+            text.extend_from_slice(line);
+        }
+        let next = batch.last.unwrap_or(self.filter.since);
+        text.extend_from_slice(format!("],\"more\":{},\"next\":{next}}}\n", batch.more).as_bytes());
+        cx.out.raw(&text)?;
+        self.pass(&batch, &NEVER, cx)?;
+        Ok(Answer::Yes)
+    }
+
+    /// Everything that is there, and then whatever comes.
+    fn follow(&mut self, cx: &mut Cx) -> Result<Answer, CliError> {
+        let stop = stream::stop_flag().map_err(|err| CliError::Unexpected(err.into()))?;
+        let place = cx.existing()?.place()?;
+        loop {
+            // Before reading: a commit between the two makes the next wait end at once.
+            let version = cx.existing()?.version()?;
+            let batch = cx.read(|tx| self.read(tx, PIECE))?;
+            match cx.out.stream(&batch.text, &stop) {
+                Ok(true) => {}
+                Ok(false) => return Ok(Answer::Yes),
+                Err(CliError::Output(err)) if err.kind() == std::io::ErrorKind::BrokenPipe => {
+                    return Ok(Answer::Yes);
+                }
+                Err(err) => return Err(err),
+            }
+            if !self.pass(&batch, &stop, cx)? || !batch.more && !wait(cx, version, place, &stop)? {
+                return Ok(Answer::Yes);
+            }
+        }
+    }
+
+    /// Reads on, until there is no more, enough, or as much as is wanted at once.
+    fn read(&self, tx: &ReadTx<'_>, most: usize) -> Result<Batch, CliError> {
+        let mut batch = Batch::default();
+        store::event::for_each(tx, &self.filter, |event| {
+            let admitted = self.floors.admit(&event);
+            if batch.text.len() >= most || (admitted && self.left == Some(batch.shown)) {
+                batch.more = true;
+                return Ok(false);
+            }
+            batch.last = Some(event.id);
+            if admitted {
+                self.form.write(&event, &mut batch.text)?;
+                batch.shown += 1;
+            }
+            Ok::<_, CliError>(true)
+        })?;
+        Ok(batch)
+    }
+
+    /// Goes on behind what was written. The cursor moves only now that it is written and, where stdout is a pipe, taken
+    /// from there: a reader that dies half way finds the rest of it again (EV-03). `false` if it did not move because the
+    /// reader is gone or `stop` was raised.
+    fn pass(&mut self, batch: &Batch, stop: &AtomicBool, cx: &mut Cx) -> Result<bool, CliError> {
+        self.left = self.left.map(|left| left - batch.shown);
+        let Some(last) = batch.last else { return Ok(true) };
+        self.filter.since = last;
+        match &self.consumer {
+            Some(consumer) if self.moves => {
+                if !cx.out.wait_drained(stop)? {
                     return Ok(false);
                 }
-                serde_json::to_writer(&mut text, &Line::from(&event))
-                    .map_err(|err| CliError::Unexpected(err.into()))?;
-                text.push(b'\n');
-                if text.len() >= PIECE {
-                    out.raw(&text)?;
-                    text.clear();
-                }
-                shown += 1;
-                last = event.id;
-                Ok::<_, CliError>(true)
-            })
-        })?;
-        out.raw(&text)?;
-        if more {
-            out.warn(format_args!("more events follow: --since={last} continues"));
+                let stamp = cx.now();
+                cx.write(|tx| consume::advance(tx, consumer, last, &stamp))?;
+                Ok(true)
+            }
+            _ => Ok(true),
         }
-        Ok(Answer::Yes)
+    }
+}
+
+/// Waits for the next commit of another process. `false` if it is time to end.
+fn wait(cx: &mut Cx, version: i64, place: Place, stop: &AtomicBool) -> Result<bool, CliError> {
+    let mut glances = 0;
+    loop {
+        if stop.load(Ordering::Relaxed) || cx.out.is_abandoned() {
+            return Ok(false);
+        }
+        std::thread::sleep(GLANCE);
+        glances += 1;
+        let db = cx.existing()?;
+        if db.version()? != version {
+            return Ok(true);
+        }
+        if glances % GLANCES_PER_CHECK == 0 {
+            db.require_at(place)?;
+        }
     }
 }

@@ -11,18 +11,26 @@ use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
 use crate::db::ReadTx;
 use crate::domain::chain::GENESIS;
+use crate::store::event::Head;
 use crate::store::{self, StoreError};
 
 /// Check the hash chain of the event log
 ///
 /// Finds the first event that was altered, removed or inserted, and prints the head otherwise. A cut tail, or a chain
-/// computed anew, shows only against a head that was kept elsewhere: pass it as --head.
+/// computed anew, shows only against a head that was kept elsewhere: pass it as --head. A part of the log is checked with
+/// --from and --to.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic events verify --head=\"$(cat ~/ic-head)\"")]
 pub(in crate::cli) struct Verify {
     /// A head printed earlier, kept elsewhere
     #[arg(long, value_name = "ID:HASH")]
     head: Option<Known>,
+    /// The first event to check; the one before it is taken at its word
+    #[arg(long, value_name = "ID", default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..))]
+    from: i64,
+    /// The last event to check [default: the last one]
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+    to: Option<i64>,
 }
 
 /// A head that the caller kept.
@@ -73,7 +81,7 @@ impl View for Broken {
 
 impl Verb for Verify {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        match cx.read(|tx| check(tx, self.head.as_ref()))? {
+        match cx.read(|tx| self.check(tx))? {
             Ok(sound) => {
                 cx.out.show(&sound)?;
                 Ok(Answer::Yes)
@@ -86,12 +94,30 @@ impl Verb for Verify {
     }
 }
 
-fn check(tx: &ReadTx<'_>, known: Option<&Known>) -> Result<Result<Sound, Broken>, StoreError> {
-    let broken = |id, problem: String| Ok(Err(Broken { ok: false, id, problem }));
-    let head = match store::event::verify(tx)? {
-        Ok(head) => head,
-        Err(found) => return broken(found.id, found.problem.to_owned()),
-    };
+impl Verify {
+    fn check(&self, tx: &ReadTx<'_>) -> Result<Result<Sound, Broken>, CliError> {
+        let end = store::event::head(tx)?.id;
+        let to = self.to.unwrap_or(end.max(self.from));
+        if to < self.from || (self.from > 1 || self.to.is_some()) && to > end {
+            return Err(CliError::usage(format!(
+                "events verify: no events {} to {to}: the log ends at {end}",
+                self.from
+            )));
+        }
+        let head = match store::event::verify_range(tx, self.from, self.to.unwrap_or(i64::MAX))? {
+            Ok(head) => head,
+            Err(found) => {
+                return Ok(Err(Broken { ok: false, id: found.id, problem: found.problem.to_owned() }));
+            }
+        };
+        let sound = Sound { ok: true, events: head.id - self.from + 1, head: head.to_string() };
+        Ok(against(tx, &head, self.head.as_ref())?.map_or(Ok(sound), Err))
+    }
+}
+
+/// Compares with a head that was kept elsewhere.
+fn against(tx: &ReadTx<'_>, head: &Head, known: Option<&Known>) -> Result<Option<Broken>, StoreError> {
+    let broken = |id, problem: String| Ok(Some(Broken { ok: false, id, problem }));
     if let Some(known) = known {
         let hash = match known.id {
             id if id > head.id => {
@@ -109,7 +135,7 @@ fn check(tx: &ReadTx<'_>, known: Option<&Known>) -> Result<Result<Sound, Broken>
             );
         }
     }
-    Ok(Ok(Sound { ok: true, events: head.id, head: head.to_string() }))
+    Ok(None)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod budget;
 mod compat;
 mod config;
+mod events;
 mod hooks;
 mod lock;
 mod paths;

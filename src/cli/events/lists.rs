@@ -1,0 +1,170 @@
+//! `ic events list-review`, `list-agency`, `ic interspect query`: recorded events in the shapes that their callers know.
+
+use serde_json::{Map, Value, json};
+
+use crate::cli::error::CliError;
+use crate::cli::output::rfc3339;
+use crate::cli::verb::Verb;
+use crate::cli::{Answer, Cx, args};
+use crate::domain::event::{Event, Source};
+use crate::domain::ids::RunId;
+use crate::store;
+use crate::store::event::Filter;
+
+/// How many rows a limit of 0 or less means.
+const MOST: i64 = 1000;
+
+/// List review events as lines of JSON, oldest first
+#[derive(Debug, clap::Parser)]
+#[command(after_help = "Example: ic events list-review --since=40")]
+pub(in crate::cli) struct Reviews {
+    /// Only events after this number
+    #[arg(long, value_name = "ID", default_value_t = 0)]
+    since: i64,
+    /// At most so many; 0 for a thousand
+    #[arg(long, value_name = "N", default_value_t = MOST)]
+    limit: i64,
+}
+
+impl Verb for Reviews {
+    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+        let asked =
+            Asked { source: "review", subject: None, run: None, since: self.since, limit: self.limit };
+        print(cx, asked, |event, row, data| {
+            row.insert("finding_id".to_owned(), event.subject.as_str().into());
+            row.insert("agents_json".to_owned(), event.reason.clone().unwrap_or_default().into());
+            row.insert("resolution".to_owned(), event.to.as_str().into());
+            copy(data, row, &["dismissal_reason", "chosen_severity", "impact"]);
+            row.insert("event_type".to_owned(), event.kind.as_str().into());
+            copy(data, row, &["session_id", "project_dir"]);
+        })
+    }
+}
+
+/// List agency events as lines of JSON, oldest first
+#[derive(Debug, clap::Parser)]
+#[command(after_help = "Example: ic events list-agency --agency=research")]
+pub(in crate::cli) struct Agencies {
+    /// Only events of this agency
+    #[arg(long)]
+    agency: Option<String>,
+    /// Only events of this run
+    #[arg(long, value_name = "ID")]
+    run: Option<RunId>,
+    /// Only events after this number
+    #[arg(long, value_name = "ID", default_value_t = 0)]
+    since: i64,
+    /// At most so many; 0 for a thousand
+    #[arg(long, value_name = "N", default_value_t = MOST)]
+    limit: i64,
+}
+
+impl Verb for Agencies {
+    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+        let asked = Asked {
+            source: "agency",
+            subject: args::given(self.agency),
+            run: self.run,
+            since: self.since,
+            limit: self.limit,
+        };
+        print(cx, asked, |event, row, data| {
+            row.insert("agency_name".to_owned(), event.subject.as_str().into());
+            row.insert("event_type".to_owned(), event.kind.as_str().into());
+            copy(data, row, &["cycle_id"]);
+            row.insert("stage".to_owned(), event.to.as_str().into());
+            row.insert("context_json".to_owned(), text(data.get("context")).unwrap_or_default().into());
+            copy(data, row, &["idempotency_key", "project_dir"]);
+        })
+    }
+}
+
+/// List what was noticed about agents as lines of JSON, oldest first
+#[derive(Debug, clap::Parser)]
+#[command(after_help = "Example: ic interspect query --agent=reviewer")]
+pub(in crate::cli) struct Interspect {
+    /// Only of this agent
+    #[arg(long)]
+    agent: Option<String>,
+    /// Only events after this number
+    #[arg(long, value_name = "ID", default_value_t = 0)]
+    since: i64,
+    /// At most so many; 0 for a thousand
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    limit: i64,
+}
+
+impl Verb for Interspect {
+    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+        let subject = args::given(self.agent);
+        let asked = Asked { source: "interspect", subject, run: None, since: self.since, limit: self.limit };
+        print(cx, asked, |event, row, data| {
+            row.insert("agent_name".to_owned(), event.subject.as_str().into());
+            row.insert("event_type".to_owned(), event.kind.as_str().into());
+            copy(data, row, &["override_reason"]);
+            if let Some(context) = text(data.get("context")) {
+                row.insert("context_json".to_owned(), context.into());
+            }
+            copy(data, row, &["session_id", "project_dir"]);
+        })
+    }
+}
+
+/// Which rows.
+struct Asked {
+    source: &'static str,
+    subject: Option<String>,
+    run: Option<RunId>,
+    since: i64,
+    limit: i64,
+}
+
+fn print(
+    cx: &mut Cx,
+    asked: Asked,
+    fill: impl Fn(&Event, &mut Map<String, Value>, &Map<String, Value>),
+) -> Result<Answer, CliError> {
+    let limit = usize::try_from(if asked.limit <= 0 { MOST } else { asked.limit }).unwrap_or(usize::MAX);
+    let source: Source = asked.source.parse().map_err(CliError::usage)?;
+    let filter = Filter { source: Some(source), run_id: asked.run, since: asked.since, ..Filter::default() };
+    let mut rows = Vec::new();
+    cx.read(|tx| {
+        store::event::for_each(tx, &filter, |event| {
+            if asked.subject.as_ref().is_none_or(|subject| *subject == event.subject) {
+                let mut row = Map::from_iter([("id".to_owned(), json!(event.id))]);
+                if let Some(run) = &event.run_id {
+                    row.insert("run_id".to_owned(), run.as_str().into());
+                }
+                fill(&event, &mut row, &event.data());
+                row.insert("timestamp".to_owned(), rfc3339(event.at_ms).into());
+                rows.push(Value::from(row));
+            }
+            Ok::<_, CliError>(rows.len() < limit)
+        })
+    })?;
+    let mut lines = Vec::new();
+    for row in rows {
+        lines.extend_from_slice(row.to_string().as_bytes());
+        lines.push(b'\n');
+    }
+    cx.out.raw(&lines)?;
+    Ok(Answer::Yes)
+}
+
+/// Copies what was said and is not empty.
+fn copy(data: &Map<String, Value>, row: &mut Map<String, Value>, members: &[&str]) {
+    for member in members {
+        if let Some(text) = text(data.get(*member)) {
+            row.insert((*member).to_owned(), text.into());
+        }
+    }
+}
+
+/// A member as text: a string as it is, anything else as JSON.
+fn text(value: Option<&Value>) -> Option<String> {
+    match value {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) => Some(text.clone()).filter(|text| !text.is_empty()),
+        Some(other) => Some(other.to_string()),
+    }
+}

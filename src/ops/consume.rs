@@ -1,0 +1,144 @@
+//! Consumers: where one goes on reading the log, and moving on (EV-02, EV-03).
+
+use super::OpsError;
+use crate::db::{ReadTx, WriteTx};
+use crate::domain::time::Stamp;
+use crate::store::cursor::Cursor;
+use crate::store::{self, StoreError};
+
+/// How long a cursor that is not durable is kept after it was moved, in seconds: a day.
+pub const KEPT: i64 = 24 * 3600;
+
+/// Who reads, and whose events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consumer {
+    /// Its name.
+    pub name: String,
+    /// The run whose events it reads; empty for those of all runs.
+    pub run_id: String,
+}
+
+/// Where the consumer goes on: the number of the last event that it has seen, 0 for a new one.
+///
+/// # Errors
+/// * [`OpsError::CursorExpired`] if it was away for too long: going on at the start would tell it everything again.
+/// * [`OpsError::CursorAhead`] if it has seen events that the log does not have any more.
+pub fn position(tx: &ReadTx<'_>, consumer: &Consumer, stamp: &Stamp) -> Result<i64, OpsError> {
+    let Some(cursor) = find(tx, consumer)? else { return Ok(0) };
+    if has_expired(&cursor, stamp) {
+        return Err(OpsError::CursorExpired { consumer: consumer.name.clone(), position: cursor.position });
+    }
+    let known = known(tx, &cursor)?;
+    if cursor.position > known {
+        return Err(OpsError::CursorAhead { position: cursor.position, known });
+    }
+    Ok(cursor.position)
+}
+
+/// Refuses a position that the log does not have.
+///
+/// # Errors
+/// [`OpsError::CursorAhead`].
+pub fn require_known(tx: &ReadTx<'_>, position: i64) -> Result<(), OpsError> {
+    let head = store::event::head(tx)?.id;
+    if position > head { Err(OpsError::CursorAhead { position, known: head }) } else { Ok(()) }
+}
+
+/// Moves the consumer on to `to`, and never back: another process may have come further under the same name.
+///
+/// # Errors
+/// What the engine says.
+pub fn advance(tx: &WriteTx<'_>, consumer: &Consumer, to: i64, stamp: &Stamp) -> Result<(), OpsError> {
+    let cursor = found_or_new(tx, consumer, stamp)?;
+    let position = if is_of_this_log(tx, &cursor)? { cursor.position.max(to) } else { to };
+    store_at(tx, cursor, position, stamp)
+}
+
+/// Puts the consumer at `to`, on request.
+///
+/// # Errors
+/// * [`OpsError::CursorAhead`] if the log does not reach that far.
+/// * [`OpsError::CursorRewind`] if that is a step back and not `forced`: what lies between would be told again.
+pub fn set(
+    tx: &WriteTx<'_>,
+    consumer: &Consumer,
+    to: i64,
+    forced: bool,
+    stamp: &Stamp,
+) -> Result<(), OpsError> {
+    require_known(tx, to)?;
+    let cursor = found_or_new(tx, consumer, stamp)?;
+    if to < cursor.position && !forced {
+        return Err(OpsError::CursorRewind { from: cursor.position, to });
+    }
+    store_at(tx, cursor, to, stamp)
+}
+
+/// Makes a consumer known. One that is known keeps its position, and its place if it is durable; one whose time was over
+/// goes on where it stopped. Answers whether it is durable.
+///
+/// # Errors
+/// What the engine says.
+pub fn register(
+    tx: &WriteTx<'_>,
+    consumer: &Consumer,
+    durable: bool,
+    stamp: &Stamp,
+) -> Result<bool, OpsError> {
+    let cursor = found_or_new(tx, consumer, stamp)?;
+    let durable = durable || cursor.durable;
+    // Neither the position nor which log it is from changes.
+    store::cursor::put(tx, &kept(cursor, durable, stamp))?;
+    Ok(durable)
+}
+
+/// Whether the cursor's time is over.
+pub fn has_expired(cursor: &Cursor, stamp: &Stamp) -> bool {
+    cursor.expires_at.is_some_and(|at| at <= stamp.secs())
+}
+
+fn find(tx: &ReadTx<'_>, consumer: &Consumer) -> Result<Option<Cursor>, StoreError> {
+    store::cursor::find(tx, &consumer.name, &consumer.run_id)
+}
+
+/// The consumer's cursor. A new one for a run is as durable as the same consumer's for all runs.
+fn found_or_new(tx: &ReadTx<'_>, consumer: &Consumer, stamp: &Stamp) -> Result<Cursor, StoreError> {
+    if let Some(cursor) = find(tx, consumer)? {
+        return Ok(cursor);
+    }
+    let general = store::cursor::find(tx, &consumer.name, "")?;
+    Ok(Cursor {
+        consumer: consumer.name.clone(),
+        run_id: consumer.run_id.clone(),
+        position: 0,
+        epoch: store::event::epoch(tx)?,
+        durable: general.is_some_and(|cursor| cursor.durable),
+        expires_at: None,
+        updated_at: stamp.secs(),
+    })
+}
+
+fn store_at(tx: &WriteTx<'_>, cursor: Cursor, position: i64, stamp: &Stamp) -> Result<(), OpsError> {
+    let epoch = store::event::epoch(tx)?;
+    let durable = cursor.durable;
+    Ok(store::cursor::put(tx, &Cursor { position, epoch, ..kept(cursor, durable, stamp) })?)
+}
+
+/// The cursor with its time begun anew.
+fn kept(cursor: Cursor, durable: bool, stamp: &Stamp) -> Cursor {
+    let expires_at = (!durable).then(|| stamp.secs().saturating_add(KEPT));
+    Cursor { durable, expires_at, updated_at: stamp.secs(), ..cursor }
+}
+
+/// How far this log is the one that the cursor was moved in.
+fn known(tx: &ReadTx<'_>, cursor: &Cursor) -> Result<i64, StoreError> {
+    let head = store::event::head(tx)?.id;
+    if cursor.epoch == store::event::epoch(tx)? {
+        return Ok(head);
+    }
+    Ok(store::event::parted(tx, &cursor.epoch)?.map_or(head, |restore| restore - 1))
+}
+
+fn is_of_this_log(tx: &ReadTx<'_>, cursor: &Cursor) -> Result<bool, StoreError> {
+    Ok(cursor.position <= known(tx, cursor)?)
+}

@@ -1,0 +1,125 @@
+//! Events that callers record beside the kernel's own (EV-05, CL-09).
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::OpsError;
+use super::once::{self, Key};
+use crate::db::WriteTx;
+use crate::domain::event::{NewEvent, Source};
+use crate::domain::ids::RunId;
+use crate::domain::record::{Content, RecordError};
+use crate::domain::time::Stamp;
+use crate::store;
+
+/// An event to record.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Whose event it is.
+    pub source: Source,
+    /// What happened.
+    pub kind: String,
+    /// The run that it belongs to.
+    pub run_id: Option<RunId>,
+    /// The caller's session.
+    pub session: Option<String>,
+    /// The caller's project directory.
+    pub project: Option<String>,
+    /// What the payload says.
+    pub content: Content,
+    /// The caller's key: a repeat answers the first event's number.
+    pub key: Option<String>,
+}
+
+/// The number of an event, as it is kept under its key.
+#[derive(Serialize, Deserialize)]
+struct Recorded {
+    id: i64,
+}
+
+/// Checks what can be checked without a database.
+///
+/// # Errors
+/// [`RecordError::NoKey`] for an event of an agency without a key: agencies repeat themselves.
+pub fn check(request: &Request) -> Result<(), RecordError> {
+    if request.source.as_str() == "agency" && request.key.is_none() {
+        return Err(RecordError::NoKey("agency".to_owned()));
+    }
+    Ok(())
+}
+
+/// Records the event, once per key; answers its number.
+///
+/// # Errors
+/// * [`StoreError::RunNotFound`](store::StoreError::RunNotFound) if it is to belong to a run that does not exist.
+/// * [`OpsError::IdempotencyConflict`] if the key was used for something else.
+pub fn record(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<i64, OpsError> {
+    if let Some(run) = &request.run_id {
+        store::run::get(tx, run)?;
+    }
+    let event = event(request);
+    let scope = scope(request);
+    let name = request.key.as_ref().or(request.content.key.as_ref());
+    let name = name.map(|key| Value::from([&scope[..], &[key.clone()]].concat()).to_string());
+    let key = Key { command: "events record", key: name.as_deref() };
+    let act = || Ok(Recorded { id: store::event::record(tx, &event, stamp)? });
+    let recorded = if first_wins(request) {
+        once::once(tx, key, &scope, stamp, act)?
+    } else {
+        once::once(tx, key, &arguments(request), stamp, act)?
+    };
+    Ok(recorded.id)
+}
+
+/// What a key belongs to: keys of different agencies, or of different agents of a run, do not meet.
+fn scope(request: &Request) -> Vec<String> {
+    let run = request.run_id.as_ref().map_or("", RunId::as_str);
+    let mut scope = vec![request.source.to_string()];
+    match request.source.as_str() {
+        "agency" => scope.push(request.content.subject.clone()),
+        "interspect" => {
+            scope.extend([run.to_owned(), request.content.subject.clone(), request.kind.clone()]);
+        }
+        _ => {}
+    }
+    scope
+}
+
+/// These report the same thing again in other words: the first report stands.
+fn first_wins(request: &Request) -> bool {
+    ["agency", "interspect"].contains(&request.source.as_str())
+}
+
+fn arguments(request: &Request) -> impl Serialize {
+    (
+        request.source.clone(),
+        request.kind.clone(),
+        request.run_id.clone(),
+        request.content.reason.clone(),
+        request.content.data.clone(),
+    )
+}
+
+fn event(request: &Request) -> NewEvent {
+    let content = request.content.clone();
+    let mut data = content.data;
+    for (member, value) in [("session_id", &request.session), ("project_dir", &request.project)] {
+        // A payload that says it itself is not contradicted.
+        if let Some(value) = value
+            && !data.contains_key(member)
+        {
+            data.insert(member.to_owned(), value.clone().into());
+        }
+    }
+    NewEvent {
+        run_id: request.run_id.clone(),
+        source: request.source.clone(),
+        kind: request.kind.clone(),
+        subject: content.subject,
+        from: content.from,
+        to: content.to,
+        reason: content.reason,
+        data,
+        envelope: Map::new(),
+    }
+}

@@ -1,0 +1,162 @@
+//! Writing to somebody who may stall or go away, without getting stuck (EV-04).
+
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::FileType;
+use rustix::io::Errno;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+/// Bytes that a pipe which is ready takes without blocking: POSIX's least `PIPE_BUF` on the systems we run on.
+const PIECE: usize = 4096;
+/// How long a stalled reader is waited for before looking at the flag again.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// A flag that SIGINT, SIGTERM and SIGHUP raise instead of ending the process.
+///
+/// # Errors
+/// If the handlers cannot be installed.
+pub fn stop_flag() -> io::Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&flag))?;
+    }
+    Ok(flag)
+}
+
+/// Writes everything, unless the reader stalls and `stop` is raised: then `false`, with the bytes written in part.
+///
+/// # Errors
+/// As [`Write::write`]; a reader that is gone is [`io::ErrorKind::BrokenPipe`].
+pub fn write_all(to: &mut (impl Write + AsFd), bytes: &[u8], stop: &AtomicBool) -> io::Result<bool> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        if !is_ready(to.as_fd(), GLANCE)? {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(false);
+            }
+            continue;
+        }
+        match to.write(&rest[..rest.len().min(PIECE)]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => rest = &rest[written..],
+            Err(err) if matches!(err.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
+            Err(err) => return Err(err),
+        }
+    }
+    to.flush()?;
+    Ok(true)
+}
+
+/// Waits until the reader has taken everything that was written. `false` if it is gone before that, or stalls and `stop` is
+/// raised.
+///
+/// Told of pipes only, where the system keeps count of what is unread. A file needs no reader; of other streams, a socket
+/// say, it is not known what the other side has taken.
+///
+/// # Errors
+/// If the system does not say.
+pub fn wait_drained(stream: impl AsFd, stop: &AtomicBool) -> io::Result<bool> {
+    let fd = stream.as_fd();
+    if !FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode).is_fifo() {
+        return Ok(true);
+    }
+    let mut pause = Duration::from_micros(50);
+    while unread(fd)? > 0 {
+        if is_abandoned(fd) || stop.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(5));
+    }
+    Ok(true)
+}
+
+/// Bytes in the pipe that nobody has read yet. Elsewhere than on Linux the writing end does not tell.
+fn unread(fd: BorrowedFd<'_>) -> io::Result<u64> {
+    if cfg!(target_os = "linux") { Ok(rustix::io::ioctl_fionread(fd)?) } else { Ok(0) }
+}
+
+/// Whether nobody is there to read any more.
+pub fn is_abandoned(stream: impl AsFd) -> bool {
+    let fd = stream.as_fd();
+    let mut asked = [PollFd::new(&fd, PollFlags::OUT)];
+    let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut asked, Some(&zero)).is_ok()
+        && asked[0].revents().intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL)
+}
+
+/// Waits until a write would not block, also because it would fail.
+fn is_ready(fd: BorrowedFd<'_>, most: Duration) -> io::Result<bool> {
+    let mut asked = [PollFd::new(&fd, PollFlags::OUT)];
+    let limit = Timespec { tv_sec: 0, tv_nsec: most.subsec_nanos().into() };
+    match poll(&mut asked, Some(&limit)) {
+        Ok(ready) => Ok(ready > 0),
+        Err(Errno::INTR) => Ok(false),
+        Err(err) => Err(err.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn everything_arrives_however_slow_the_reader() {
+        let (mut reader, mut writer) = io::pipe().unwrap();
+        let bytes: Vec<u8> = (0..300_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+        let sent = bytes.clone();
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                assert!(write_all(&mut writer, &sent, &stop).unwrap());
+                drop(writer);
+            });
+            thread::sleep(Duration::from_millis(120));
+            let mut got = Vec::new();
+            reader.read_to_end(&mut got).unwrap();
+            assert_eq!(got, bytes);
+        });
+    }
+
+    /// EV-03
+    #[test]
+    fn what_nobody_has_read_is_not_drained() {
+        let (mut reader, mut writer) = io::pipe().unwrap();
+        let (run, stop) = (AtomicBool::new(false), AtomicBool::new(true));
+        assert!(wait_drained(&writer, &run).unwrap());
+        writer.write_all(b"four").unwrap();
+        assert!(!wait_drained(&writer, &stop).unwrap());
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| wait_drained(&writer, &run).unwrap());
+            reader.read_exact(&mut [0; 3]).unwrap();
+            assert!(!waiting.is_finished());
+            reader.read_exact(&mut [0; 1]).unwrap();
+            assert!(waiting.join().unwrap());
+        });
+        writer.write_all(b"x").unwrap();
+        drop(reader);
+        assert!(!wait_drained(&writer, &run).unwrap());
+        assert!(wait_drained(std::fs::File::open("/dev/null").unwrap(), &run).unwrap());
+    }
+
+    /// EV-04
+    #[test]
+    fn a_stalled_reader_does_not_hold_up_the_end() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let stop = AtomicBool::new(true);
+        assert!(!write_all(&mut writer, &vec![0; 1 << 20], &stop).unwrap());
+        assert!(!is_abandoned(&writer));
+        drop(reader);
+        assert!(is_abandoned(&writer));
+        let gone = write_all(&mut writer, b"x", &stop).unwrap_err();
+        assert_eq!(gone.kind(), io::ErrorKind::BrokenPipe);
+    }
+}

@@ -1,0 +1,76 @@
+//! Reading the log: one event after another, in the order of their numbers.
+
+use super::{COLUMNS, from_row};
+use crate::db::{ReadTx, Value};
+use crate::domain::event::{Event, Source};
+use crate::domain::ids::RunId;
+use crate::params;
+use crate::store::StoreError;
+
+/// Which events to read: all conditions hold together.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only this run's.
+    pub run_id: Option<RunId>,
+    /// Only of this source.
+    pub source: Option<Source>,
+    /// Only of this type.
+    pub kind: Option<String>,
+    /// Only with a greater number.
+    pub since: i64,
+    /// Only with a number up to this one.
+    pub until: Option<i64>,
+    /// At most so many.
+    pub limit: Option<i64>,
+}
+
+/// Hands the matching events to `each`, in order of their numbers, one at a time; `each` says whether to go on.
+///
+/// # Errors
+/// What `each` returns, or what the engine says.
+pub fn for_each<E: From<StoreError> + From<crate::db::DbError>>(
+    tx: &ReadTx<'_>,
+    filter: &Filter,
+    mut each: impl FnMut(Event) -> Result<bool, E>,
+) -> Result<(), E> {
+    let mut sql = format!("SELECT {COLUMNS} FROM events WHERE id > $1");
+    let mut values: Vec<Value> = params![filter.since].to_vec();
+    let mut and = |clause: &str, value: Value| {
+        values.push(value);
+        sql.push_str(&clause.replace("$n", &format!("${}", values.len())));
+    };
+    if let Some(run_id) = &filter.run_id {
+        and(" AND run_id = $n", crate::db::Column::encode(run_id));
+    }
+    if let Some(source) = &filter.source {
+        // Where a run is given its index is the better one: the unary plus keeps the other out of the plan.
+        let clause = if filter.run_id.is_some() { " AND source || '' = $n" } else { " AND source = $n" };
+        and(clause, crate::db::Column::encode(source));
+    }
+    if let Some(kind) = &filter.kind {
+        and(" AND type = $n", crate::db::Column::encode(kind));
+    }
+    if let Some(until) = filter.until {
+        and(" AND id <= $n", Value::Int(until));
+    }
+    sql.push_str(" ORDER BY id");
+    if let Some(limit) = filter.limit {
+        values.push(Value::Int(limit));
+        sql.push_str(" LIMIT $");
+        sql.push_str(&values.len().to_string());
+    }
+    tx.for_each(&sql, &values, |row| each(from_row(row)?))
+}
+
+/// The matching events.
+///
+/// # Errors
+/// What the engine says.
+pub fn list(tx: &ReadTx<'_>, filter: &Filter) -> Result<Vec<Event>, StoreError> {
+    let mut events = Vec::new();
+    for_each(tx, filter, |event| {
+        events.push(event);
+        Ok::<_, StoreError>(true)
+    })?;
+    Ok(events)
+}

@@ -1,0 +1,56 @@
+//! What is in the log, in numbers.
+
+use super::Head;
+use crate::db::{ReadTx, Row};
+use crate::domain::event::{Origin, Source};
+use crate::store::StoreError;
+
+/// The log in numbers.
+#[derive(Clone, Debug)]
+pub struct Stats {
+    /// The first event's time, in Unix milliseconds.
+    pub first_ms: Option<i64>,
+    /// The last event's time, in Unix milliseconds.
+    pub last_ms: Option<i64>,
+    /// The end of the log; its number is how many events there are.
+    pub head: Head,
+    /// How many of which kind, by source, type and origin.
+    pub kinds: Vec<Kind>,
+}
+
+/// How many events of one kind there are.
+#[derive(Clone, Debug)]
+pub struct Kind {
+    /// What part of the kernel, or what caller.
+    pub source: Source,
+    /// What happened.
+    pub kind: String,
+    /// Who wrote them.
+    pub origin: Origin,
+    /// How many.
+    pub count: i64,
+}
+
+/// Counts the whole log.
+///
+/// # Errors
+/// What the engine says.
+pub fn stats(tx: &ReadTx<'_>) -> Result<Stats, StoreError> {
+    let at = |sql: &str| tx.query_opt(sql, &[], |row| Ok::<_, StoreError>(row.get::<i64>("at_ms")?));
+    let count = |row: &Row| {
+        Ok::<_, StoreError>(Kind {
+            source: row.get("source")?,
+            kind: row.get("type")?,
+            origin: row.get("origin")?,
+            count: row.get("n")?,
+        })
+    };
+    let sql = "SELECT source, type, origin, count(*) AS n FROM events GROUP BY source, type, origin \
+               ORDER BY source, type, origin";
+    Ok(Stats {
+        first_ms: at("SELECT at_ms FROM events ORDER BY id LIMIT 1")?,
+        last_ms: at("SELECT at_ms FROM events ORDER BY id DESC LIMIT 1")?,
+        head: super::head(tx)?,
+        kinds: tx.query(sql, &[], count)?,
+    })
+}
