@@ -60,7 +60,7 @@ pub fn record(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<i64,
     let event = event(request);
     let scope = scope(request);
     let name = request.key.as_ref().or(request.content.key.as_ref());
-    let name = name.map(|key| Value::from([&scope[..], &[key.clone()]].concat()).to_string());
+    let name = name.map(|key| Value::from([&scope[..], std::slice::from_ref(key)].concat()).to_string());
     let key = Key { command: "events record", key: name.as_deref() };
     let act = || Ok(Recorded { id: store::event::record(tx, &event, stamp)? });
     let recorded = if first_wins(request) {

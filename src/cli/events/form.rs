@@ -1,4 +1,4 @@
-//! How an event looks: a line of JSON, a CloudEvent, or a line for people.
+//! How an event looks: a line of JSON, a cloud event, or a line for people.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,7 @@ use crate::domain::text::one_line;
 pub(in crate::cli) enum Format {
     /// One JSON object per line
     Jsonl,
-    /// One CloudEvent (version 1.0, JSON) per line
+    /// One cloud event (`CloudEvents` 1.0, JSON) per line
     Cloudevents,
     /// Columns for people
     Text,
@@ -120,7 +120,7 @@ fn decoded(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
 }
 
-/// The event as a CloudEvent 1.0 (EV-06). Its number is the id: unique within one log, and its order.
+/// The event as one of `CloudEvents` 1.0 (EV-06). Its number is the id: unique within one log, and its order.
 ///
 /// What the specification has no attribute for is in `data`; the run and the number are extensions too, because a router
 /// may look at attributes only.

@@ -50,7 +50,7 @@ struct About {
     /// The run that it belongs to
     #[arg(long, value_name = "ID")]
     run: Option<RunId>,
-    /// Your session [default: $CLAUDE_SESSION_ID]
+    /// Your session [default: `$CLAUDE_SESSION_ID`]
     #[arg(long)]
     session: Option<String>,
     /// Your project's directory [default: the working directory]

@@ -36,8 +36,7 @@ struct Shown {
 #[derive(Serialize)]
 struct Kind {
     source: Source,
-    #[serde(rename = "type")]
-    kind: String,
+    r#type: String,
     origin: Origin,
     count: i64,
 }
@@ -50,7 +49,7 @@ impl View for Shown {
         }
         for kind in &self.kinds {
             let origin = if kind.origin == Origin::External { "\texternal" } else { "" };
-            writeln!(w, "{}\t{}\t{}{origin}", kind.count, kind.source, one_line(&kind.kind))?;
+            writeln!(w, "{}\t{}\t{}{origin}", kind.count, kind.source, one_line(&kind.r#type))?;
         }
         Ok(())
     }
@@ -70,11 +69,11 @@ impl Verb for Stats {
             head: stats.head.to_string(),
             bytes: size(path) + size(log.as_ref()),
             kinds: stats
-                .kinds
+                .counts
                 .into_iter()
                 .map(|kind| Kind {
                     source: kind.source,
-                    kind: kind.kind,
+                    r#type: kind.kind,
                     origin: kind.origin,
                     count: kind.count,
                 })

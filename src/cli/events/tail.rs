@@ -34,6 +34,7 @@ const GLANCES_PER_CHECK: u32 = 80;
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic events tail --all --since=120 --source=phase\n         \
                         ic events tail --all --follow --consumer=dashboard")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(in crate::cli) struct Tail {
     /// Only events of this run
     run: Option<RunId>,
@@ -77,29 +78,29 @@ pub(in crate::cli) struct Tail {
 /// Filters that older callers keep a number of each source for.
 #[derive(Clone, Debug, clap::Args)]
 struct Floors {
-    #[arg(long, value_name = "ID", hide = true, default_value_t = 0)]
-    since_phase: i64,
-    #[arg(long, value_name = "ID", hide = true, default_value_t = 0)]
-    since_dispatch: i64,
-    #[arg(long, value_name = "ID", hide = true, default_value_t = 0)]
-    since_discovery: i64,
-    #[arg(long, value_name = "ID", hide = true, default_value_t = 0)]
-    since_review: i64,
-    #[arg(long, value_name = "ID", hide = true, default_value_t = 0)]
-    since_coordination: i64,
-    #[arg(long, value_name = "ID", hide = true, default_value_t = 0)]
-    since_interspect: i64,
+    #[arg(long = "since-phase", value_name = "ID", hide = true, default_value_t = 0)]
+    phase: i64,
+    #[arg(long = "since-dispatch", value_name = "ID", hide = true, default_value_t = 0)]
+    dispatch: i64,
+    #[arg(long = "since-discovery", value_name = "ID", hide = true, default_value_t = 0)]
+    discovery: i64,
+    #[arg(long = "since-review", value_name = "ID", hide = true, default_value_t = 0)]
+    review: i64,
+    #[arg(long = "since-coordination", value_name = "ID", hide = true, default_value_t = 0)]
+    coordination: i64,
+    #[arg(long = "since-interspect", value_name = "ID", hide = true, default_value_t = 0)]
+    interspect: i64,
 }
 
 impl Floors {
     fn each(&self) -> [(&'static str, i64); 6] {
         [
-            ("phase", self.since_phase),
-            ("dispatch", self.since_dispatch),
-            ("discovery", self.since_discovery),
-            ("review", self.since_review),
-            ("coordination", self.since_coordination),
-            ("interspect", self.since_interspect),
+            ("phase", self.phase),
+            ("dispatch", self.dispatch),
+            ("discovery", self.discovery),
+            ("review", self.review),
+            ("coordination", self.coordination),
+            ("interspect", self.interspect),
         ]
     }
 

@@ -15,12 +15,12 @@ pub struct Stats {
     /// The end of the log; its number is how many events there are.
     pub head: Head,
     /// How many of which kind, by source, type and origin.
-    pub kinds: Vec<Kind>,
+    pub counts: Vec<Count>,
 }
 
 /// How many events of one kind there are.
 #[derive(Clone, Debug)]
-pub struct Kind {
+pub struct Count {
     /// What part of the kernel, or what caller.
     pub source: Source,
     /// What happened.
@@ -38,7 +38,7 @@ pub struct Kind {
 pub fn stats(tx: &ReadTx<'_>) -> Result<Stats, StoreError> {
     let at = |sql: &str| tx.query_opt(sql, &[], |row| Ok::<_, StoreError>(row.get::<i64>("at_ms")?));
     let count = |row: &Row| {
-        Ok::<_, StoreError>(Kind {
+        Ok::<_, StoreError>(Count {
             source: row.get("source")?,
             kind: row.get("type")?,
             origin: row.get("origin")?,
@@ -51,6 +51,6 @@ pub fn stats(tx: &ReadTx<'_>) -> Result<Stats, StoreError> {
         first_ms: at("SELECT at_ms FROM events ORDER BY id LIMIT 1")?,
         last_ms: at("SELECT at_ms FROM events ORDER BY id DESC LIMIT 1")?,
         head: super::head(tx)?,
-        kinds: tx.query(sql, &[], count)?,
+        counts: tx.query(sql, &[], count)?,
     })
 }
