@@ -436,12 +436,12 @@ _intercore_now() {
   esac
 }
 
-# Makes a private directory that looks as if it had last changed so many seconds ago, and prints its path: the way to
-# compare ages that every system has. The caller removes it.
+# Makes a private directory with a time in the past, and prints its path: the way to compare ages that every system has.
+# What is not newer than it is so many seconds old, or older, in whole seconds. The caller removes it.
 _intercore_reference() {
   local at day era year month dir
   at=$(_intercore_now) || return 1
-  at=$((at > $1 ? at - $1 : 0))
+  at=$((at > $1 ? at - $1 + 1 : 0))
   # Days to a date of the calendar, in years that begin in March.
   day=$((at / 86400 + 719468))
   era=$((day / 146097))
