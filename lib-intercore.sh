@@ -32,12 +32,20 @@ _intercore_is_program() {
 }
 
 # Runs a program with the caller's settings, exported or not. The subshell becomes the program: one process, whose parent
-# is the caller.
+# is the caller. Words that are too long for the system never get there: they are refused as `ic` would (3).
 _intercore_exec() {
+  local code=0 word length=0
   (
     export INTERCORE_DB INTERCORE_LOCK_DIR
     exec -- "$@"
-  )
+  ) || code=$?
+  if [[ "$code" -eq 126 ]]; then
+    for word in "$@"; do
+      length=$((length + ${#word}))
+    done
+    [[ "$length" -lt 30000 ]] || code=3
+  fi
+  return "$code"
 }
 
 _intercore_ic() {

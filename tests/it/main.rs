@@ -12,5 +12,6 @@ mod fold;
 mod race;
 mod readme;
 mod schema;
+mod scripts;
 mod support;
 mod tidy;
