@@ -353,28 +353,20 @@ fn hostile() -> Vec<String> {
     let mut texts: Vec<String> = [
         "$(touch CANARY)",
         "`touch CANARY`",
-        "; touch CANARY;",
-        "| touch CANARY",
-        "&& touch CANARY",
+        "; touch CANARY | touch CANARY && touch CANARY",
         "a[$(touch CANARY)]",
         "'; touch CANARY; '",
         "\"; touch CANARY; \"",
         "\"})\\\"; touch CANARY #",
         "${x:=$(touch CANARY)}",
-        "<(touch CANARY)",
-        ">CANARY",
+        "<(touch CANARY) >CANARY",
         "--",
-        "-",
         "-n",
         "--help",
-        "--json",
         "--db=CANARY.db",
-        "--timeout=0",
         "@CANARY",
         "@lib",
-        "*",
-        "[a-z]*",
-        "~root",
+        "[a-z]* ~root",
         "a b  c ",
         "two\nlines\n",
         "tab\tand \u{1b}[31m",
@@ -384,7 +376,6 @@ fn hostile() -> Vec<String> {
         "\u{202e}txt.exe",
         "ünïcödé 🦀",
         "08",
-        "1+1",
         "99999999999999999999",
         " ",
         "",
@@ -398,53 +389,65 @@ fn hostile() -> Vec<String> {
 /// K-08, W3, W4, W9: whatever an argument holds, it is never executed, and the answer is one of the known ones.
 #[test]
 fn hostile_text_is_never_executed() {
+    hostile_in_every_place(&format!("{}:{PLAIN}", bin().display()));
+}
+
+/// K-08, W1, W9: nor by what stands in for a missing `ic`.
+#[test]
+fn hostile_text_is_never_executed_without_ic() {
+    hostile_in_every_place(PLAIN);
+}
+
+fn hostile_in_every_place(path: &str) {
     // One shell tries all texts in one place after the other; the wrapper may end it, so each call is a subshell.
-    let script = "name=$1; places=$2; shift 2
+    let script = "name=$1; places=$2; first=$3; shift 3
         while [ \"$1\" != --- ]; do plausible[${#plausible[@]}]=$1; shift; done; shift
         for ((place = 0; place < places; place++)); do
           for text in \"$@\"; do
             args=(\"${plausible[@]}\"); args[place]=$text; code=0
             (\"$name\" \"${args[@]}\") >out 2>err || code=$?
             case $code in 0|1|2|3) ;; *) echo \"$place: ${text:0:40}: $code\"; cat err;; esac
-            if grep -e 'syntax error' -e 'command not found' err; then echo \"$place: ${text:0:40}\"; fi
+            case $first$place$code in RUN0[02]|ID0[02]) echo \"${text:0:40} is a run: $code\";; esac
+            case $(<err) in *'syntax error'*|*'command not found'*) echo \"$place: ${text:0:40}\"; cat err;; esac
           done
         done";
     let texts = hostile();
     for wrapper in listed().iter().filter(|wrapper| !wrapper.arguments.is_empty()) {
-        for path in [format!("{}:{PLAIN}", bin().display()), PLAIN.to_owned()] {
-            let sandbox = Sandbox::new();
-            fs::create_dir(sandbox.dir().join("legacy")).unwrap();
-            fs::write(sandbox.dir().join("lib"), "{}").unwrap();
-            let run_id = sandbox.short_run();
-            let mut plausible = wrapper.plausible(&sandbox);
-            for (name, value) in wrapper.arguments.iter().zip(&mut plausible) {
-                match name.as_str() {
-                    "RUN" => value.clone_from(&run_id),
-                    "PHASE" | "[PHASE]" => "b".clone_into(value),
-                    _ => {}
-                }
+        let sandbox = Sandbox::new();
+        fs::create_dir(sandbox.dir().join("legacy")).unwrap();
+        fs::write(sandbox.dir().join("lib"), "{}").unwrap();
+        let run_id = sandbox.short_run();
+        let mut plausible = wrapper.plausible(&sandbox);
+        for (name, value) in wrapper.arguments.iter().zip(&mut plausible) {
+            match name.as_str() {
+                "RUN" => value.clone_from(&run_id),
+                "PHASE" | "[PHASE]" => "b".clone_into(value),
+                _ => {}
             }
-            // A file of older hooks may have any name, and be made, but only below the directory of this test.
-            let legacy = |name: &String| name.starts_with("LEGACY");
-            let places = wrapper.arguments.iter().filter(|name| !legacy(name)).count().to_string();
-            let mut args = vec![wrapper.name.as_str(), &places];
-            args.extend(plausible.iter().map(String::as_str));
-            args.push("---");
-            // An argument of this shell cannot be longer than the system lets through either: the long one is made there.
-            args.extend(texts.iter().map(String::as_str).filter(|text| text.len() < 100_000));
-            let script = format!("printf -v long '%0200000d' 0; set -- \"$@\" \"$long\"; {script}");
-            let mut command = bash(&sandbox, "set -u", &format!("plausible=(); {script}"), &args);
-            command.env("PATH", path);
-            let output = run(command);
-            assert_eq!((code(&output), stdout(&output)), (0, ""), "{}: {}", wrapper.name, render(&output));
-            let mut left: Vec<_> = fs::read_dir(sandbox.dir())
-                .unwrap()
-                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-                .collect();
-            left.sort();
-            assert_eq!(left, [".clavain", "err", "legacy", "lib", "out"], "{}", wrapper.name);
-            sandbox.check_integrity();
         }
+        // A file of older hooks may have any name, and be made, but only below the directory of this test.
+        let legacy = |name: &String| name.starts_with("LEGACY");
+        let places = wrapper.arguments.iter().filter(|name| !legacy(name)).count().to_string();
+        // What is no run has to be "not found" or refused, and not a flag: told by the first argument's name.
+        let first = if path == PLAIN { "" } else { wrapper.arguments[0].as_str() };
+        let mut args = vec![wrapper.name.as_str(), &places, first];
+        args.extend(plausible.iter().map(String::as_str));
+        args.push("---");
+        // An argument of this shell cannot be longer than the system lets through either: the long one is made there.
+        args.extend(texts.iter().map(String::as_str).filter(|text| text.len() < 100_000));
+        let script =
+            format!("printf -v long '%0200000d' 0; set -- \"$@\" \"$long\"; intercore_available; {script}");
+        let mut command = bash(&sandbox, "set -u", &format!("plausible=(); {script}"), &args);
+        command.env("PATH", path);
+        let output = run(command);
+        assert_eq!((code(&output), stdout(&output)), (0, ""), "{}: {}", wrapper.name, render(&output));
+        let mut left: Vec<_> = fs::read_dir(sandbox.dir())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left, [".clavain", "err", "legacy", "lib", "out"], "{}", wrapper.name);
+        sandbox.check_integrity();
     }
 }
 
@@ -495,10 +498,45 @@ fn hostile_text_comes_back_as_it_was() {
         let (_, kept) = call(&["intercore_state_get", "k", text]);
         assert_eq!(kept, if one_line { format!("{json}\n") } else { String::new() }, "{text}");
         let expected = if one_line { [0, 1] } else { [3, 3] };
+        let is_name = one_line && !text.contains(['/', '\\']);
+        assert_eq!(call(&["intercore_lock", text, text]).0, if is_name { 0 } else { 3 }, "{text}");
+        if is_name {
+            let lock = last(&["lock", "list"]);
+            assert_eq!((&lock["name"], &lock["scope"]), (&text.as_str().into(), &text.as_str().into()));
+            fs::remove_dir_all(sandbox.dir().parent().unwrap().join("locks")).unwrap();
+        }
         let asked = [(); 2].map(|()| call(&["intercore_sentinel_check", text, text, "0"]).0);
         assert_eq!(asked, expected, "{text}");
     }
     sandbox.check_integrity();
+}
+
+/// K-08: the files of older hooks may have any name; a pattern stands for files and is nothing else.
+#[test]
+fn hostile_names_of_files_are_names() {
+    let sandbox = Sandbox::bare();
+    let script = "for text in \"$@\"; do
+          for try in 1 2; do
+            code=0; intercore_sentinel_check_or_legacy n s 60 \"$text\" || code=$?; printf %s \"$code\"
+          done
+          [ -z \"$text\" ] || [ -f \"./$text\" ] || echo \"no file: $text\"
+        done; echo
+        printf '%s\\n' * | grep -c CANARY; ls CANARY CANARY.db 2>/dev/null || :
+        for text in \"$@\"; do intercore_sentinel_reset_or_legacy n s \"$text\"; done
+        intercore_sentinel_reset_all n '*'; ls -A";
+    let texts = hostile();
+    let texts: Vec<_> = texts.iter().map(String::as_str).filter(|text| text.len() < 100).collect();
+    let mut command = bash(&sandbox, "set -euo pipefail", script, &texts);
+    command.env("PATH", PLAIN);
+    let output = run(command);
+    let codes: String = texts.iter().map(|text| if text.is_empty() { "00" } else { "01" }).collect();
+    let named = texts.iter().filter(|text| text.contains("CANARY")).count();
+    assert_eq!(
+        (code(&output), stdout(&output)),
+        (0, format!("{codes}\n{named}\n").as_str()),
+        "{}",
+        render(&output)
+    );
 }
 
 /// A megabyte goes through where it is data, and is refused where it would be an argument.
@@ -614,4 +652,91 @@ fn the_time_of_a_file_decides_without_ic() {
     std::os::unix::fs::symlink(sandbox.dir().join("planted"), &file).unwrap();
     assert_eq!(check("0"), 0);
     assert!(!sandbox.dir().join("planted").exists(), "a symlink is not followed to a new file");
+}
+
+/// W1, W9: what is no name of a directory is refused by `ic` and by what stands in for it, and nothing is made.
+#[test]
+fn bad_names_of_locks_are_refused_everywhere() {
+    let sandbox = Sandbox::bare();
+    let long = "x".repeat(256);
+    for path in [format!("{}:{PLAIN}", bin().display()), PLAIN.to_owned()] {
+        for bad in ["", ".", "..", "../x", "a/b", "/a", "a\\b", "a..b", "a\tb", "a\nb", &long] {
+            for (name, scope) in [(bad, "s"), ("n", bad)] {
+                let script =
+                    "code=0; intercore_lock \"$@\" || code=$?; intercore_unlock \"$@\"; exit \"$code\"";
+                let mut command = bash(&sandbox, "set -eu", script, &[name, scope]);
+                command.env("PATH", &path);
+                let output = run(command);
+                assert_eq!(
+                    (code(&output), stdout(&output)),
+                    (3, ""),
+                    "{name:?} {scope:?}: {}",
+                    render(&output)
+                );
+            }
+        }
+    }
+    assert!(!sandbox.dir().parent().unwrap().join("locks").exists());
+}
+
+/// The caller's options neither keep a pattern from matching nor make it an error when nothing does.
+#[test]
+fn patterns_match_under_any_options() {
+    for options in OPTIONS {
+        let sandbox = Sandbox::bare();
+        let legacy = sandbox.dir().join("legacy");
+        fs::create_dir(&legacy).unwrap();
+        for file in ["clavain-stop-a b", "clavain-stop-x", "other"] {
+            fs::write(legacy.join(file), "").unwrap();
+        }
+        let script = "PATH=/usr/bin:/bin
+            intercore_sentinel_reset_or_legacy n s \"$1/clavain-stop-*\"
+            intercore_sentinel_reset_all n \"$1/nothing-*\"
+            intercore_state_delete_all k \"$1/clavain-*\"
+            touch -t 202001010000 \"$1/clavain-drift-last-x\"
+            intercore_cleanup_stale";
+        let output = run(bash(&sandbox, options, script, &[legacy.to_str().unwrap()]));
+        assert_eq!(
+            (code(&output), stdout(&output), output.stderr.len()),
+            (0, "", 0),
+            "{options}: {}",
+            render(&output)
+        );
+        let left: Vec<_> = fs::read_dir(&legacy).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["other"], "{options}");
+    }
+}
+
+/// The calendar that the wrappers count with is the one that everybody has.
+#[test]
+fn days_are_counted_as_in_the_calendar() {
+    let sandbox = Sandbox::bare();
+    // Both sides of leap days, of a century without one, and of the ends of years.
+    for at in [
+        1_i64,
+        68_255_999,
+        68_256_000,
+        951_782_399,
+        951_782_400,
+        951_868_800,
+        1_704_067_199,
+        1_704_067_200,
+        1_709_164_799,
+        1_709_251_199,
+        1_709_251_200,
+        1_735_689_599,
+        4_107_542_399,
+        4_107_542_400,
+    ] {
+        let script = "_intercore_now() { printf '%s' \"$now\"; }; now=$1; _intercore_reference 1";
+        let mut command = bash(&sandbox, "set -eu", script, &[&at.to_string()]);
+        command.env("TMPDIR", sandbox.dir()).env("TZ", "Pacific/Auckland");
+        let output = run(command);
+        let made = PathBuf::from(stdout(&output));
+        let time = fs::metadata(&made).unwrap().modified().unwrap();
+        let found = time.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        // With nothing before 1970; whole seconds: see `_intercore_reference`.
+        assert_eq!(i64::try_from(found).unwrap(), if at == 1 { 0 } else { at }, "{at}");
+        fs::remove_dir(made).unwrap();
+    }
 }
