@@ -51,17 +51,24 @@ impl View for Word {
 
 /// Forget that something happened
 #[derive(Debug, clap::Parser)]
-#[command(after_help = "Example: ic sentinel reset drift s42")]
+#[command(after_help = "Examples:\n  ic sentinel reset drift s42\n  ic sentinel reset drift --all")]
 pub(super) struct Reset {
     /// What may happen
     name: Scope,
     /// For whom
-    scope: Scope,
+    scope: Option<Scope>,
+    /// For everybody, in one step
+    #[arg(long)]
+    all: bool,
 }
 
 impl Verb for Reset {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        cx.write(|tx| store::sentinel::reset(tx, &self.name, &self.scope))?;
+        match (&self.scope, self.all) {
+            (Some(scope), false) => cx.write(|tx| store::sentinel::reset(tx, &self.name, scope))?,
+            (None, true) => cx.write(|tx| store::sentinel::reset_all(tx, &self.name))?,
+            _ => return Err(CliError::usage("sentinel reset: want a scope, or --all")),
+        }
         cx.out.show(&Word { status: "reset" })?;
         Ok(Answer::Yes)
     }

@@ -26,7 +26,7 @@ pub(super) struct Set {
     key: Key,
     /// The scope, or @FILE
     scope: Option<String>,
-    /// A file below the working directory that holds the payload
+    /// A file below the working directory that holds the payload; - for stdin, whatever the scope looks like
     #[arg(value_name = "@FILE")]
     file: Option<String>,
     /// How long the value is kept, at least a second; 0 for ever
@@ -49,11 +49,12 @@ impl Verb for Set {
             .map_err(|err| CliError::usage(format!("state set: scope {err}")))?;
         let payload = match file {
             None => from_stdin()?,
+            Some(word) if word == "-" => from_stdin()?,
             Some(word) => match word.strip_prefix('@') {
                 Some(path) if !path.is_empty() => from_file(Path::new(path))?,
                 _ => {
                     return Err(CliError::usage(format!(
-                        "state set: expected @FILE, got {}",
+                        "state set: expected @FILE or -, got {}",
                         one_line(&word)
                     )));
                 }
@@ -154,19 +155,44 @@ impl Verb for Get {
 }
 
 /// Remove a value
+///
+/// With --all the key's values of every scope, in one step; a line for each.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic state delete sprint.checkpoint s42")]
 pub(super) struct Delete {
     #[command(flatten)]
     place: Place,
+    /// In every scope
+    #[arg(long)]
+    all: bool,
 }
 
 impl Verb for Delete {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+        if self.all && self.place.scope.is_some() {
+            return Err(CliError::usage("state delete: want a scope or --all, not both"));
+        }
+        let all = self.all;
         let (key, scope) = self.place.split();
-        let deleted = cx.write(|tx| store::state::delete(tx, &key, &scope))?;
-        cx.out.show(&Deleted { deleted })?;
+        if all {
+            let deleted = cx.write(|tx| store::state::delete_all(tx, &key))?;
+            cx.out.show(&DeletedAll { deleted })?;
+        } else {
+            let deleted = cx.write(|tx| store::state::delete(tx, &key, &scope))?;
+            cx.out.show(&Deleted { deleted })?;
+        }
         Ok(Answer::Yes)
+    }
+}
+
+#[derive(Serialize)]
+struct DeletedAll {
+    deleted: usize,
+}
+
+impl View for DeletedAll {
+    fn human(&self, w: &mut dyn Write) -> io::Result<()> {
+        (0..self.deleted).try_for_each(|_| writeln!(w, "deleted"))
     }
 }
 

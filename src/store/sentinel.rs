@@ -54,6 +54,16 @@ pub fn reset(tx: &WriteTx<'_>, name: &Scope, scope: &Scope) -> Result<(), StoreE
     Ok(())
 }
 
+/// Forgets that it happened, in every scope.
+///
+/// # Errors
+/// What the engine says.
+pub fn reset_all(tx: &WriteTx<'_>, name: &Scope) -> Result<(), StoreError> {
+    let sql = "DELETE FROM sentinels WHERE name = $1";
+    quiet::execute(tx, Quiet::Sentinels, sql, params![name.as_str().to_owned()])?;
+    Ok(())
+}
+
 /// A sentinel, as listed.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Sentinel {

@@ -51,6 +51,14 @@ pub fn delete(tx: &WriteTx<'_>, key: &Key, scope: &Scope) -> Result<bool, StoreE
     Ok(quiet::execute(tx, Quiet::State, sql, params![key.to_string(), scope.as_str().to_owned()])? > 0)
 }
 
+/// Removes the values of every scope; answers how many.
+///
+/// # Errors
+/// What the engine says.
+pub fn delete_all(tx: &WriteTx<'_>, key: &Key) -> Result<usize, StoreError> {
+    quiet::execute(tx, Quiet::State, "DELETE FROM state WHERE key = $1", params![key.to_string()])
+}
+
 /// The scopes that have a value of this key, in order.
 ///
 /// # Errors

@@ -14,5 +14,6 @@ mod follow;
 mod race;
 mod readme;
 mod schema;
+mod scripts;
 mod support;
 mod tidy;

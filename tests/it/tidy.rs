@@ -110,7 +110,9 @@ fn files_are_short() {
 #[test]
 fn every_test_file_is_declared() {
     let it = root().join("tests/it");
-    for (module, dir) in [("main.rs", it.clone()), ("cli/mod.rs", it.join("cli"))] {
+    for (module, dir) in
+        [("main.rs", it.clone()), ("cli/mod.rs", it.join("cli")), ("scripts.rs", it.join("scripts"))]
+    {
         let declared = fs::read_to_string(it.join(module)).unwrap();
         for entry in fs::read_dir(&dir).unwrap() {
             let path = entry.unwrap().path();
@@ -142,13 +144,73 @@ fn nothing_is_left_open() {
     }
 }
 
+const SCRIPTS: [&str; 4] = [".ci/run", "benches/counts.sh", "lib-intercore.sh", "test-integration.sh"];
+
+/// The lines of a script that are no comments.
+fn script(name: &str) -> String {
+    let text = fs::read_to_string(root().join(name)).unwrap();
+    text.lines().filter(|line| !line.trim_start().starts_with('#')).collect::<Vec<_>>().join("\n")
+}
+
 /// RB-13: scripts run where GNU's tools are not.
 #[test]
 fn scripts_are_portable() {
-    for script in [".ci/run", "benches/counts.sh"] {
-        let text = fs::read_to_string(root().join(script)).unwrap();
-        for word in ["grep -P", "grep -oP", "readlink -f", "sed -i", "find -newermt"] {
-            assert!(!text.contains(word), "{script}: {word}");
+    for name in SCRIPTS {
+        let text = script(name);
+        for word in ["grep -P", "grep -oP", "readlink -f", "sed -i", "-newermt", "date -d", "%N"] {
+            assert!(!text.contains(word), "{name}: {word}");
+        }
+    }
+    // RT-05: the wrappers have nothing but POSIX.
+    let library = script("lib-intercore.sh");
+    for word in
+        ["jq ", "bc ", "mktemp", "hostname -", "-mmin", "-maxdepth", "stat ", "realpath", "timeout ", "eval "]
+    {
+        assert!(!library.contains(word), "{word}");
+    }
+}
+
+/// RT-05: scripts need no bash newer than 3.2.
+#[test]
+fn scripts_need_no_new_bash() {
+    let new = [
+        "declare -A",
+        "local -A",
+        "typeset -A",
+        "declare -n",
+        "local -n",
+        "declare -g",
+        "mapfile",
+        "readarray",
+        "coproc",
+        "BASHPID",
+        "EPOCHSECONDS",
+        "EPOCHREALTIME",
+        "SRANDOM",
+        "globstar",
+        "lastpipe",
+        "inherit_errexit",
+        "wait -n",
+        "[[ -v ",
+        "|&",
+        "&>>",
+        ";;&",
+        ";&\n",
+        "%(",
+        ",,}",
+        "^^}",
+        ",}",
+        "^}",
+        "@Q}",
+        "@P}",
+        "read -i",
+        "read -N",
+        "{fd}",
+    ];
+    for name in SCRIPTS {
+        let text = script(name);
+        for word in new {
+            assert!(!text.contains(word), "{name}: {word}");
         }
     }
 }

@@ -75,7 +75,7 @@ impl Verb for Stats {
                     source: kind.source,
                     r#type: kind.kind,
                     origin: kind.origin,
-                    count: kind.count,
+                    count: kind.number,
                 })
                 .collect(),
         };

@@ -28,7 +28,7 @@ pub struct Count {
     /// Who wrote them.
     pub origin: Origin,
     /// How many.
-    pub count: i64,
+    pub number: i64,
 }
 
 /// Counts the whole log.
@@ -42,7 +42,7 @@ pub fn stats(tx: &ReadTx<'_>) -> Result<Stats, StoreError> {
             source: row.get("source")?,
             kind: row.get("type")?,
             origin: row.get("origin")?,
-            count: row.get("n")?,
+            number: row.get("n")?,
         })
     };
     let sql = "SELECT source, type, origin, count(*) AS n FROM events GROUP BY source, type, origin \

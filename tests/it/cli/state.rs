@@ -49,6 +49,29 @@ fn values_are_kept_by_key_and_scope() {
 }
 
 #[test]
+fn a_key_is_forgotten_in_every_scope_at_once() {
+    let sandbox = Sandbox::new();
+    // Also where a list shows the scope as something else.
+    for place in [&["k", "a"][..], &["k", "b\u{202e}c"], &["k"], &["k.x", "a"]] {
+        set(&sandbox, place, "1");
+    }
+    assert_eq!(sandbox.ok(["state", "delete", "k", "--all"]), "deleted\ndeleted\ndeleted");
+    assert_eq!(sandbox.ok(["state", "delete", "k", "--all"]), "");
+    assert_eq!(sandbox.json(["state", "delete", "k.x", "--all"])["deleted"], 1);
+    sandbox.fails(["state", "delete", "k", "a", "--all"], 3);
+}
+
+/// K-08: with a third word the second is a scope, also one that looks like a file.
+#[test]
+fn a_scope_may_look_like_a_file() {
+    let sandbox = Sandbox::new();
+    std::fs::write(sandbox.dir().join("f"), "2").unwrap();
+    set(&sandbox, &["k", "@f", "-"], "1");
+    assert_eq!(sandbox.ok(["state", "list", "k"]), "@f");
+    assert_eq!(sandbox.ok(["state", "get", "k", "@f"]), "1");
+}
+
+#[test]
 fn a_value_comes_from_a_file_below_the_working_directory() {
     let sandbox = Sandbox::new();
     let outside = Sandbox::bare();
@@ -131,6 +154,13 @@ fn a_sentinel_throttles_for_its_interval() {
     assert_eq!(sandbox.ok(["sentinel", "reset", "n", "s"]), "reset");
     assert_eq!(check(0, "0"), allowed);
     assert_eq!(check(1, "0"), throttled);
+    sandbox.ok(["sentinel", "check", "n", "t", "--interval=0"]);
+    sandbox.ok(["sentinel", "check", "m", "s", "--interval=0"]);
+    assert_eq!(sandbox.ok(["sentinel", "reset", "n", "--all"]), "reset");
+    assert_eq!(sandbox.ok(["sentinel", "list"]), format!("m\ts\t{NOW}"));
+    for bad in [&["n"][..], &["n", "s", "--all"], &["--all"]] {
+        sandbox.fails([&["sentinel", "reset"], bad].concat(), 3);
+    }
     for bad in [
         &["n", "s"][..],
         &["n", "--interval=1"],
