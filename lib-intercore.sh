@@ -324,13 +324,43 @@ intercore_events_tail() {
   local run="${1-}"
   shift "$(($# < 1 ? $# : 1))"
   intercore_available || return 0
-  _intercore_ic events tail "$@" -- "$run" 2>/dev/null
+  _intercore_ic events tail --json "$@" -- "$run" 2>/dev/null
 }
 
 # intercore_events_tail_all [FLAG…]: the same for all runs.
 intercore_events_tail_all() {
   intercore_available || return 0
-  _intercore_ic events tail --all "$@" 2>/dev/null
+  _intercore_ic events tail --json --all "$@" 2>/dev/null
+}
+
+# intercore_events_cursor_get CONSUMER: prints how far it has read, as JSON, or nothing; always 0. The number is the same
+# for every source; `phase` and `dispatch` are there for callers that keep one of each.
+intercore_events_cursor_get() {
+  local position
+  intercore_available || return 0
+  position=$(_intercore_ic events cursor get -- "${1-}" 2>/dev/null) || return 0
+  [[ -n "$position" ]] || return 0
+  printf '{"position":%s,"phase":%s,"dispatch":%s}\n' "$position" "$position" "$position"
+}
+
+# intercore_events_cursor_set CONSUMER PHASE_ID DISPATCH_ID: says how far it has read. Of two numbers the smaller one counts
+# that is not 0: nothing is stepped over. Neither its place nor its durability changes by this; going back is refused (1).
+intercore_events_cursor_set() {
+  local id position=''
+  intercore_available || return 0
+  for id in "${2:-0}" "${3:-0}"; do
+    [[ "$id" =~ ^[0-9]{1,18}$ ]] || return 3
+    id=$((10#$id))
+    [[ "$id" -ne 0 ]] || continue
+    [[ -n "$position" && "$position" -le "$id" ]] || position=$id
+  done
+  _intercore_ic events cursor set -- "${1-}" "${position:-0}" >/dev/null
+}
+
+# intercore_events_cursor_reset CONSUMER: prints `reset` or `not found`.
+intercore_events_cursor_reset() {
+  intercore_available || return 0
+  _intercore_ic events cursor reset -- "${1-}"
 }
 
 # --- locks --------------------------------------------------------------------------------------------------------------

@@ -388,6 +388,16 @@ strict 'intercore_dispatch_tokens "$1" 900 200' "$dispatch" >/dev/null
 silent "a budget that is used up" 1 strict 'intercore_run_budget "$1" >/dev/null' "$run"
 has "events of a run" '"type":"rollback"' "$(strict 'intercore_events_tail "$1" --source=phase' "$run")"
 is "events of all runs" "1" "$(lines "$(strict 'intercore_events_tail_all --limit=1' 2>/dev/null)")"
+is "a consumer that is not known" "" "$(strict 'intercore_events_cursor_get "c.1"')"
+silent "how far it has read" 0 strict 'intercore_events_cursor_set "c.1" 3 0'
+silent "going back is refused" 1 strict 'intercore_events_cursor_set "c.1" 3 2 2>/dev/null'
+silent "no number is refused" 3 strict 'intercore_events_cursor_set "c.1" "1,\"coordination\":999" 2'
+is "its cursor" '{"position":3,"phase":3,"dispatch":3}' "$(strict 'intercore_events_cursor_get "c.1"')"
+is "the cursor of another one" "" "$(strict 'intercore_events_cursor_get cx1')"
+has "what it has not read" '"id":4,' "$(strict 'intercore_events_tail_all --consumer=c.1 --limit=1' 2>/dev/null)"
+is "it moved" '{"position":4,"phase":4,"dispatch":4}' "$(strict 'intercore_events_cursor_get "c.1"')"
+is "forgotten" "reset" "$(strict 'intercore_events_cursor_reset "c.1"')"
+is "forgotten already" "not found" "$(strict 'intercore_events_cursor_reset "c.1"')"
 
 section "Wrappers: Gates"
 gated=$(ic run create --goal=gated)

@@ -82,7 +82,7 @@ impl Wrapper {
             "FLAG" => "--limit=1".to_owned(),
             "INTERVAL" => "60".to_owned(),
             "TIMEOUT" | "MAX_AGE" => "0s".to_owned(),
-            "IN" | "OUT" | "CACHE" | "PRIORITY" => "4".to_owned(),
+            "IN" | "OUT" | "CACHE" | "PRIORITY" | "PHASE_ID" | "DISPATCH_ID" => "4".to_owned(),
             "JSON" | "ARGS_JSON" => "{}".to_owned(),
             "MODE" => "both".to_owned(),
             name if name.starts_with("LEGACY") => legacy.display().to_string(),

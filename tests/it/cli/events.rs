@@ -446,7 +446,7 @@ fn short_forms_record_on_the_run() {
     sandbox.fails(["events", "emit", &run, "x", "--run=other000"], 3);
 }
 
-/// EV-06: CloudEvents 1.0, by the rules of the specification's JSON schema and its rules for attribute names and text.
+/// EV-06: `CloudEvents` 1.0, by the rules of the specification's JSON schema and its rules for attribute names and text.
 #[test]
 fn cloud_events_are_valid() {
     let sandbox = Sandbox::new();
