@@ -8,6 +8,7 @@ pub mod create;
 pub mod dispatch;
 mod error;
 pub mod gate;
+pub mod import;
 pub mod members;
 pub mod once;
 pub mod override_gate;

@@ -50,13 +50,26 @@ impl fmt::Display for Head {
 /// # Errors
 /// What the engine says.
 pub fn append(tx: &WriteTx<'_>, event: &NewEvent, stamp: &Stamp) -> Result<i64, StoreError> {
+    append_as(tx, Origin::Kernel, event, stamp)
+}
+
+/// As [`append`], for an event that somebody else may have written.
+///
+/// # Errors
+/// What the engine says.
+pub fn append_as(
+    tx: &WriteTx<'_>,
+    origin: Origin,
+    event: &NewEvent,
+    stamp: &Stamp,
+) -> Result<i64, StoreError> {
     let head = head(tx)?;
     let data = text(&event.data);
     let envelope = text(&event.envelope);
     let fields = Fields {
         id: head.id + 1,
         at_ms: stamp.millis(),
-        origin: Origin::Kernel.as_str(),
+        origin: origin.as_str(),
         run_id: event.run_id.as_ref().map(RunId::as_str),
         source: event.source.as_str(),
         kind: &event.kind,
@@ -77,7 +90,7 @@ pub fn append(tx: &WriteTx<'_>, event: &NewEvent, stamp: &Stamp) -> Result<i64, 
         params![
             id,
             fields.at_ms,
-            Origin::Kernel,
+            origin,
             event.run_id,
             event.source,
             event.kind,

@@ -10,6 +10,7 @@ mod cli;
 mod crash;
 mod damage;
 mod fold;
+mod import;
 mod race;
 mod readme;
 mod schema;
