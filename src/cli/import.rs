@@ -9,7 +9,7 @@ use super::error::CliError;
 use super::output::{View, compact_time};
 use super::verb::Verb;
 use super::{Answer, Cx, locate};
-use crate::db::{Db, DbError, GoDb, NewDb, WriteTx};
+use crate::db::{Db, DbError, GoDb, NewDb};
 use crate::domain::text::one_line;
 use crate::ops;
 use crate::os::paths;
@@ -50,25 +50,21 @@ fn apart(file: &Path, cx: &mut Cx) -> Result<Shown, CliError> {
     let cwd = locate::cwd()?;
     let go = GoDb::open_apart(&paths::clean(file, &cwd), cx.globals.timeout)?;
     let path = locate::for_init(&cx.globals)?;
-    match Db::open(&path, cx.globals.timeout) {
+    let mut db = match Db::open(&path, cx.globals.timeout) {
         Err(DbError::Missing(_)) => {
             let mut new = NewDb::beside(&path)?;
-            let done = new.db().write(|tx| import(tx, &go, &path, cx))?;
+            let done = fill(new.db(), &go, &path, cx)?;
             new.publish(&path, &go)?;
-            Ok(Shown::new(&go, &path, None, done))
+            return Ok(Shown::new(&go, &path, None, done));
         }
         Err(DbError::NotInitialised(_)) => {
             cx.prepare(&path)?;
-            let mut db = Db::open(&path, cx.globals.timeout)?;
-            let done = db.write(|tx| import(tx, &go, &path, cx))?;
-            Ok(Shown::new(&go, &path, None, done))
+            Db::open(&path, cx.globals.timeout)?
         }
-        Ok(mut db) => {
-            let done = db.write(|tx| import(tx, &go, &path, cx))?;
-            Ok(Shown::new(&go, &path, None, done))
-        }
-        Err(err) => Err(err.into()),
-    }
+        opened => opened?,
+    };
+    let done = fill(&mut db, &go, &path, cx)?;
+    Ok(Shown::new(&go, &path, None, done))
 }
 
 /// From the old database in the project's place into a new one in the same.
@@ -76,17 +72,18 @@ fn in_place(cx: &mut Cx) -> Result<Shown, CliError> {
     let path = locate::locate(&cx.globals)?.path;
     let go = GoDb::open_in_place(&path, cx.globals.timeout)?;
     let mut new = NewDb::beside(&path)?;
-    let done = new.db().write(|tx| import(tx, &go, &path, cx))?;
+    let done = fill(new.db(), &go, &path, cx)?;
     let kept = new.replace(&go, &compact_time(cx.stamp.secs()))?;
     Ok(Shown::new(&go, &path, Some(&kept), done))
 }
 
-fn import(tx: &WriteTx<'_>, go: &GoDb, path: &Path, cx: &Cx) -> Result<(Report, Head), CliError> {
+/// Imports everything in one transaction.
+fn fill(db: &mut Db, go: &GoDb, path: &Path, cx: &Cx) -> Result<(Report, Head), CliError> {
     // A directory that is not text has a key that is not: then the directory is its own.
     let key = |dir: &str| {
         paths::canonical_key(Path::new(dir)).to_str().map_or_else(|| dir.to_owned(), ToOwned::to_owned)
     };
-    Ok(ops::import::import(tx, go, path, &key, &cx.stamp)?)
+    Ok(db.write(|tx| ops::import::import(tx, go, path, &key, &cx.stamp))?)
 }
 
 #[derive(Serialize)]

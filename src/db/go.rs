@@ -154,7 +154,7 @@ impl GoDb {
         &self,
         sql: &str,
         params: &[Value],
-        each: impl FnMut(Map<String, Json>) -> Result<bool, E>,
+        each: &mut dyn FnMut(Map<String, Json>) -> Result<bool, E>,
     ) -> Result<(), E> {
         self.conn.query_objects(sql, params, each)
     }

@@ -46,7 +46,7 @@ impl Conn {
         &self,
         sql: &str,
         params: &[Value],
-        mut each: impl FnMut(Map<String, Json>) -> Result<bool, E>,
+        each: &mut dyn FnMut(Map<String, Json>) -> Result<bool, E>,
     ) -> Result<(), E> {
         let failed = |err| E::from(map(&self.path, err));
         let mut statement = self.inner.prepare_cached(sql).map_err(failed)?;

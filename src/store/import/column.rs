@@ -120,7 +120,7 @@ impl<'a> Columns<'a> {
     pub(super) fn checked(
         &mut self,
         column: &str,
-        check: impl FnOnce(&str) -> Result<(), String>,
+        check: &dyn Fn(&str) -> Result<(), String>,
     ) -> Option<String> {
         let text = self.word(column)?;
         match check(&text) {
@@ -134,7 +134,7 @@ impl<'a> Columns<'a> {
 
     /// A JSON document, if there is one.
     pub(super) fn json(&mut self, column: &str) -> Option<String> {
-        self.checked(column, is_json)
+        self.checked(column, &is_json)
     }
 
     /// As [`Self::rest`], without the columns that were taken by other means.

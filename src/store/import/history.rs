@@ -168,13 +168,13 @@ impl Import<'_, '_> {
         let mut last = 0;
         let Some(sql) = self.merged(&tables) else { return Ok((skips, cursors)) };
         let source = self.source.clone();
-        source.query(&sql, &[], |place| {
+        source.query(&sql, &[], &mut |place| {
             let number = |name: &str| place.get(name).and_then(Json::as_i64);
             let at = usize::try_from(number("place").unwrap_or(0)).unwrap_or(0);
             let Some((table, n)) = tables.get_mut(at).zip(number("n")) else { return Ok(true) };
             table.count.read += 1;
             let one = format!("SELECT * FROM {} WHERE rowid = $1", quoted(&table.name));
-            source.query(&one, &[Value::Int(n)], |row| {
+            source.query(&one, &[Value::Int(n)], &mut |row| {
                 // A row without a time of its own stands where the order has put it.
                 last = number("at").unwrap_or(last);
                 let (id, run) = self.append(table, n, row, last, &mut skips)?;

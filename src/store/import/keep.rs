@@ -40,7 +40,7 @@ impl Import<'_, '_> {
     /// Reads the cursors, whose positions only the merged history gives.
     pub(super) fn read_cursors(&mut self) -> Result<Vec<(Cursor, Waiting)>, StoreError> {
         let mut cursors = Vec::new();
-        self.source.clone().rows("state", |row| {
+        self.source.clone().rows("state", &mut |row| {
             if row.get("key").and_then(Json::as_str) != Some(CURSOR) {
                 return Ok(());
             }
@@ -102,7 +102,7 @@ impl Import<'_, '_> {
 
     pub(super) fn state(&mut self) -> Result<(), StoreError> {
         let mut count = Count { table: "state".to_owned(), read: 0, written: 0, only_in_log: 0 };
-        self.source.clone().rows("state", |row| {
+        self.source.clone().rows("state", &mut |row| {
             if row.get("key").and_then(Json::as_str) == Some(CURSOR) {
                 return Ok(());
             }
@@ -130,7 +130,7 @@ impl Import<'_, '_> {
     /// Stores the sentinels. Their interval is the caller's there; 0 stands for "not known", and the next check sets it.
     pub(super) fn sentinels(&mut self) -> Result<(), StoreError> {
         let mut count = Count { table: "sentinels".to_owned(), read: 0, written: 0, only_in_log: 0 };
-        self.source.clone().rows("sentinels", |row| {
+        self.source.clone().rows("sentinels", &mut |row| {
             count.read += 1;
             let original = row.clone();
             let named = |name: &str| row.get(name).map(shown).unwrap_or_default();

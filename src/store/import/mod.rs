@@ -107,7 +107,7 @@ impl<'a, 'b> Import<'a, 'b> {
     ) -> Result<Self, StoreError> {
         let source = Source::new(go)?;
         let mut runs = BTreeSet::new();
-        source.rows("runs", |row| {
+        source.rows("runs", &mut |row| {
             runs.extend(row.get("id").and_then(Json::as_str).map(ToOwned::to_owned));
             Ok(())
         })?;
@@ -140,10 +140,10 @@ impl<'a, 'b> Import<'a, 'b> {
     fn each(
         &mut self,
         table: &'static str,
-        make: impl Fn(&mut Self, Map<String, Json>) -> Result<bool, StoreError>,
+        make: fn(&mut Self, Map<String, Json>) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
         let mut count = Count { table: table.to_owned(), read: 0, written: 0, only_in_log: 0 };
-        self.source.clone().rows(table, |row| {
+        self.source.clone().rows(table, &mut |row| {
             count.read += 1;
             if make(self, row)? {
                 count.written += 1;

@@ -37,7 +37,7 @@ impl Import<'_, '_> {
     pub(super) fn runs(&mut self) -> Result<(), StoreError> {
         let mut count = Count { table: "runs".to_owned(), read: 0, written: 0, only_in_log: 0 };
         let mut waiting: Vec<Object> = Vec::new();
-        self.source.clone().rows("runs", |row| {
+        self.source.clone().rows("runs", &mut |row| {
             count.read += 1;
             if self.awaits_parent(&row)? {
                 waiting.push(row);
@@ -82,7 +82,7 @@ impl Import<'_, '_> {
         let id = columns.word("id").unwrap_or_default();
         let dir = columns.text("project_dir").unwrap_or_default();
         let chain_text =
-            columns.checked("phases", |text| text.parse::<Chain>().map(drop).map_err(|err| err.to_string()));
+            columns.checked("phases", &|text| text.parse::<Chain>().map(drop).map_err(|err| err.to_string()));
         let chain: Chain = chain_text.as_ref().and_then(|text| text.parse().ok()).unwrap_or_default();
         let phase = columns.required("phase", chain.first().as_str());
         if !chain.phases().iter().any(|known| known.as_str() == phase) {
@@ -113,16 +113,16 @@ impl Import<'_, '_> {
             ("updated_at", columns.time("updated_at").encode()),
             ("completed_at", columns.int("completed_at").encode()),
             ("scope_id", columns.text("scope_id").encode()),
-            ("metadata", columns.checked("metadata", object).encode()),
+            ("metadata", columns.checked("metadata", &object).encode()),
             ("phases", chain_text.encode()),
             ("token_budget", columns.int("token_budget").encode()),
             ("budget_warn_pct", columns.int("budget_warn_pct").unwrap_or(80).encode()),
-            ("parent_run_id", columns.checked("parent_run_id", known).encode()),
+            ("parent_run_id", columns.checked("parent_run_id", &known).encode()),
             ("goal_id", columns.text("goal_id").encode()),
             ("max_dispatches", columns.int("max_dispatches").unwrap_or(0).encode()),
             ("budget_enforce", columns.flag("budget_enforce", false).encode()),
             ("max_agents", columns.int("max_agents").unwrap_or(0).encode()),
-            ("gate_rules", columns.checked("gate_rules", rules).encode()),
+            ("gate_rules", columns.checked("gate_rules", &rules).encode()),
         ];
         let asks_evidence = cells.iter().any(|(name, value)| {
             *name == "metadata"
@@ -283,7 +283,7 @@ impl Import<'_, '_> {
             "file_reservation" | "named_lock" | "write_set" => Ok(()),
             other => Err(format!("\"{other}\" is not a type of lock: file_reservation taken")),
         };
-        let kind = columns.checked("type", known).unwrap_or_else(|| "file_reservation".to_owned());
+        let kind = columns.checked("type", &known).unwrap_or_else(|| "file_reservation".to_owned());
         let (owner, pattern) =
             (columns.text("owner").unwrap_or_default(), columns.text("pattern").unwrap_or_default());
         let created_at = columns.time("created_at");

@@ -56,7 +56,7 @@ impl<'a> Source<'a> {
         let mut tables = BTreeMap::new();
         let sql =
             "SELECT name, wr FROM pragma_table_list WHERE schema = 'main' AND type = 'table' ORDER BY name";
-        go.for_each(sql, &[], |row| {
+        go.for_each(sql, &[], &mut |row| {
             let name = row.get("name").and_then(Json::as_str).unwrap_or_default();
             if !name.starts_with("sqlite_") && !name.starts_with('_') {
                 let numbered = row.get("wr").and_then(Json::as_i64) == Some(0);
@@ -66,7 +66,7 @@ impl<'a> Source<'a> {
         })?;
         for (name, shape) in &mut tables {
             let sql = "SELECT name FROM pragma_table_info($1) ORDER BY cid";
-            go.for_each(sql, &[name.encode()], |row| {
+            go.for_each(sql, &[name.encode()], &mut |row| {
                 shape.columns.extend(row.get("name").and_then(Json::as_str).map(ToOwned::to_owned));
                 Ok::<_, StoreError>(true)
             })?;
@@ -82,11 +82,11 @@ impl<'a> Source<'a> {
     pub(super) fn rows(
         &self,
         table: &str,
-        mut each: impl FnMut(Map<String, Json>) -> Result<(), StoreError>,
+        each: &mut dyn FnMut(Map<String, Json>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let Some(shape) = self.tables.get(table) else { return Ok(()) };
         let order = if shape.numbered { "rowid" } else { "1, 2" };
-        self.query(&format!("SELECT * FROM {} ORDER BY {order}", quoted(table)), &[], |row| {
+        self.query(&format!("SELECT * FROM {} ORDER BY {order}", quoted(table)), &[], &mut |row| {
             each(row).map(|()| true)
         })
     }
@@ -95,7 +95,7 @@ impl<'a> Source<'a> {
         &self,
         sql: &str,
         params: &[Value],
-        each: impl FnMut(Map<String, Json>) -> Result<bool, StoreError>,
+        each: &mut dyn FnMut(Map<String, Json>) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
         self.go.for_each(sql, params, each)
     }
@@ -105,7 +105,7 @@ impl<'a> Source<'a> {
             return Ok(0);
         }
         let mut found = None;
-        self.query(&format!("SELECT count(*) AS n FROM {}", quoted(table)), &[], |row| {
+        self.query(&format!("SELECT count(*) AS n FROM {}", quoted(table)), &[], &mut |row| {
             found = row.get("n").and_then(Json::as_i64);
             Ok(false)
         })?;
