@@ -317,6 +317,49 @@ fn a_database_in_use_is_not_replaced() {
     assert_whole(&sandbox);
 }
 
+/// K-21, K-01: whoever still writes to the old database meanwhile is imported, or is told that it failed.
+#[test]
+fn nothing_written_meanwhile_is_lost() {
+    for round in 0..6 {
+        let sandbox = in_place(&format!("PRAGMA journal_mode = wal; {V39}"));
+        let path = sandbox.db_path();
+        let mut kept = String::new();
+        let acknowledged = std::thread::scope(|scope| {
+            let write = |keeps: bool| {
+                let path = &path;
+                move || {
+                    let open = || {
+                        let conn = Connection::open(path)?;
+                        conn.busy_timeout(std::time::Duration::from_millis(100))?;
+                        conn.pragma_update(None, "journal_mode", "wal")?;
+                        Ok::<_, rusqlite::Error>(conn)
+                    };
+                    let insert =
+                        "INSERT INTO lane_events (lane_id, event_type, created_at) VALUES ('l', 'e', 1)";
+                    let mut acknowledged = 0;
+                    for turn in 0..400 {
+                        let Ok(conn) = open() else { continue };
+                        let writes = if keeps { turn % 3 } else { 1 };
+                        acknowledged += (0..writes).filter(|_| conn.execute(insert, []).is_ok()).count();
+                    }
+                    acknowledged
+                }
+            };
+            let writers = [write(round % 2 == 0), write(false)].map(|write| scope.spawn(write));
+            std::thread::sleep(std::time::Duration::from_millis(30));
+            kept = sandbox.json(["import", "--timeout=20s"])["renamed_to"].as_str().unwrap().to_owned();
+            writers.into_iter().map(|writer| writer.join().unwrap()).sum::<usize>()
+        });
+        let imported = sandbox.count("SELECT count(*) FROM events WHERE source = 'lane'");
+        assert_eq!(imported, i64::try_from(acknowledged).unwrap() + 1);
+        let old = Connection::open(kept).unwrap();
+        let old: i64 = old.query_row("SELECT count(*) FROM lane_events", [], |row| row.get(0)).unwrap();
+        assert_eq!(old, imported);
+        println!("{acknowledged} writes before the import got in");
+        assert_whole(&sandbox);
+    }
+}
+
 /// K-21, K-11: killed at any point, an import has done nothing or everything, and the next call finishes.
 #[test]
 fn a_killed_import_is_all_or_nothing() {
@@ -459,6 +502,8 @@ fn hostile_values_are_mapped_kept_and_remarked_on() {
         UPDATE runs SET status = 'paused', metadata = '{not json', gate_rules = '[]', phases = '[\"a\"]' WHERE id = 'build001';
         UPDATE runs SET parent_run_id = 'nowhere1', created_at = 'yesterday' WHERE id = 'done0001';
         UPDATE runs SET parent_run_id = 'child001' WHERE id = 'parent01';
+        INSERT INTO runs (id, project_dir, goal, status, phase, created_at, updated_at, parent_run_id)
+          VALUES ('self0001', '/x', 'g', 'active', 'review', 1, 1, 'self0001');
         UPDATE runs SET metadata = '{\"close_gate\":{\"requirements\":[\"runtime-evidence/v1\"]}}' WHERE id = 'child001';
         INSERT INTO runs (id, project_dir, goal, status, phase, created_at, updated_at)
           VALUES ('', '/x', 'no id', 'active', 'a', 1, 1), ('odd id\t!', CAST(x'2fff' AS TEXT), 'g', 'active', '', 1, 1);
@@ -483,7 +528,7 @@ fn hostile_values_are_mapped_kept_and_remarked_on() {
     let (sandbox, file) = apart(&format!("{V39}{hostile}"));
     let report = import(&sandbox, &file);
     assert_whole(&sandbox);
-    assert_eq!(count(&report, "runs"), (6, 5, 1));
+    assert_eq!(count(&report, "runs"), (7, 6, 1));
     assert_eq!(count(&report, "run_agents"), (3, 2, 1));
     assert_eq!(count(&report, "coordination_locks"), (4, 3, 1));
     assert_eq!(count(&report, "my_events"), (2, 2, 0));
@@ -499,7 +544,7 @@ fn hostile_values_are_mapped_kept_and_remarked_on() {
         "runs build001 phase: \"b\" is not in the chain",
         "runs done0001 parent_run_id: left out: there is no such run",
         "runs done0001 created_at: no time: 0 taken",
-        "parent_run_id: left out: parent01 is below this run",
+        "runs parent01 parent_run_id: left out: it is itself below this run",
         "runs child001 metadata: asks for runtime evidence",
         "runs  : kept in the event log alone: it has no id",
         "run_agents agent001 status: \"asleep\"",

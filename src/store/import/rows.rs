@@ -56,13 +56,13 @@ impl Import<'_, '_> {
                 }
             }
             if waiting.len() == before {
-                // Parents in a circle: one of them loses its own.
-                let mut row = waiting.remove(0);
-                let parent = row.insert("parent_run_id".to_owned(), Json::Null).unwrap_or_default();
-                let id = row.get("id").map(super::column::shown).unwrap_or_default();
-                let said = format!("left out: {} is below this run", super::column::shown(&parent));
-                row.insert("parent_run_id_before".to_owned(), parent);
-                self.remark("runs", &id, "parent_run_id", said);
+                // Parents in a circle: from any run upwards the way leads into it, and one there loses its parent.
+                let above = |at: usize| {
+                    let parent = waiting[at].get("parent_run_id");
+                    waiting.iter().position(|row| row.get("id") == parent)
+                };
+                let at = (0..before).try_fold(0, |at, _| above(at)).unwrap_or(0);
+                let row = waiting.remove(at);
                 count.written += i64::from(self.run_row(row)?);
             }
         }
@@ -78,6 +78,11 @@ impl Import<'_, '_> {
     }
 
     fn run_row(&mut self, row: Object) -> Result<bool, StoreError> {
+        let orphan = match row.get("parent_run_id").and_then(Json::as_str) {
+            Some(parent) if !self.runs.contains(parent) => Some("there is no such run"),
+            Some(parent) if phase_of(self.tx, parent)?.is_none() => Some("it is itself below this run"),
+            _ => None,
+        };
         let mut columns = Columns::new("runs", &["id"], row, &mut self.report.remarks);
         let id = columns.word("id").unwrap_or_default();
         let dir = columns.text("project_dir").unwrap_or_default();
@@ -96,9 +101,7 @@ impl Import<'_, '_> {
             Err(metadata::MetadataError::RuntimeEvidence) | Ok(_) => Ok(()),
             Err(err) => Err(err.to_string()),
         };
-        let runs = &self.runs;
-        let known =
-            |text: &str| if runs.contains(text) { Ok(()) } else { Err("there is no such run".to_owned()) };
+        let parent = |_: &str| orphan.map_or(Ok(()), |why| Err(why.to_owned()));
         let cells: Cells = vec![
             ("id", id.encode()),
             ("project_key", if dir.is_empty() { String::new() } else { (self.key)(&dir) }.encode()),
@@ -117,7 +120,7 @@ impl Import<'_, '_> {
             ("phases", chain_text.encode()),
             ("token_budget", columns.int("token_budget").encode()),
             ("budget_warn_pct", columns.int("budget_warn_pct").unwrap_or(80).encode()),
-            ("parent_run_id", columns.checked("parent_run_id", &known).encode()),
+            ("parent_run_id", columns.checked("parent_run_id", &parent).encode()),
             ("goal_id", columns.text("goal_id").encode()),
             ("max_dispatches", columns.int("max_dispatches").unwrap_or(0).encode()),
             ("budget_enforce", columns.flag("budget_enforce", false).encode()),
