@@ -121,6 +121,9 @@ pub const ERRORS: &[(&str, u8, &str)] = &[
     ("event_not_found", 1, "no event with this number"),
     ("file_exists", 2, "a file that is to be made is there already"),
     ("idempotency_conflict", 1, "the idempotency key was used before with other arguments"),
+    ("import_mismatch", 2, "an import read other counts than it wrote; nothing was kept of it"),
+    ("import_occupied", 1, "an import would go over a database of this program that has content"),
+    ("import_source", 2, "what is to be imported is not a database of the Go program"),
     ("internal", 2, "a bug: please report it"),
     ("invalid_input", 2, "the content of a file or of stdin is wrong"),
     ("io_error", 2, "a file could not be read or written"),
@@ -266,6 +269,9 @@ impl Classified for OpsError {
             Self::IdempotencyConflict(_) => {
                 ("idempotency_conflict", Some("choose a new key for new arguments"))
             }
+            Self::ImportMismatch { .. } => {
+                ("import_mismatch", Some("nothing was changed; please report it, and keep the old database"))
+            }
             Self::Store(err) => err.class(),
         }
     }
@@ -300,11 +306,20 @@ impl Classified for DbError {
             Self::SchemaTooOld { .. } => {
                 ("schema_too_old", Some("run `ic init` to migrate it; a backup is made first"))
             }
-            Self::SchemaTooNew { .. } => ("schema_too_new", Some("upgrade ic")),
+            Self::SchemaTooNew { .. } | Self::GoTooNew { .. } => ("schema_too_new", Some("upgrade ic")),
             Self::Foreign { .. } => ("db_foreign", Some("choose another file with --db or INTERCORE_DB")),
             Self::GoProgram { .. } => (
                 "db_foreign",
-                Some("keep it for the Go program and choose another file with --db or INTERCORE_DB"),
+                Some(
+                    "`ic import` moves what it holds into a new database; or choose another file with --db or INTERCORE_DB",
+                ),
+            ),
+            Self::NoSource(_) | Self::NotGo(_) => {
+                ("import_source", Some("name a database of the Go program with --from=FILE"))
+            }
+            Self::Occupied(_) => (
+                "import_occupied",
+                Some("nothing was changed; import into another place with --db or INTERCORE_DB"),
             ),
             Self::NotADatabase(_) => (
                 "db_foreign",

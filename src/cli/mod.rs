@@ -20,6 +20,7 @@ mod globals;
 mod health;
 mod help;
 mod hook_watch;
+mod import;
 mod init;
 mod locate;
 mod lock;

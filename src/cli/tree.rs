@@ -14,7 +14,7 @@ use super::{
     Answer, Cx, action, agent, args, artifact, backup, compat, config, demo, dispatch as child, events, gate,
     health, help, hook_watch,
 };
-use super::{init, lock, restore, run, sentinel, state, version};
+use super::{import, init, lock, restore, run, sentinel, state, version};
 
 /// A word of the command line.
 pub(super) struct Node {
@@ -194,6 +194,7 @@ const ROOT: &[Node] = &[
         "Compatibility: what older hooks left, and what is in the database by now",
         &[leaf::<compat::Status>("status"), leaf::<compat::Check>("check")],
     ),
+    leaf::<import::Import>("import"),
     leaf::<demo::Demo>("demo"),
     leaf::<help::Help>("help"),
     hidden::<hook_watch::HookWatch>("hook-watch"),

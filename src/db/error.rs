@@ -48,6 +48,25 @@ pub enum DbError {
         /// Its schema version.
         version: i64,
     },
+    /// A database of the Go program from a version that this program does not know.
+    #[error("{} has schema v{found} of the Go program, this program knows it up to v{known}", path.display())]
+    GoTooNew {
+        /// The file.
+        path: PathBuf,
+        /// Its schema version.
+        found: i64,
+        /// The newest version that can be read.
+        known: i64,
+    },
+    /// Nothing where a database of the Go program should be.
+    #[error("there is no database of the Go program at {}", .0.display())]
+    NoSource(PathBuf),
+    /// Something else where a database of the Go program should be.
+    #[error("{} is not a database of the Go program", .0.display())]
+    NotGo(PathBuf),
+    /// A database of ours with content where a new one should go.
+    #[error("{} is a database of this program already, and not empty", .0.display())]
+    Occupied(PathBuf),
     /// Not a SQLite file at all.
     #[error("{} is not a database", .0.display())]
     NotADatabase(PathBuf),

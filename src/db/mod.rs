@@ -6,6 +6,7 @@ mod check;
 mod copy;
 mod create;
 mod error;
+mod go;
 mod identity;
 mod migrate;
 mod sqlite;
@@ -20,6 +21,7 @@ use std::time::Duration;
 pub use copy::{Draft, Replaced, home_of, restore};
 pub use create::{Prepared, prepare};
 pub use error::DbError;
+pub use go::{GO_NEWEST, GoDb, NewDb};
 pub use migrate::{MIGRATIONS, Migration, newest};
 pub use value::{Column, Row, Value};
 

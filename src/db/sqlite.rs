@@ -1,4 +1,6 @@
-//! The only file that names the engine's library: connections, statements, pragmas, error mapping.
+//! The only file, with the one below it, that names the engine's library: connections, statements, pragmas, error mapping.
+
+mod foreign;
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -22,6 +24,8 @@ pub(super) enum Begin {
     Immediate,
     /// One snapshot for several reads.
     Deferred,
+    /// Keeps everybody else out of a file that has no log.
+    Exclusive,
 }
 
 /// One connection.
@@ -118,6 +122,7 @@ impl Conn {
         self.batch(match begin {
             Begin::Immediate => "BEGIN IMMEDIATE",
             Begin::Deferred => "BEGIN",
+            Begin::Exclusive => "BEGIN EXCLUSIVE",
         })
     }
 

@@ -38,6 +38,10 @@ impl Source {
 
     /// The log itself.
     pub const LOG: Self = Self::kernel("log");
+    /// Locks on files.
+    pub const COORDINATION: Self = Self::kernel("coordination");
+    /// What came from a database of the Go program and has no table here.
+    pub const IMPORT: Self = Self::kernel("import");
 
     const fn kernel(word: &'static str) -> Self {
         Self(std::borrow::Cow::Borrowed(word))

@@ -108,6 +108,16 @@ pub enum OpsError {
     /// Metadata that is not a JSON object, in the database.
     #[error("stored metadata of run `{0}` is not a JSON object")]
     StoredMetadata(RunId),
+    /// An import wrote another number of rows than it read.
+    #[error("import: {what}: {read} read, {written} written")]
+    ImportMismatch {
+        /// The table.
+        what: String,
+        /// On one side.
+        read: i64,
+        /// On the other.
+        written: i64,
+    },
     /// A store said no.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -9,6 +9,7 @@ pub mod create;
 pub mod dispatch;
 mod error;
 pub mod gate;
+pub mod import;
 pub mod import_log;
 pub mod members;
 pub mod once;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::OpsError;
 use super::once::{self, Key};
 use crate::db::WriteTx;
-use crate::domain::event::{NewEvent, Source};
+use crate::domain::event::{NewEvent, Origin, Source};
 use crate::domain::ids::RunId;
 use crate::domain::record::{Content, RecordError};
 use crate::domain::time::Stamp;
@@ -62,7 +62,7 @@ pub fn record(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<i64,
     let name = request.key.as_ref().or(request.content.key.as_ref());
     let name = name.map(|key| Value::from([&scope[..], std::slice::from_ref(key)].concat()).to_string());
     let key = Key { command: "events record", key: name.as_deref() };
-    let act = || Ok(Recorded { id: store::event::record(tx, &event, stamp)? });
+    let act = || Ok(Recorded { id: store::event::append_as(tx, Origin::External, &event, stamp)? });
     let recorded = if first_wins(request) {
         once::once(tx, key, &scope, stamp, act)?
     } else {

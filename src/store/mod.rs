@@ -10,6 +10,7 @@ pub mod dispatch;
 mod error;
 pub mod event;
 pub mod idempotency;
+pub mod import;
 pub mod phase;
 mod quiet;
 pub mod run;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::race::assert_unbroken;
 use crate::support::Sandbox;
 
-type Tables = BTreeMap<(&'static str, String), Map<String, Value>>;
+pub type Tables = BTreeMap<(&'static str, String), Map<String, Value>>;
 
 /// What no event tells, by design: row numbers and telemetry.
 const QUIET: [&str; 9] = [
@@ -32,10 +32,13 @@ fn without_nulls(mut row: Map<String, Value>) -> Map<String, Value> {
     row
 }
 
-fn fold(events: &[Value]) -> Tables {
+/// The tables as the kernel's events tell them.
+pub fn fold(events: &[Value]) -> Tables {
     let mut tables = Tables::new();
     for event in events {
-        assert_eq!(event["origin"], "kernel");
+        if event["origin"] != "kernel" {
+            continue;
+        }
         let text = |key: &str| event[key].as_str().unwrap().to_owned();
         let key = match (event["source"].as_str().unwrap(), event["type"].as_str().unwrap()) {
             ("phase", "skip" | "unskip") => {
@@ -46,6 +49,8 @@ fn fold(events: &[Value]) -> Tables {
             ("artifact", _) => ("run_artifacts", text("subject")),
             ("action", _) => ("phase_actions", text("subject")),
             ("dispatch", _) => ("dispatches", text("subject")),
+            ("coordination", _) => ("coordination_locks", text("subject")),
+            ("import", _) if event["data"].get("new").is_none() => continue,
             ("log", _) => continue,
             other => panic!("unknown source {other:?}"),
         };
@@ -70,10 +75,20 @@ fn fold(events: &[Value]) -> Tables {
     tables.into_iter().map(|(key, row)| (key, without_nulls(row))).collect()
 }
 
-fn stored(sandbox: &Sandbox) -> Tables {
+/// The tables as they are.
+pub fn stored(sandbox: &Sandbox) -> Tables {
     let conn = sandbox.open();
     let mut tables = Tables::new();
-    for table in ["runs", "phase_skips", "run_agents", "run_artifacts", "phase_actions", "dispatches"] {
+    let tables_told = [
+        "runs",
+        "phase_skips",
+        "run_agents",
+        "run_artifacts",
+        "phase_actions",
+        "dispatches",
+        "coordination_locks",
+    ];
+    for table in tables_told {
         let mut statement = conn.prepare(&format!("SELECT * FROM {table}")).unwrap();
         let columns: Vec<String> = statement.column_names().map(ToOwned::to_owned).collect();
         let mut rows = statement.query([]).unwrap();

@@ -11,6 +11,7 @@ mod crash;
 mod damage;
 mod fold;
 mod follow;
+mod import;
 mod race;
 mod readme;
 mod schema;

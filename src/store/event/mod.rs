@@ -53,15 +53,16 @@ pub fn append(tx: &WriteTx<'_>, event: &NewEvent, stamp: &Stamp) -> Result<i64, 
     append_as(tx, Origin::Kernel, event, stamp)
 }
 
-/// Appends an event that a caller tells of, and answers its number.
+/// As [`append`], for an event that somebody else may have written.
 ///
 /// # Errors
 /// What the engine says.
-pub fn record(tx: &WriteTx<'_>, event: &NewEvent, stamp: &Stamp) -> Result<i64, StoreError> {
-    append_as(tx, Origin::External, event, stamp)
-}
-
-fn append_as(tx: &WriteTx<'_>, origin: Origin, event: &NewEvent, stamp: &Stamp) -> Result<i64, StoreError> {
+pub fn append_as(
+    tx: &WriteTx<'_>,
+    origin: Origin,
+    event: &NewEvent,
+    stamp: &Stamp,
+) -> Result<i64, StoreError> {
     let head = head(tx)?;
     let mut event = Event {
         id: head.id + 1,

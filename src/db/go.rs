@@ -1,0 +1,320 @@
+//! Databases of the Go program: opened to be read, and a new one of ours in their place (K-21).
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value as Json};
+use tempfile::{NamedTempFile, TempDir};
+
+use super::create;
+use super::error::DbError;
+use super::identity::{self, APPLICATION_ID, Identity};
+use super::migrate::{self, newest};
+use super::sqlite::{Begin, Conn};
+use super::value::Value;
+use super::{Db, crash_point, side_file};
+
+/// The newest schema of the Go program that can be read.
+pub const GO_NEWEST: i64 = 39;
+
+/// Byte of the file's header that says whether it has a write-ahead log: 2 if so.
+const JOURNAL_BYTE: usize = 18;
+
+/// A database of the Go program, open for one long look: what is read is one state of it.
+pub struct GoDb {
+    conn: Conn,
+    path: PathBuf,
+    version: i64,
+    /// The file as it was at first, where nothing but this can tell whether somebody changed it.
+    unlocked: Option<Seen>,
+    inode: u64,
+    /// Where a copy of the file lies, if there had to be one.
+    _copy: Option<TempDir>,
+}
+
+/// What tells a file from itself after a change.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    inode: u64,
+    size: u64,
+    changed: (i64, i64),
+    log: u64,
+}
+
+impl Seen {
+    fn of(path: &Path) -> Result<Self, DbError> {
+        let found = look_at(path)?;
+        Ok(Self {
+            inode: found.ino(),
+            size: found.size(),
+            changed: (found.mtime(), found.mtime_nsec()),
+            log: size_of_log(path),
+        })
+    }
+}
+
+fn look_at(path: &Path) -> Result<fs::Metadata, DbError> {
+    match path.metadata() {
+        Ok(found) if found.is_file() => Ok(found),
+        Ok(_) => Err(DbError::NotGo(path.to_owned())),
+        Err(err) if err.kind() == ErrorKind::NotFound => Err(DbError::NoSource(path.to_owned())),
+        Err(err) => Err(DbError::file("looking at", path)(err)),
+    }
+}
+
+fn size_of_log(path: &Path) -> u64 {
+    side_file(path, "-wal").metadata().map_or(0, |log| log.len())
+}
+
+impl GoDb {
+    /// Opens a file that is to stay as it is, down to the files beside it. What its log holds is read too.
+    ///
+    /// How depends on who may have it open: with a log and its index, others may, and reading goes by their locks. With a
+    /// log alone nobody has, but reading it would leave an index behind: file and log are copied. Without a log there is
+    /// nobody to wait for.
+    ///
+    /// # Errors
+    /// [`DbError::NoSource`], [`DbError::NotGo`] and [`DbError::GoTooNew`] for another file, or what the engine says.
+    pub fn open_apart(path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
+        let given = path;
+        look_at(path)?;
+        // The engine looks for the log beside the file itself, wherever a symlink to it lies.
+        let path = &path.canonicalize().map_err(DbError::file("looking at", path))?;
+        let seen = Seen::of(path)?;
+        let inode = seen.inode;
+        let has_index = side_file(path, "-shm").exists();
+        let has_log = side_file(path, "-wal").exists();
+        let (conn, unlocked, copy) = if !keeps_a_log(path)? || (has_index && has_log) {
+            (Conn::open_read_only(path, false, busy_timeout)?, None, None)
+        } else if seen.log > 0 {
+            let dir = TempDir::with_prefix("ic-import-").map_err(DbError::file("copying", path))?;
+            let copy = dir.path().join("copy.db");
+            for suffix in ["", "-wal"] {
+                let part = side_file(path, suffix);
+                fs::copy(&part, side_file(&copy, suffix)).map_err(DbError::file("copying", &part))?;
+            }
+            (Conn::open(&copy, busy_timeout)?, Some(seen), Some(dir))
+        } else {
+            (Conn::open_read_only(path, true, busy_timeout)?, Some(seen), None)
+        };
+        conn.begin(Begin::Deferred)?;
+        let version = version(&conn, given)?;
+        Ok(Self { conn, path: given.to_owned(), version, unlocked, inode, _copy: copy })
+    }
+
+    /// Opens the file that a new database is to take the place of, and keeps everybody else out of it, readers too: who
+    /// comes meanwhile waits for this process to end, and then cannot write to a file that has been moved aside. What the
+    /// log holds is moved into the file.
+    ///
+    /// # Errors
+    /// [`DbError::Busy`] if others have it open, [`DbError::Occupied`] if it is one of ours, and as [`Self::open_apart`].
+    pub fn open_in_place(path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
+        create::refuse_symlinks(path)?;
+        let deadline = Instant::now() + busy_timeout;
+        let inode = look_at(path)?.ino();
+        let conn = Conn::open(path, busy_timeout)?;
+        // Asked first: the file of somebody else is not switched to another kind of log.
+        version(&conn, path)?;
+        loop {
+            conn.leave_wal()?;
+            conn.begin(Begin::Exclusive)?;
+            // Between the two somebody may have opened the file and made a log again.
+            if !conn.is_wal()? {
+                break;
+            }
+            conn.rollback();
+            if Instant::now() >= deadline {
+                return Err(DbError::Busy);
+            }
+        }
+        let version = version(&conn, path)?;
+        let opened = Self { conn, path: path.to_owned(), version, unlocked: None, inode, _copy: None };
+        opened.require_place()?;
+        Ok(opened)
+    }
+
+    /// Where the file is, as it was named.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its schema version.
+    pub fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// Runs a query and hands each row to `each` as an object; `each` says whether to go on.
+    ///
+    /// # Errors
+    /// What `each` returns, or what the engine says.
+    pub fn for_each<E: From<DbError>>(
+        &self,
+        sql: &str,
+        params: &[Value],
+        each: &mut dyn FnMut(Map<String, Json>) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        self.conn.query_objects(sql, params, each)
+    }
+
+    /// Holds that what was read is one state of the file, where no lock did.
+    fn require_unchanged(&self) -> Result<(), DbError> {
+        match &self.unlocked {
+            Some(seen)
+                if Seen::of(&self.path.canonicalize().unwrap_or_else(|_| self.path.clone()))? != *seen =>
+            {
+                Err(DbError::Busy)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Holds that the file that is locked is the one at its path: who was first has put another there, one of ours.
+    fn require_place(&self) -> Result<(), DbError> {
+        if look_at(&self.path)?.ino() == self.inode {
+            Ok(())
+        } else {
+            Err(DbError::Occupied(self.path.clone()))
+        }
+    }
+}
+
+/// Whether the file was written with a write-ahead log. The one thing that is read off the header: to ask the engine is to
+/// open the file, and how to open it is the question.
+fn keeps_a_log(path: &Path) -> Result<bool, DbError> {
+    let mut header = [0; JOURNAL_BYTE + 1];
+    match File::open(path).and_then(|mut file| file.read_exact(&mut header)) {
+        Ok(()) => Ok(header[JOURNAL_BYTE] == 2),
+        Err(err) if err.kind() == ErrorKind::UnexpectedEof => Err(DbError::NotGo(path.to_owned())),
+        Err(err) => Err(DbError::file("reading", path)(err)),
+    }
+}
+
+fn version(conn: &Conn, path: &Path) -> Result<i64, DbError> {
+    let path = path.to_owned();
+    match identity::of(conn) {
+        Err(DbError::GoProgram { version, .. }) if version > GO_NEWEST => {
+            Err(DbError::GoTooNew { path, found: version, known: GO_NEWEST })
+        }
+        Err(DbError::GoProgram { version, .. }) => Ok(version),
+        Ok(Identity::Ours(_)) => Err(DbError::Occupied(path)),
+        Ok(Identity::Empty) | Err(DbError::Foreign { .. } | DbError::NotADatabase(_)) => {
+            Err(DbError::NotGo(path))
+        }
+        Err(err) => Err(err),
+    }
+}
+
+/// A database of ours in the making, beside the place where it is to stand. Nobody sees it before it is complete; dropped,
+/// it leaves nothing.
+pub struct NewDb {
+    db: Db,
+    file: NamedTempFile,
+}
+
+impl NewDb {
+    /// An empty database of the newest schema beside the absolute `path`.
+    ///
+    /// # Errors
+    /// [`DbError`] for a symlink, or when the directory cannot be written.
+    pub fn beside(path: &Path) -> Result<Self, DbError> {
+        create::create_parent(path)?;
+        create::refuse_symlinks(path)?;
+        let file = create::new_draft(path.parent().unwrap_or(Path::new("/")))?;
+        let conn = Conn::open(file.path(), Duration::ZERO)?;
+        // It is synced as a whole once it is complete, and thrown away if it is not: no need for a journal on disk.
+        conn.batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY")?;
+        conn.begin(Begin::Immediate)?;
+        conn.set_pragma("application_id", APPLICATION_ID)?;
+        migrate::apply(&conn, migrate::MIGRATIONS, 0)?;
+        conn.commit()?;
+        Ok(Self { db: Db { conn, schema: newest() }, file })
+    }
+
+    /// The database.
+    pub fn db(&mut self) -> &mut Db {
+        &mut self.db
+    }
+
+    fn finish(self) -> Result<NamedTempFile, DbError> {
+        self.db.conn.use_wal()?;
+        self.db.conn.close()?;
+        self.file.as_file().sync_all().map_err(DbError::file("syncing", self.file.path()))?;
+        crash_point("before_publish");
+        Ok(self.file)
+    }
+
+    /// Gives the database its name, which nobody may have taken.
+    ///
+    /// # Errors
+    /// [`DbError::Occupied`] if somebody has, [`DbError::Busy`] if `source` was changed while it was read, or
+    /// [`DbError::OrphanLog`].
+    pub fn publish(self, path: &Path, source: &GoDb) -> Result<(), DbError> {
+        source.require_unchanged()?;
+        // A log left behind by a lost database would be taken for the new one's.
+        if let Some(log) =
+            ["-wal", "-shm"].map(|suffix| side_file(path, suffix)).into_iter().find(|log| log.exists())
+        {
+            return Err(DbError::OrphanLog(log));
+        }
+        let file = self.finish()?;
+        if !create::publish(&file, path)? {
+            return Err(DbError::Occupied(path.to_owned()));
+        }
+        crash_point("after_publish");
+        Ok(())
+    }
+
+    /// Puts the database in the place of the one that it was made from, and answers where that one is kept: beside it, with
+    /// a name that says its version and, by `label`, when.
+    ///
+    /// The old file gets its second name first and loses the first one by the rename that puts the new file there: at every
+    /// moment one of the two stands at the path, whole. It has no log by then, and stays locked until this process ends.
+    ///
+    /// # Errors
+    /// [`DbError::Occupied`] if another file stands there by now, or what a file operation says.
+    pub fn replace(self, old: &GoDb, label: &str) -> Result<PathBuf, DbError> {
+        let path = &old.path;
+        let file = self.finish()?;
+        old.require_place()?;
+        if side_file(path, "-wal").exists() {
+            return Err(DbError::Busy);
+        }
+        let aside = second_name(old, label)?;
+        path.parent().map_or(Ok(()), create::sync_directory)?;
+        crash_point("while_publishing");
+        file.persist(path).map_err(|err| DbError::file("replacing", path)(err.error))?;
+        path.parent().map_or(Ok(()), create::sync_directory)?;
+        crash_point("after_publish");
+        Ok(aside)
+    }
+}
+
+/// Gives the old file its second name; one from an import that was killed will do.
+fn second_name(old: &GoDb, label: &str) -> Result<PathBuf, DbError> {
+    let path = &old.path;
+    let stem = side_file(path, &format!(".go-v{}-{label}", old.version));
+    if let (Some(parent), Some(name)) = (path.parent(), path.file_name()) {
+        let prefix = format!("{}.go-v", name.to_string_lossy());
+        let entries = fs::read_dir(parent).map_err(DbError::file("listing", parent))?;
+        let mut others = entries.filter_map(Result::ok);
+        let known = others.find(|entry| {
+            entry.file_name().to_string_lossy().starts_with(&prefix)
+                && entry.metadata().is_ok_and(|found| found.ino() == old.inode)
+        });
+        if let Some(known) = known {
+            return Ok(known.path());
+        }
+    }
+    for nth in 0..1000 {
+        let candidate = if nth == 0 { stem.clone() } else { side_file(&stem, &format!("-{nth}")) };
+        match fs::hard_link(path, &candidate) {
+            Ok(()) => return Ok(candidate),
+            Err(err) if err.kind() == ErrorKind::AlreadyExists => {}
+            Err(err) => return Err(DbError::file("keeping the old database as", &candidate)(err)),
+        }
+    }
+    Err(DbError::file("keeping the old database as", &stem)(ErrorKind::AlreadyExists.into()))
+}
