@@ -111,6 +111,9 @@ fn event(request: &Request) -> NewEvent {
             data.insert(member.to_owned(), value.clone().into());
         }
     }
+    if let Some(key) = &request.key {
+        data.entry("idempotency_key").or_insert_with(|| key.clone().into());
+    }
     NewEvent {
         run_id: request.run_id.clone(),
         source: request.source.clone(),

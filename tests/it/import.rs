@@ -215,6 +215,25 @@ fn an_imported_run_goes_on() {
     assert_whole(&sandbox);
 }
 
+/// K-21: recorded events keep the shape that their callers know.
+#[test]
+fn imported_records_are_listed_like_own_ones() {
+    let (sandbox, file) = apart(V39);
+    import(&sandbox, &file);
+    let listed = |args: &[&str]| -> Value { serde_json::from_str(&sandbox.ok(args)).unwrap() };
+    let review = listed(&["events", "list-review"]);
+    let told =
+        ["finding_id", "agents_json", "chosen_severity", "impact", "session_id"].map(|name| &review[name]);
+    assert_eq!(told, ["F-1", r#"{"a":"P1"}"#, "P1", "none", "s1"]);
+    let noticed = listed(&["interspect", "query"]);
+    assert_eq!(
+        (&noticed["override_reason"], &noticed["context_json"]),
+        (&json!("wrong"), &json!(r#"{"x":1}"#))
+    );
+    let agency = listed(&["events", "list-agency"]);
+    assert_eq!((&agency["cycle_id"], &agency["idempotency_key"]), (&json!("c1"), &json!("k2")));
+}
+
 /// K-21: an early database brings what it has.
 #[test]
 fn an_older_version_brings_what_it_has() {

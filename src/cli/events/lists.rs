@@ -101,7 +101,9 @@ impl Verb for Interspect {
         print(cx, asked, |event, row, data| {
             row.insert("agent_name".to_owned(), event.subject.as_str().into());
             row.insert("event_type".to_owned(), event.kind.as_str().into());
-            copy(data, row, &["override_reason"]);
+            if let Some(reason) = &event.reason {
+                row.insert("override_reason".to_owned(), reason.as_str().into());
+            }
             if let Some(context) = text(data.get("context")) {
                 row.insert("context_json".to_owned(), context.into());
             }
@@ -135,7 +137,7 @@ fn print(
                 if let Some(run) = &event.run_id {
                     row.insert("run_id".to_owned(), run.as_str().into());
                 }
-                fill(&event, &mut row, &event.data());
+                fill(&event, &mut row, &said(&event));
                 row.insert("timestamp".to_owned(), rfc3339(event.at_ms).into());
                 rows.push(Value::from(row));
             }
@@ -149,6 +151,18 @@ fn print(
     }
     cx.out.raw(&lines)?;
     Ok(Answer::Yes)
+}
+
+/// The members of the payload. Of an event that came from a database of the Go program they are the columns of its row.
+fn said(event: &Event) -> Map<String, Value> {
+    let mut data = event.data();
+    let Some(Value::Object(mut imported)) = data.remove("imported") else { return data };
+    let Some(Value::Object(mut columns)) = imported.remove("columns") else { return data };
+    if let Some(context) = columns.remove("context_json") {
+        columns.insert("context".to_owned(), context);
+    }
+    data.extend(columns);
+    data
 }
 
 /// Copies what was said and is not empty.

@@ -277,7 +277,8 @@ fn recorded_events_have_the_shapes_that_callers_know() {
         ]
     );
     let agencies = lists(&["events", "list-agency", "--agency=research", "--run", &run]);
-    assert_eq!((&agencies[0]["stage"], &agencies[0]["context_json"]), (&json!("plan"), &json!(r#"{"n":1}"#)));
+    let told = ["stage", "context_json", "idempotency_key"].map(|member| &agencies[0][member]);
+    assert_eq!(told, ["plan", r#"{"n":1}"#, "k"]);
     assert_eq!(lists(&["events", "list-agency", "--agency=other"]), Vec::<Value>::new());
     assert_eq!(lists(&["events", "list-review", "--since=2"]), Vec::<Value>::new());
     let id = sandbox.ok(["interspect", "record", "--agent=b", "--type=seen", "--context=any text"]);
