@@ -15,7 +15,8 @@ pub(super) struct Help {
     words: Vec<String>,
 }
 
-const EXIT_CODES: &str = "\
+/// What exit codes mean, under a heading.
+pub(super) const EXIT_CODES: &str = "\
 Exit codes
 
   0  done, found, allowed
@@ -27,7 +28,8 @@ A result is on stdout, also when the exit code is 1. Everything else is on stder
 {\"error\":{\"code\":…,\"message\":…,\"hint\":…,\"causes\":[…]}}. `ic help errors` lists the codes.
 ";
 
-const ENVIRONMENT: &str = "\
+/// What is read from the environment, under a heading.
+pub(super) const ENVIRONMENT: &str = "\
 Environment
 
   INTERCORE_DB         the database, anywhere; --db comes first

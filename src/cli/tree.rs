@@ -6,15 +6,16 @@
 
 use std::ffi::OsString;
 
-use clap::{ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::error::CliError;
+use super::globals;
 use super::verb::Verb;
 use super::{
-    Answer, Cx, action, agent, args, artifact, compat, config, demo, dispatch as child, events, gate, health,
-    help, hook_watch,
+    Answer, Cx, action, agent, args, artifact, compat, completions, config, demo, dispatch as child, events,
+    gate, health, help, hook_watch,
 };
-use super::{init, lock, run, sentinel, state, version};
+use super::{init, lock, man, run, sentinel, state, version};
 
 /// A word of the command line.
 pub(super) struct Node {
@@ -167,6 +168,8 @@ const ROOT: &[Node] = &[
     ),
     leaf::<demo::Demo>("demo"),
     leaf::<help::Help>("help"),
+    leaf::<completions::Completions>("completions"),
+    leaf::<man::Man>("man"),
     hidden::<hook_watch::HookWatch>("hook-watch"),
 ];
 
@@ -212,28 +215,35 @@ pub(super) fn dispatch(words: &[OsString], cx: &mut Cx) -> Result<Answer, CliErr
     }
 }
 
-/// Gives a command the manners that all of ours have (K-07).
+/// A command's parser, with the manners that all of ours have (K-07).
 fn parser(command: Command, name: &'static str, path: &str) -> Command {
+    named(command, name, path).mut_args(manners)
+}
+
+fn named(command: Command, name: &'static str, path: &str) -> Command {
     command
         .name(name)
         .bin_name(path.to_owned())
         .no_binary_name(true)
         .disable_version_flag(true)
         .args_override_self(true)
-        .mut_args(|arg| match arg.get_action() {
-            // A boolean takes `--flag`, `--flag=true`, `--flag=1` and their opposites, and nothing else.
-            ArgAction::SetTrue => arg
-                .action(ArgAction::Set)
-                .num_args(0..=1)
-                .require_equals(true)
-                .default_missing_value("true")
-                .default_value("false")
-                .value_parser(args::switch)
-                .value_name("BOOL")
-                .hide_default_value(true),
-            ArgAction::Set => arg.allow_negative_numbers(true),
-            _ => arg,
-        })
+}
+
+fn manners(arg: Arg) -> Arg {
+    match arg.get_action() {
+        // A boolean takes `--flag`, `--flag=true`, `--flag=1` and their opposites, and nothing else.
+        ArgAction::SetTrue => arg
+            .action(ArgAction::Set)
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true")
+            .default_value("false")
+            .value_parser(args::switch)
+            .value_name("BOOL")
+            .hide_default_value(true),
+        ArgAction::Set => arg.allow_negative_numbers(true),
+        _ => arg,
+    }
 }
 
 fn missing(path: &[&str], nodes: &[Node]) -> CliError {
@@ -264,25 +274,32 @@ impl Node {
         matches!(self.kind, Kind::Leaf { hidden: true, .. })
     }
 
-    fn command(&self, path: &str) -> Command {
+    fn command(&self, path: &str, leaf: Leaf) -> Command {
         let path = format!("{path} {}", self.name);
         match &self.kind {
-            Kind::Group { about, nodes } => full(Command::new(self.name).about(*about), nodes, &path),
-            Kind::Leaf { build, .. } => parser(build(), self.name, &path),
+            Kind::Group { about, nodes } => full(Command::new(self.name).about(*about), nodes, &path, leaf),
+            Kind::Leaf { build, .. } => leaf(build(), self.name, &path),
         }
     }
 }
 
-fn full(command: Command, nodes: &[Node], path: &str) -> Command {
+/// What is made of a command's own parser.
+type Leaf = fn(Command, &'static str, &str) -> Command;
+
+fn full(command: Command, nodes: &[Node], path: &str, leaf: Leaf) -> Command {
     let command = command.bin_name(path.to_owned()).no_binary_name(true).disable_help_subcommand(true);
     nodes
         .iter()
         .filter(|node| !node.is_hidden())
-        .fold(command, |command, node| command.subcommand(node.command(path).no_binary_name(false)))
+        .fold(command, |command, node| command.subcommand(node.command(path, leaf).no_binary_name(false)))
 }
 
 /// The whole tree as one parser, for help and for checking it.
 pub(super) fn whole() -> Command {
+    tree(parser)
+}
+
+fn tree(leaf: Leaf) -> Command {
     full(
         Command::new("ic")
             .about("The orchestration kernel under coding agents")
@@ -293,7 +310,27 @@ pub(super) fn whole() -> Command {
             ),
         ROOT,
         "ic",
+        leaf,
     )
+}
+
+/// The whole tree for completions: booleans are plain flags, and the global flags are there in every command, though they
+/// are taken out of the line before any parser sees it.
+pub(super) fn completed() -> Command {
+    with_globals(tree(named))
+}
+
+fn with_globals(command: Command) -> Command {
+    let own: Vec<String> =
+        command.get_arguments().filter_map(|arg| arg.get_long().map(ToOwned::to_owned)).collect();
+    let flags = globals::described().into_iter();
+    let flags = flags.filter(|arg| !own.iter().any(|own| arg.get_long() == Some(own)));
+    command.args(flags).mut_subcommands(with_globals)
+}
+
+/// The whole tree for manual pages: booleans are plain flags, and the first page has the global flags.
+pub(super) fn described() -> Command {
+    tree(named).args(globals::described())
 }
 
 /// Shows the help of the command at `path`, the empty path for the whole program.

@@ -2,6 +2,7 @@
 
 mod budget;
 mod compat;
+mod completions;
 mod config;
 mod hooks;
 mod lock;
