@@ -38,6 +38,9 @@ Environment
   IC_TRACE_ID          the trace that the events of this call belong to
   IC_SPAN_ID           the caller's span in it
   IC_PARENT_SPAN_ID    the span above the caller's
+  PWD                  the working directory by the name that the caller knows it under, if that is true
+  TMPDIR               where `ic demo` works, instead of /tmp
+  COLUMNS              how wide help is where that cannot be told from the terminal
 ";
 
 impl Verb for Help {

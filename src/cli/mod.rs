@@ -21,6 +21,7 @@ mod health;
 mod help;
 mod hook_watch;
 mod init;
+mod listing;
 mod locate;
 mod lock;
 mod man;
@@ -45,7 +46,7 @@ use globals::Globals;
 use output::Output;
 
 pub use error::ERRORS;
-pub use tree::listing;
+pub use listing::{Argument, arguments, listing};
 
 /// How a command ended, when it ended well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,12 +20,21 @@ use super::{init, lock, man, run, sentinel, state, version};
 /// A word of the command line.
 pub(super) struct Node {
     pub name: &'static str,
-    kind: Kind,
+    pub kind: Kind,
 }
 
-enum Kind {
-    Group { about: &'static str, nodes: &'static [Node] },
-    Leaf { build: fn() -> Command, run: fn(&ArgMatches, &mut Cx) -> Result<Answer, CliError>, hidden: bool },
+/// What a word stands for.
+pub(super) enum Kind {
+    Group {
+        about: &'static str,
+        nodes: &'static [Node],
+    },
+    Leaf {
+        build: fn() -> Command,
+        run: fn(&ArgMatches, &mut Cx) -> Result<Answer, CliError>,
+        kept: &'static [&'static str],
+        hidden: bool,
+    },
 }
 
 const fn group(name: &'static str, about: &'static str, nodes: &'static [Node]) -> Node {
@@ -33,14 +42,15 @@ const fn group(name: &'static str, about: &'static str, nodes: &'static [Node]) 
 }
 
 const fn leaf<V: Verb>(name: &'static str) -> Node {
-    Node { name, kind: Kind::Leaf { build: V::command, run: execute::<V>, hidden: false } }
+    Node { name, kind: Kind::Leaf { build: V::command, run: execute::<V>, kept: V::KEPT, hidden: false } }
 }
 
 const fn hidden<V: Verb>(name: &'static str) -> Node {
-    Node { name, kind: Kind::Leaf { build: V::command, run: execute::<V>, hidden: true } }
+    Node { name, kind: Kind::Leaf { build: V::command, run: execute::<V>, kept: V::KEPT, hidden: true } }
 }
 
 fn execute<V: Verb>(matches: &ArgMatches, cx: &mut Cx) -> Result<Answer, CliError> {
+    args::no_secrets::<V>(matches)?;
     V::from_arg_matches(matches)?.run(cx)
 }
 
@@ -49,7 +59,7 @@ const AGENT: &[Node] =
 const ARTIFACT: &[Node] = &[leaf::<artifact::Add>("add"), leaf::<artifact::List>("list")];
 
 /// Every command. `ic run agent …` and `ic agent …` are the same commands, as are `ic run advance` and `ic phase advance`.
-const ROOT: &[Node] = &[
+pub(super) const ROOT: &[Node] = &[
     leaf::<init::Init>("init"),
     leaf::<health::Health>("health"),
     leaf::<version::Version>("version"),
@@ -207,7 +217,7 @@ pub(super) fn dispatch(words: &[OsString], cx: &mut Cx) -> Result<Answer, CliErr
                         cx.out.raw(err.render().to_string().as_bytes())?;
                         return Ok(Answer::Yes);
                     }
-                    Err(err) => return Err(err.into()),
+                    Err(err) => return Err(args::refused(err, rest)),
                 };
                 return run(&matches, cx);
             }
@@ -270,7 +280,8 @@ fn unknown(path: &[&str], nodes: &'static [Node], word: &OsString) -> CliError {
 }
 
 impl Node {
-    fn is_hidden(&self) -> bool {
+    /// Whether users are not told of it.
+    pub(super) fn is_hidden(&self) -> bool {
         matches!(self.kind, Kind::Leaf { hidden: true, .. })
     }
 
@@ -340,28 +351,15 @@ pub(super) fn show_help(path: &[&str], cx: &Cx) -> Result<Answer, CliError> {
         command = match command.find_subcommand(word) {
             Some(found) => found.clone(),
             None => {
-                return Err(CliError::usage(format!("no help for `{}`: no such command", path.join(" "))));
+                return Err(CliError::usage(format!(
+                    "no help for the words `{}`: no such command",
+                    path.join(" ")
+                )));
             }
         };
     }
     cx.out.raw(command.render_long_help().to_string().as_bytes())?;
     Ok(Answer::Yes)
-}
-
-/// Every command that users see, as it is typed: `ic run create`, … (K-22).
-pub fn listing() -> Vec<String> {
-    fn walk(nodes: &[Node], path: &str, out: &mut Vec<String>) {
-        for node in nodes.iter().filter(|node| !node.is_hidden()) {
-            let path = format!("{path} {}", node.name);
-            match &node.kind {
-                Kind::Group { nodes, .. } => walk(nodes, &path, out),
-                Kind::Leaf { .. } => out.push(path),
-            }
-        }
-    }
-    let mut out = Vec::new();
-    walk(ROOT, "ic", &mut out);
-    out
 }
 
 #[cfg(test)]
@@ -381,7 +379,11 @@ mod tests {
                 let path = format!("{path} {}", node.name);
                 match &node.kind {
                     Kind::Group { nodes, .. } => walk(nodes, &path),
-                    Kind::Leaf { build, .. } => parser(build(), node.name, &path).debug_assert(),
+                    Kind::Leaf { build, kept, .. } => {
+                        parser(build(), node.name, &path).debug_assert();
+                        let known = |id: &&str| build().get_arguments().any(|arg| arg.get_id() == id);
+                        assert!(kept.iter().all(known), "{path}: {kept:?}");
+                    }
                 }
             }
         }

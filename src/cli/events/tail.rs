@@ -9,6 +9,7 @@ use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
 use crate::domain::event::{Event, Origin, Source};
 use crate::domain::ids::RunId;
+use crate::domain::text::escaped_json;
 use crate::store;
 use crate::store::event::Filter;
 
@@ -98,7 +99,7 @@ impl Verb for Tail {
             limit: Some(limit.saturating_add(1)),
         };
         let out = cx.out;
-        let mut text = Vec::new();
+        let mut text = String::new();
         let mut shown = 0;
         let mut last = self.since;
         let mut more = false;
@@ -111,11 +112,11 @@ impl Verb for Tail {
                 if more {
                     return Ok(false);
                 }
-                serde_json::to_writer(&mut text, &Line::from(&event))
-                    .map_err(|err| CliError::Unexpected(err.into()))?;
-                text.push(b'\n');
+                let line = serde_json::to_string(&Line::from(&event));
+                text.push_str(&escaped_json(&line.map_err(|err| CliError::Unexpected(err.into()))?));
+                text.push('\n');
                 if text.len() >= PIECE {
-                    out.raw(&text)?;
+                    out.raw(text.as_bytes())?;
                     text.clear();
                 }
                 shown += 1;
@@ -123,7 +124,7 @@ impl Verb for Tail {
                 Ok::<_, CliError>(true)
             })
         })?;
-        out.raw(&text)?;
+        out.raw(text.as_bytes())?;
         if more {
             out.warn(format_args!("more events follow: --since={last} continues"));
         }

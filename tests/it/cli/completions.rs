@@ -119,7 +119,7 @@ fn every_command_has_a_manual_page() {
         let page = std::fs::read_to_string(&file).unwrap();
         let flat = page.replace('\\', "");
         let typed = [&["ic".to_owned()], &path[..]].concat().join(" ");
-        assert!(flat.contains(&format!(".TH {name} 1")) && flat.contains(&format!("fB{typed}fR")), "{page}");
+        assert!(flat.contains(&format!(".TH {name} 1")) && flat.contains(&format!("\n{name} - ")), "{page}");
         let leaf = intercore::cli::listing().contains(&typed);
         assert_eq!(leaf, page.contains(".SH EXAMPLES\n.nf\n"), "{name}");
         // A line that begins with a point or a quote would be taken for a request.

@@ -1,10 +1,16 @@
 //! The command line, command by command.
 
+mod action;
+mod agent;
+mod arguments;
+mod artifact;
 mod budget;
 mod compat;
 mod completions;
 mod config;
+mod help;
 mod hooks;
+mod hostile;
 mod lock;
 mod paths;
 mod phase;
