@@ -40,6 +40,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use crate::db::{self, Db, DbError, Prepared, ReadTx, WriteTx};
+use crate::domain::state::holds_secret;
 use crate::domain::time::{Stamp, Trace};
 use error::CliError;
 use globals::Globals;
@@ -109,7 +110,9 @@ fn now() -> i64 {
 
 /// The caller's place in a distributed trace, from the environment.
 fn trace() -> Trace {
-    let read = |name| std::env::var(name).ok().filter(|text: &String| !text.is_empty());
+    // It goes into every event: what looks like a secret is no trace (K-16).
+    let fit = |text: &String| !text.is_empty() && !holds_secret(text);
+    let read = |name| std::env::var(name).ok().filter(fit);
     Trace {
         trace_id: read("IC_TRACE_ID"),
         span_id: read("IC_SPAN_ID"),

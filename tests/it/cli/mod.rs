@@ -5,6 +5,7 @@ mod agent;
 mod arguments;
 mod artifact;
 mod budget;
+mod callers;
 mod compat;
 mod completions;
 mod config;
