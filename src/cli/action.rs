@@ -122,6 +122,8 @@ struct Added {
 }
 
 impl Verb for Add {
+    const KEPT: &'static [&'static str] = &["phase", "command", "args", "idempotency_key"];
+
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let new = NewAction {
             phase: self.phase,
@@ -213,6 +215,8 @@ pub(super) struct Update {
 }
 
 impl Verb for Update {
+    const KEPT: &'static [&'static str] = &["args"];
+
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let Self { run, phase, command, args, mode, priority } = self;
         let changes = Changes { args: args::given(args), mode, priority };

@@ -54,6 +54,8 @@ impl View for Added {
 }
 
 impl Verb for Add {
+    const KEPT: &'static [&'static str] = &["agent_type", "name", "phase", "dispatch_id", "idempotency_key"];
+
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let add = AddAgent {
             run_id: self.run,

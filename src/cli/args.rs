@@ -1,16 +1,20 @@
 //! Arguments that several commands share.
 
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+use clap::error::ContextKind;
+use clap::{Arg, ArgMatches};
 use serde_json::{Map, Value};
 
 use super::error::CliError;
+use super::verb::Verb;
 use super::{Cx, locate};
 use crate::db::ReadTx;
 use crate::domain::ids::RunId;
 use crate::domain::metadata;
 use crate::domain::run::Run;
-use crate::domain::secret;
+use crate::domain::{secret, state};
 use crate::os::paths;
 use crate::store;
 
@@ -72,15 +76,56 @@ pub(super) fn ttl(text: &str) -> Result<i64, String> {
     i64::try_from(duration.as_secs()).map_err(|_| "is too long".to_owned())
 }
 
-/// Refuses words that hold a secret, without showing it (K-16).
-pub(super) fn no_secret(flag: &str, text: &str) -> Result<(), CliError> {
-    if !secret::has_token(text) {
-        return Ok(());
+/// Refuses words that are kept and hold a secret, without showing it (K-16).
+pub(super) fn no_secrets<V: Verb>(matches: &ArgMatches) -> Result<(), CliError> {
+    for id in V::KEPT {
+        let texts = matches.get_raw(id).into_iter().flatten();
+        if texts.filter_map(OsStr::to_str).any(state::holds_secret) {
+            return Err(CliError::Usage {
+                message: format!("{} contains a likely secret value", name::<V>(id)),
+                hint: Some("name the variable that holds it: what is stored here is read by many".to_owned()),
+            });
+        }
     }
-    Err(CliError::Usage {
-        message: format!("{flag} contains a likely secret value"),
-        hint: Some("name the variable that holds it: what is stored here is read by many".to_owned()),
-    })
+    Ok(())
+}
+
+/// What the parser says of a command line that it refuses. It does not say which word is not UTF-8; and where a secret is
+/// about, it may say too much (K-16).
+pub(super) fn refused(err: clap::Error, words: &[OsString]) -> CliError {
+    let mut flag = None;
+    for word in words {
+        let shown = word.to_string_lossy();
+        let (before, value) = match shown.split_once('=').filter(|(before, _)| before.starts_with("--")) {
+            Some((before, value)) => (Some(before.to_owned()), value.to_owned()),
+            None => (flag.take(), shown.clone().into_owned()),
+        };
+        let name = before.as_deref().unwrap_or("a word");
+        if word.to_str().is_none() {
+            return CliError::usage(format!("{name} is not valid UTF-8: {value}"));
+        }
+        if state::holds_secret(&value) {
+            let about = err.get(ContextKind::InvalidArg).map_or_else(|| name.to_owned(), ToString::to_string);
+            return CliError::usage(format!("{about}: the command line contains a likely secret value"));
+        }
+        flag = Some(value).filter(|value| value.starts_with("--"));
+    }
+    err.into()
+}
+
+fn name<V: Verb>(id: &str) -> String {
+    let command = V::command();
+    let arg = command.get_arguments().find(|arg| arg.get_id() == id);
+    arg.map_or_else(|| id.to_owned(), typed)
+}
+
+/// An argument as it is typed: `--flag`, or `<NAME>` for a word without one.
+pub(super) fn typed(arg: &Arg) -> String {
+    match (arg.get_long(), arg.get_value_names()) {
+        (Some(long), _) => format!("--{long}"),
+        (None, Some([name, ..])) => format!("<{name}>"),
+        (None, _) => format!("<{}>", arg.get_id().as_str().to_uppercase()),
+    }
 }
 
 /// Words that have to be kept, without the secrets in them (K-16).
@@ -94,8 +139,8 @@ pub(super) fn redacted(flag: &str, text: &str, cx: &Cx) -> String {
 
 /// Whether a terminal may be coloured (<https://no-color.org>).
 pub(super) fn wants_colour() -> bool {
-    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// Text that was given and is not empty.
@@ -171,10 +216,12 @@ pub(super) fn calibration(
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(CliError::File { what: "reading", path: path.to_owned(), source }),
+        Err(source) => {
+            return Err(CliError::File { what: "reading --calibration-file", path: path.to_owned(), source });
+        }
     };
     let learned: crate::ops::gate::Calibration = serde_json::from_str(&text)
-        .map_err(|err| CliError::Input(format!("calibration file {}: {err}", path.display())))?;
+        .map_err(|err| CliError::Input(format!("--calibration-file {}: {err}", path.display())))?;
     if cx.stamp.secs() - learned.created_at > 24 * 3600 {
         cx.out.warn("gate calibration file is stale, ignoring it");
         return Ok(None);

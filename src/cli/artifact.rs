@@ -58,6 +58,8 @@ impl View for Added {
 }
 
 impl Verb for Add {
+    const KEPT: &'static [&'static str] = &["phase", "path", "kind", "dispatch", "idempotency_key"];
+
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let content_hash = files::sha256_file(Path::new(self.path.as_str())).unwrap_or_else(|err| {
             cx.out.warn(format_args!("{} is filed without a hash: {err}", one_line(self.path.as_str())));

@@ -10,6 +10,7 @@ use super::output::View;
 use super::verb::Verb;
 use super::{Answer, Cx, locate, restore};
 use crate::db::Draft;
+use crate::domain::text::one_line;
 use crate::os::paths;
 
 /// Copy the database to a file
@@ -21,6 +22,7 @@ use crate::os::paths;
 #[command(after_help = "Example: ic backup ~/backups/ic-$(date +%F).db")]
 pub(super) struct Backup {
     /// The file to make
+    #[arg(value_name = "FILE")]
     path: PathBuf,
 }
 
@@ -52,6 +54,6 @@ struct Shown {
 
 impl View for Shown {
     fn human(&self, w: &mut dyn Write) -> io::Result<()> {
-        writeln!(w, "{}: {} events, head {}", self.path, self.events, self.head)
+        writeln!(w, "{}: {} events, head {}", one_line(&self.path), self.events, self.head)
     }
 }

@@ -46,6 +46,8 @@ pub(super) struct Set {
 }
 
 impl Verb for Set {
+    const KEPT: &'static [&'static str] = &["key"];
+
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let Setting { name, key } = self.key;
         let wrong = |err: String| CliError::usage(format!("config set: {name}: {err}"));

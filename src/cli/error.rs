@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::db::DbError;
+use crate::domain::secret::redact_message;
 use crate::domain::text::one_line;
 use crate::ops::OpsError;
 use crate::store::StoreError;
@@ -190,11 +191,13 @@ impl CliError {
         }
     }
 
-    /// The failure as one JSON object.
+    /// The failure as one JSON object. A secret in what was typed is not repeated (K-16).
     pub(super) fn to_json(&self) -> serde_json::Value {
-        let mut error = json!({ "code": self.code(), "message": self.to_string(), "causes": self.causes() });
+        let causes: Vec<_> = self.causes().iter().map(|cause| redact_message(cause).into_owned()).collect();
+        let message = self.to_string();
+        let mut error = json!({ "code": self.code(), "message": redact_message(&message), "causes": causes });
         if let Some(hint) = self.hint() {
-            error["hint"] = hint.into();
+            error["hint"] = redact_message(&hint).into();
         }
         json!({ "error": error })
     }
@@ -214,13 +217,13 @@ impl CliError {
 
     /// The failure for people.
     pub(super) fn human(&self, w: &mut dyn Write) -> io::Result<()> {
-        // What a caller typed may come back in the message: it must not steer the terminal (K-08).
-        writeln!(w, "ic: {}", one_line(&self.to_string()))?;
+        // What a caller typed may come back in the message: it must not steer the terminal (K-08), nor show a secret (K-16).
+        writeln!(w, "ic: {}", one_line(&redact_message(&self.to_string())))?;
         for cause in self.causes() {
-            writeln!(w, "  because: {}", one_line(&cause))?;
+            writeln!(w, "  because: {}", one_line(&redact_message(&cause)))?;
         }
         match self.hint() {
-            Some(hint) => writeln!(w, "hint: {}", one_line(&hint)),
+            Some(hint) => writeln!(w, "hint: {}", one_line(&redact_message(&hint))),
             None => Ok(()),
         }
     }

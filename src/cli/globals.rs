@@ -4,6 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::{Arg, ArgAction, ValueHint};
+
 use super::error::CliError;
 
 /// How long a command waits for the write lock when nobody says otherwise (K-04).
@@ -96,6 +98,23 @@ pub(super) fn scan(args: Vec<OsString>) -> Result<(Globals, Vec<OsString>), (Glo
         }
     }
     Ok((globals, words))
+}
+
+/// The global flags as a parser would have them, to be shown: [`scan`] is what takes them.
+pub(super) fn described() -> Vec<Arg> {
+    let valued = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help)
+    };
+    let plain = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+    };
+    let flags = vec![
+        valued("db", "PATH", "The database, below the working directory").value_hint(ValueHint::FilePath),
+        valued("timeout", "DURATION", "How long to wait for other writers [default: 5s]"),
+        plain("json", "One JSON document instead of text"),
+        plain("verbose", "Say on stderr what happens; -vv says everything"),
+    ];
+    flags.into_iter().map(|arg| arg.help_heading("Global options")).collect()
 }
 
 /// The value of `--flag=value` or `--flag value`.

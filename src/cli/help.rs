@@ -15,7 +15,8 @@ pub(super) struct Help {
     words: Vec<String>,
 }
 
-const EXIT_CODES: &str = "\
+/// What exit codes mean, under a heading.
+pub(super) const EXIT_CODES: &str = "\
 Exit codes
 
   0  done, found, allowed
@@ -27,7 +28,8 @@ A result is on stdout, also when the exit code is 1. Everything else is on stder
 {\"error\":{\"code\":…,\"message\":…,\"hint\":…,\"causes\":[…]}}. `ic help errors` lists the codes.
 ";
 
-const ENVIRONMENT: &str = "\
+/// What is read from the environment, under a heading.
+pub(super) const ENVIRONMENT: &str = "\
 Environment
 
   INTERCORE_DB         the database, anywhere; --db comes first
@@ -36,6 +38,12 @@ Environment
   IC_TRACE_ID          the trace that the events of this call belong to
   IC_SPAN_ID           the caller's span in it
   IC_PARENT_SPAN_ID    the span above the caller's
+  CLAUDE_SESSION_ID    the session of events that are recorded without --session
+  NO_COLOR             no colours on a terminal, if it is set to anything
+  TERM                 no colours either, if it is dumb
+  PWD                  the working directory by the name that the caller knows it under, if that is true
+  TMPDIR               where `ic demo` works, instead of /tmp
+  COLUMNS              how wide help is where that cannot be told from the terminal
 ";
 
 impl Verb for Help {

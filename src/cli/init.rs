@@ -9,6 +9,7 @@ use super::output::View;
 use super::verb::Verb;
 use super::{Answer, Cx, locate};
 use crate::db::{Prepared, newest};
+use crate::domain::text::one_line;
 
 /// Create the project's database, or migrate it
 ///
@@ -47,6 +48,6 @@ struct Shown {
 
 impl View for Shown {
     fn human(&self, w: &mut dyn Write) -> io::Result<()> {
-        writeln!(w, "initialized {} (schema v{})", self.path, self.schema)
+        writeln!(w, "initialized {} (schema v{})", one_line(&self.path), self.schema)
     }
 }

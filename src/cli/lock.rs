@@ -173,7 +173,10 @@ fn members(record: &Record) -> Map<String, Value> {
 
 impl View for Shown {
     fn human(&self, w: &mut dyn Write) -> io::Result<()> {
-        if self.told { writeln!(w, "{} {}/{}", self.status, self.name, self.scope) } else { Ok(()) }
+        if !self.told {
+            return Ok(());
+        }
+        writeln!(w, "{} {}/{}", self.status, one_line(&self.name), one_line(&self.scope))
     }
 }
 

@@ -9,6 +9,7 @@ mod args;
 mod artifact;
 mod backup;
 mod compat;
+mod completions;
 mod config;
 mod demo;
 mod dispatch;
@@ -22,8 +23,10 @@ mod help;
 mod hook_watch;
 mod import;
 mod init;
+mod listing;
 mod locate;
 mod lock;
+mod man;
 mod output;
 mod restore;
 mod run;
@@ -40,13 +43,14 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use crate::db::{self, Db, DbError, Prepared, ReadTx, WriteTx};
+use crate::domain::state::holds_secret;
 use crate::domain::time::{Stamp, Trace};
 use error::CliError;
 use globals::Globals;
 use output::Output;
 
 pub use error::ERRORS;
-pub use tree::listing;
+pub use listing::{Argument, arguments, listing};
 
 /// How a command ended, when it ended well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +113,9 @@ fn now() -> i64 {
 
 /// The caller's place in a distributed trace, from the environment.
 fn trace() -> Trace {
-    let read = |name| std::env::var(name).ok().filter(|text: &String| !text.is_empty());
+    // It goes into every event: what looks like a secret is no trace (K-16).
+    let fit = |text: &String| !text.is_empty() && !holds_secret(text);
+    let read = |name| std::env::var(name).ok().filter(fit);
     Trace {
         trace_id: read("IC_TRACE_ID"),
         span_id: read("IC_SPAN_ID"),

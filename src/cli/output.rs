@@ -9,6 +9,8 @@ use serde::Serialize;
 
 use super::error::CliError;
 use super::globals::Verbosity;
+use crate::domain::secret::redact_message;
+use crate::domain::text::{escaped_json, one_line};
 use crate::os::stream;
 
 /// A result that can be shown to people and to programs. The JSON form is the value itself.
@@ -51,16 +53,16 @@ impl Output {
 
     /// Shows a result as one line of JSON, whatever the caller asked for.
     pub(super) fn document(self, value: &impl Serialize) -> Result<(), CliError> {
-        let mut text = serde_json::to_vec(value).map_err(|err| CliError::Unexpected(err.into()))?;
-        text.push(b'\n');
-        self.raw(&text)
+        let mut text = serde_json::to_string(value).map_err(|err| CliError::Unexpected(err.into()))?;
+        text.push('\n');
+        self.raw(escaped_json(&text).as_bytes())
     }
 
     /// Shows a result as indented JSON, whatever the caller asked for.
     pub(super) fn indented(self, value: &impl Serialize) -> Result<(), CliError> {
-        let mut text = serde_json::to_vec_pretty(value).map_err(|err| CliError::Unexpected(err.into()))?;
-        text.push(b'\n');
-        self.raw(&text)
+        let mut text = serde_json::to_string_pretty(value).map_err(|err| CliError::Unexpected(err.into()))?;
+        text.push('\n');
+        self.raw(escaped_json(&text).as_bytes())
     }
 
     /// Writes bytes to stdout and flushes them.
@@ -111,8 +113,9 @@ impl Output {
 
     fn note(self, level: Verbosity, word: &str, message: impl Display) {
         if self.verbosity >= level {
-            // Nothing can be done about a closed stderr.
-            let _ = writeln!(io::stderr(), "ic: {word}: {message}");
+            // What a caller typed may be part of it. Nothing can be done about a closed stderr.
+            let message = message.to_string();
+            let _ = writeln!(io::stderr(), "ic: {word}: {}", one_line(&redact_message(&message)));
         }
     }
 
@@ -120,9 +123,7 @@ impl Output {
     pub(super) fn fail(self, err: &CliError) -> ExitCode {
         let mut stderr = io::stderr();
         let _ = if self.json {
-            serde_json::to_writer(&mut stderr, &err.to_json())
-                .map_err(io::Error::from)
-                .and_then(|()| writeln!(stderr))
+            writeln!(stderr, "{}", escaped_json(&err.to_json().to_string()))
         } else {
             err.human(&mut stderr)
         };

@@ -10,6 +10,7 @@ use super::output::View;
 use super::verb::Verb;
 use super::{Answer, Cx, locate, output};
 use crate::db::{self, Db, DbError, Draft, Replaced};
+use crate::domain::text::one_line;
 use crate::ops::restore;
 use crate::os::paths;
 use crate::store::event::Head;
@@ -91,6 +92,7 @@ struct Shown {
 
 impl View for Shown {
     fn human(&self, w: &mut dyn Write) -> io::Result<()> {
-        writeln!(w, "{} restored from {}: {} events, head {}", self.path, self.from, self.events, self.head)
+        let (path, from) = (one_line(&self.path), one_line(&self.from));
+        writeln!(w, "{path} restored from {from}: {} events, head {}", self.events, self.head)
     }
 }

@@ -10,6 +10,7 @@ use super::state::Pruned;
 use super::verb::Verb;
 use super::{Answer, Cx, args};
 use crate::domain::state::Scope;
+use crate::domain::text::one_line;
 use crate::store;
 
 /// Ask whether something may happen now
@@ -29,6 +30,8 @@ pub(super) struct Check {
 }
 
 impl Verb for Check {
+    const KEPT: &'static [&'static str] = &["name", "scope"];
+
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let stamp = cx.stamp.clone();
         let allowed =
@@ -92,7 +95,10 @@ struct Sentinels(Vec<store::sentinel::Sentinel>);
 
 impl View for Sentinels {
     fn human(&self, w: &mut dyn Write) -> io::Result<()> {
-        self.0.iter().try_for_each(|s| writeln!(w, "{}\t{}\t{}", s.name, s.scope_id, s.last_fired))
+        self.0.iter().try_for_each(|s| {
+            let (name, scope) = (one_line(&s.name), one_line(&s.scope_id));
+            writeln!(w, "{name}\t{scope}\t{}", s.last_fired)
+        })
     }
 }
 

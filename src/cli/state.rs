@@ -38,6 +38,8 @@ pub(super) struct Set {
 }
 
 impl Verb for Set {
+    const KEPT: &'static [&'static str] = &["key", "scope"];
+
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         // A second word that starts with @ is the file, and the scope is everybody's.
         let (scope, file) = match (self.scope, self.file) {

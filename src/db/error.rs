@@ -77,7 +77,7 @@ pub enum DbError {
     #[error("the schema is not what its version says: {0}")]
     Altered(String),
     /// A file that is to be read from cannot be used.
-    #[error("{} cannot be used: {source}", path.display())]
+    #[error("the file {} cannot be used: {source}", path.display())]
     Unusable {
         /// The file.
         path: PathBuf,
@@ -85,7 +85,7 @@ pub enum DbError {
         source: Box<DbError>,
     },
     /// A file that is to be made is there already.
-    #[error("{} exists already", .0.display())]
+    #[error("the file {} exists already", .0.display())]
     Exists(PathBuf),
     /// The file was moved away or replaced while it was open.
     #[error("another file is at {} by now", .0.display())]

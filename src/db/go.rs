@@ -61,7 +61,7 @@ fn look_at(path: &Path) -> Result<fs::Metadata, DbError> {
         Ok(found) if found.is_file() => Ok(found),
         Ok(_) => Err(DbError::NotGo(path.to_owned())),
         Err(err) if err.kind() == ErrorKind::NotFound => Err(DbError::NoSource(path.to_owned())),
-        Err(err) => Err(DbError::file("looking at", path)(err)),
+        Err(err) => Err(DbError::file("importing from", path)(err)),
     }
 }
 
@@ -82,7 +82,7 @@ impl GoDb {
         let given = path;
         look_at(path)?;
         // The engine looks for the log beside the file itself, wherever a symlink to it lies.
-        let path = &path.canonicalize().map_err(DbError::file("looking at", path))?;
+        let path = &path.canonicalize().map_err(DbError::file("importing from", path))?;
         let seen = Seen::of(path)?;
         let inode = seen.inode;
         let has_index = side_file(path, "-shm").exists();

@@ -53,6 +53,9 @@ impl Source {
     }
 }
 
+/// Most bytes of a source's name.
+const MAX_SOURCE: usize = 100;
+
 impl FromStr for Source {
     type Err = String;
 
@@ -60,10 +63,12 @@ impl FromStr for Source {
         let plain = text.bytes().enumerate().all(|(at, b)| {
             b.is_ascii_lowercase() || (at > 0 && (b.is_ascii_digit() || b == b'_' || b == b'-'))
         });
-        if plain && !text.is_empty() {
+        if plain && (1..=MAX_SOURCE).contains(&text.len()) {
             Ok(Self(std::borrow::Cow::Owned(text.to_owned())))
         } else {
-            Err(format!("invalid event source \"{text}\" (must match [a-z][a-z0-9_-]*)"))
+            Err(format!(
+                "invalid event source \"{text}\" (must match [a-z][a-z0-9_-]*, at most {MAX_SOURCE} bytes)"
+            ))
         }
     }
 }

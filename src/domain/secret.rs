@@ -1,6 +1,7 @@
 //! Text that looks like a secret (K-16). Finding one never shows it.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// The words that name a secret; the first two name passwords, which may be words themselves.
 const NAMES: [&str; 9] =
@@ -13,31 +14,64 @@ pub fn has_token(text: &str) -> bool {
 
 /// Where the first token at or behind `from` begins, in text that is lower-case already.
 fn find_token(lower: &str, from: usize) -> Option<usize> {
-    let bytes = lower.as_bytes();
-    (from..bytes.len())
-        .filter(|&at| lower.is_char_boundary(at) && (at == 0 || !bytes[at - 1].is_ascii_alphanumeric()))
-        .find(|&at| starts_with_token(&lower[at..]))
+    starts(lower, from).find(|&at| starts_with_token(&lower[at..]))
 }
 
-/// The text with every token replaced: for words that have to be kept, such as the reason of an override. Behind the head
-/// of a private key nothing is kept.
+/// Where a token may begin: not inside a word.
+fn starts(lower: &str, from: usize) -> impl Iterator<Item = usize> {
+    let bytes = lower.as_bytes();
+    (from..bytes.len())
+        .filter(move |&at| lower.is_char_boundary(at) && (at == 0 || !bytes[at - 1].is_ascii_alphanumeric()))
+}
+
+/// The text with every secret replaced: for words that have to be kept, such as the reason of an override, and for what is
+/// said of words that were refused. Behind the head of a private key nothing is kept.
 pub fn redact(text: &str) -> Cow<'_, str> {
     let lower = text.to_ascii_lowercase();
+    let values = assigned(text, &lower);
+    replaced(text, &lower, values)
+}
+
+/// As [`redact`], for a message that repeats what was typed: a colon, a space and a plain word behind a name that was typed
+/// are the message's own, as in `…/passwd: expected`.
+pub fn redact_message(text: &str) -> Cow<'_, str> {
+    let lower = text.to_ascii_lowercase();
+    let mut values = assigned(text, &lower);
+    let digit = |value: &Range<usize>| text[value.clone()].bytes().any(|b| b.is_ascii_digit());
+    values.retain(|value| !text[..value.start].ends_with(' ') || digit(value));
+    replaced(text, &lower, values)
+}
+
+fn replaced<'a>(text: &'a str, lower: &str, values: Vec<Range<usize>>) -> Cow<'a, str> {
+    let mut values = values.into_iter().peekable();
+    let mut token = find_word(lower, 0);
     let mut out = String::new();
     let mut kept = 0;
-    while let Some(at) = find_token(&lower, kept) {
-        out.push_str(&text[kept..at]);
+    loop {
+        if token.as_ref().is_some_and(|token| token.start < kept) {
+            token = find_word(lower, kept);
+        }
+        while values.next_if(|value| value.start < kept).is_some() {}
+        let value = values.peek().cloned();
+        let Some(next) = token.iter().cloned().chain(value).min_by_key(|found| found.start) else { break };
+        out.push_str(&text[kept..next.start]);
         out.push_str("[redacted]");
-        let part = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-        let token = &lower[at..];
-        let length = if token.starts_with("-----") {
-            token.len()
-        } else {
-            token.find(|c| !part(c)).unwrap_or(token.len())
-        };
-        kept = at + length;
+        kept = next.end;
     }
-    if kept == 0 && out.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(out + &text[kept..]) }
+    if out.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(out + &text[kept..]) }
+}
+
+/// Where the first token at or behind `from` is, also one without a digit: redacting too much does no harm.
+fn find_word(lower: &str, from: usize) -> Option<Range<usize>> {
+    let start = starts(lower, from).find(|&at| {
+        let rest = &lower[at..];
+        starts_with_token(rest) || begins_with_token(rest)
+    })?;
+    let part = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    let token = &lower[start..];
+    let private = token.starts_with("-----");
+    let length = if private { token.len() } else { token.find(|c| !part(c)).unwrap_or(token.len()) };
+    Some(start..start + length)
 }
 
 /// How far a token is looked at, in bytes: each shows its shape before that, and a text made to be slow is not.
@@ -108,16 +142,37 @@ pub fn begins_with_token(text: &str) -> bool {
 /// Whether a text assigns a value to something that is called a secret: `password: …`, `token=…`.
 pub fn has_assignment(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
-    NAMES.iter().any(|name| {
-        lower.match_indices(name).any(|(at, _)| {
-            let rest = lower[at + name.len()..].trim_start();
-            let Some(rest) = rest.strip_prefix([':', '=']) else { return false };
-            let value = rest.trim_start();
-            let original = &text[text.len() - value.len()..];
-            let original = &original[..original.floor_char_boundary(LOOK)];
-            is_secret_value(name, original.split_whitespace().next().unwrap_or(""))
-        })
-    })
+    NAMES
+        .iter()
+        .any(|name| lower.match_indices(name).any(|(at, _)| value_of(text, &lower, name, at).is_some()))
+}
+
+/// Every value that is assigned to something that is called a secret, in order.
+fn assigned(text: &str, lower: &str) -> Vec<Range<usize>> {
+    let of = |name: &'static str| {
+        lower.match_indices(name).filter_map(move |(at, _)| value_of(text, lower, name, at))
+    };
+    let mut found: Vec<_> = NAMES.into_iter().flat_map(of).collect();
+    found.sort_by_key(|value| value.start);
+    found
+}
+
+/// The secret value that is assigned to the name at `at`, as in `name: value`, `name=value` or `"name":"value"`.
+fn value_of(text: &str, lower: &str, name: &str, at: usize) -> Option<Range<usize>> {
+    let rest = &lower[at + name.len()..];
+    let rest = rest.strip_prefix(['"', '\'']).unwrap_or(rest).trim_start();
+    let value = rest.strip_prefix([':', '='])?.trim_start();
+    let bare = value.trim_start_matches(['"', '\'']);
+    let start = text.len() - bare.len();
+    let quoted = bare.len() < value.len();
+    let ends = |c: char| c.is_whitespace() || (quoted && (c == '"' || c == '\''));
+    let near = &text[start..];
+    let near = &near[..near.floor_char_boundary(LOOK)];
+    if !is_secret_value(name, near.split(ends).next().unwrap_or("")) {
+        return None;
+    }
+    let length = text[start..].find(ends).unwrap_or(text.len() - start);
+    Some(start..start + length)
 }
 
 /// Whether a member's name and value together are a secret, as in `{"password": "…"}`.
@@ -165,7 +220,7 @@ mod tests {
     /// A text made to be slow is answered all the same: this would take long if each start were followed to the end.
     #[test]
     fn hostile_repetition_is_cheap() {
-        for unit in ["sk-", "token=", "eyj.", "password : "] {
+        for unit in ["sk-", "token=", "eyj.", "password : ", "password=hunter2hunter2 ", "ghp_x1 "] {
             let text = unit.repeat((1 << 18) / unit.len());
             assert!(!has_token(&text), "{unit}");
             has_assignment(&text);
@@ -181,6 +236,18 @@ mod tests {
         assert_eq!(redact("x -----BEGIN RSA PRIVATE KEY----- abc\ndef"), "x [redacted]");
         assert_eq!(redact(&key("sk-")), "[redacted]");
         assert!(matches!(redact("nothing here"), Cow::Borrowed("nothing here")));
+        for (text, expected) in [
+            ("password: hunter2hunter2 and more", "password: [redacted] and more"),
+            ("'{\"token\":\"abcdefg1\",\"n\":12345678}'", "'{\"token\":\"[redacted]\",\"n\":12345678}'"),
+            ("'sk-abcdefghijklmnopqrstuvwxyz' is wrong", "'[redacted]' is wrong"),
+            ("token=sk-a1B2c3D4e5F6g7H8i9J0k1L2 x", "token=[redacted] x"),
+            ("{\"token\":\"A\",\"n\":12345678}", "{\"token\":\"A\",\"n\":12345678}"),
+        ] {
+            assert_eq!(redact(text), expected);
+        }
+        assert_eq!(redact_message("/etc/passwd: expected a value"), "/etc/passwd: expected a value");
+        assert_eq!(redact_message("invalid 'passwd:expected'"), "invalid 'passwd:[redacted]");
+        assert_eq!(redact_message("no password: hunter2hunter2"), "no password: [redacted]");
     }
 
     #[test]

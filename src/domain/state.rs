@@ -156,6 +156,20 @@ pub fn check_json(text: &str) -> Result<(), PayloadError> {
     Ok(())
 }
 
+/// Whether a text holds a secret, or is a JSON document that has one in it (K-16).
+pub fn holds_secret(text: &str) -> bool {
+    if is_secret(text) {
+        return true;
+    }
+    let mut found = Found::default();
+    if text.trim_start().starts_with(['{', '[', '"']) {
+        // What is no JSON has been looked at as text.
+        let walk = Walk { found: &mut found, depth: 0, member: None };
+        let _ = walk.deserialize(&mut serde_json::Deserializer::from_str(text));
+    }
+    found.secret
+}
+
 /// Checks a payload of any text.
 ///
 /// # Errors
@@ -335,6 +349,15 @@ mod tests {
         }
         assert!(!PayloadError::Secret.to_string().contains("sk-"));
         assert_eq!(check_raw(token), Err(PayloadError::Secret));
+        for bad in [
+            token,
+            "{\"db_password\":\"hunter2hunter2\"}",
+            "[\"password: hunter2hunter2\"]",
+            "x token=abcdefg1",
+        ] {
+            assert!(holds_secret(bad), "{bad}");
+        }
+        assert!(!holds_secret("{\"a\":[1]}") && !holds_secret("[not json") && !holds_secret("words"));
         assert_eq!(check_raw("any text, {not json"), Ok(()));
     }
 }

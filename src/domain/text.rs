@@ -1,7 +1,7 @@
 //! Small rules about text: what may be stored, and how it is shown on one line.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 /// Text that is empty where something must be said.
@@ -45,9 +45,30 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// Whether a character breaks a line, or steers how the characters around it are shown.
 fn breaks_a_line(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{61c}' | '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}')
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A JSON document with such characters escaped where JSON itself does not ask for it: the same document, and safe to look
+/// at (K-08). Between the strings of a document they do not occur, but for the white space that stays as it is.
+pub fn escaped_json(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| c > '\u{7e}' && breaks_a_line(c);
+    if text.is_ascii() && !text.contains('\u{7f}') || !text.chars().any(steers) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if steers(c) {
+            // All of them have four digits. Writing to a string cannot fail.
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
 }
 
 #[cfg(test)]
@@ -59,6 +80,17 @@ mod tests {
     fn one_line_has_no_control_characters() {
         assert_eq!(one_line("plain → text"), "plain → text");
         assert_eq!(one_line("a\tb\nc\u{1b}[31m\u{202e}d"), "a b c [31m d");
+    }
+
+    /// K-08
+    #[test]
+    fn json_can_be_looked_at() {
+        let hostile = "\u{7f}\u{9b}31m\u{85}\u{202e}\u{2028}\u{61c} é → 🦀";
+        let text = serde_json::to_string(hostile).unwrap();
+        let escaped = escaped_json(&text);
+        assert!(!escaped.chars().any(breaks_a_line) && escaped.contains("é → 🦀"), "{escaped}");
+        assert_eq!(serde_json::from_str::<String>(&escaped).unwrap(), hostile);
+        assert!(matches!(escaped_json("{\"a\": \"é\"}\n"), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Single operations on files that the standard library leaves out or leaves open: hashing without blocking,
-//! free space, durable directories, and creation that never overwrites.
+//! Single operations on files that the standard library leaves out or leaves open: hashing without blocking, and free
+//! space.
 
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
@@ -97,34 +97,6 @@ pub fn open_to_others(database: &Path) -> io::Result<Vec<(PathBuf, u32)>> {
     Ok(found)
 }
 
-/// Makes the entries of a directory durable: files created, renamed or removed in it survive a power cut.
-///
-/// A filesystem that cannot sync directories (some network and FUSE ones say `EINVAL`) is taken to do
-/// without.
-///
-/// # Errors
-/// If `dir` is no directory, cannot be opened, or the sync itself fails.
-pub fn sync_dir(dir: &Path) -> io::Result<()> {
-    let flags = OFlags::DIRECTORY.bits().cast_signed();
-    let open = OpenOptions::new().read(true).custom_flags(flags).open(dir)?;
-    match open.sync_all() {
-        Err(err) if err.kind() == io::ErrorKind::InvalidInput => Ok(()),
-        synced => synced,
-    }
-}
-
-/// Gives a file a second name, unless that name is taken: `false` if it is. Nothing is ever overwritten.
-///
-/// # Errors
-/// As [`fs::hard_link`]; `EPERM` or `ENOTSUP` on a filesystem without hard links, `EXDEV` across filesystems.
-pub fn link_new(from: &Path, to: &Path) -> io::Result<bool> {
-    match fs::hard_link(from, to) {
-        Ok(()) => Ok(true),
-        Err(err) if err.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(err) => Err(err),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
@@ -179,28 +151,5 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert!(free_bytes(dir.path()).unwrap() > 0);
         assert!(free_bytes(&dir.path().join("none")).is_err());
-    }
-
-    #[test]
-    fn only_directories_are_synced() {
-        let dir = tempfile::tempdir().unwrap();
-        sync_dir(dir.path()).unwrap();
-        let file = dir.path().join("file");
-        fs::write(&file, "x").unwrap();
-        assert!(sync_dir(&file).is_err());
-        assert!(sync_dir(&dir.path().join("none")).is_err());
-    }
-
-    #[test]
-    fn a_link_never_overwrites() {
-        let dir = tempfile::tempdir().unwrap();
-        let at = |name: &str| dir.path().join(name);
-        fs::write(at("one"), "one").unwrap();
-        assert!(link_new(&at("one"), &at("two")).unwrap());
-        assert!(!link_new(&at("one"), &at("two")).unwrap());
-        symlink("nowhere", at("dangling")).unwrap();
-        assert!(!link_new(&at("one"), &at("dangling")).unwrap());
-        assert_eq!(fs::read_to_string(at("two")).unwrap(), "one");
-        assert!(link_new(&at("none"), &at("three")).is_err());
     }
 }

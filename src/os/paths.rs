@@ -77,11 +77,6 @@ pub fn git_top_level(from: &Path) -> Option<PathBuf> {
     from.ancestors().find(|dir| dir.join(".git").exists()).map(Path::to_owned)
 }
 
-/// Whether the path itself is a symlink, dangling or not. A trailing slash does not make it look through.
-pub fn is_symlink(path: &Path) -> bool {
-    path.components().collect::<PathBuf>().is_symlink()
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
@@ -161,18 +156,5 @@ mod tests {
         assert_eq!(git_top_level(&dir.join("outer/other")), Some(dir.join("outer")));
         assert_eq!(git_top_level(&dir.join("outer/inner/deep")), Some(dir.join("outer/inner")));
         assert_ne!(git_top_level(&dir), Some(dir.clone()));
-    }
-
-    #[test]
-    fn a_symlink_is_one_with_and_without_a_slash() {
-        let (_guard, dir) = temp();
-        symlink(&dir, dir.join("link")).unwrap();
-        symlink("nowhere", dir.join("dangling")).unwrap();
-        assert!(is_symlink(&dir.join("link")));
-        assert!(is_symlink(&dir.join("link/")));
-        assert!(is_symlink(&dir.join("link/.")));
-        assert!(is_symlink(&dir.join("dangling")));
-        assert!(!is_symlink(&dir));
-        assert!(!is_symlink(&dir.join("none")));
     }
 }

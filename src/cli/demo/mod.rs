@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::error::CliError;
 use super::verb::Verb;
 use super::{Answer, Cx};
+use crate::domain::text::Required;
 use stage::Stage;
 
 /// Drive a real run through its phases in a scratch directory, and show every step
@@ -20,12 +21,12 @@ use stage::Stage;
 pub(super) struct Demo {
     /// Work in this new directory, and leave it there
     #[arg(long, value_name = "DIR")]
-    keep: Option<PathBuf>,
+    keep: Option<Required>,
 }
 
 impl Verb for Demo {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let mut stage = Stage::set_up(cx.out, self.keep)?;
+        let mut stage = Stage::set_up(cx.out, self.keep.map(|dir| PathBuf::from(dir.as_str())))?;
         let run = gates(&mut stage)?;
         people_and_skips(&mut stage, &run)?;
         let event = rollback(&mut stage, &run)?;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::ops::Deref;
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -14,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::cli::error::CliError;
 use crate::cli::output::Output;
+use crate::domain::text::one_line;
 
 /// How long the child may take to end after it was asked to.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -60,7 +62,12 @@ impl Stage {
     /// Makes the directory and, where git is installed, a repository in it.
     pub(super) fn set_up(out: Output, keep: Option<PathBuf>) -> Result<Self, CliError> {
         let (dir, scratch) = if let Some(dir) = keep {
-            fs::create_dir(&dir).with_context(|| format!("creating {}", dir.display()))?;
+            let failed = |source| CliError::File {
+                what: "demo: creating the directory to --keep",
+                path: dir.clone(),
+                source,
+            };
+            fs::create_dir(&dir).map_err(failed)?;
             (dir.canonicalize().context("finding the new directory")?, None)
         } else {
             let scratch = TempDir::with_prefix("ic-demo-").context("creating a scratch directory")?;
@@ -68,7 +75,11 @@ impl Stage {
         };
         let ic = std::env::current_exe().context("finding this program")?;
         let stage = Self { out, ic, dir, scratch, child: None, steps: 0 };
-        stage.print(&format!("A scratch project in {}\n", stage.dir.display()))?;
+        stage.print(&format!("A scratch project in {}\n", one_line(&stage.dir.to_string_lossy())))?;
+        // A database of its own, also below a project that has one.
+        let made = fs::DirBuilder::new().mode(0o700).create(stage.dir.join(".clavain"));
+        made.context("creating the directory of the database")?;
+        stage.print("$ mkdir -m 700 .clavain\n")?;
         let git = Command::new("git")
             .args(["init", "--quiet"])
             .current_dir(&stage.dir)
@@ -185,7 +196,7 @@ impl Stage {
     /// Ends the demo: says how it went, and removes the directory unless it is kept.
     pub(super) fn close(mut self) -> Result<(), CliError> {
         let left = match self.scratch.take() {
-            None => format!("The project is in {}.", self.dir.display()),
+            None => format!("The project is in {}.", one_line(&self.dir.to_string_lossy())),
             Some(scratch) => {
                 scratch.close().context("removing the scratch directory")?;
                 "The scratch directory is gone.".to_owned()

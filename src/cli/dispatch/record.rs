@@ -86,6 +86,21 @@ impl View for Recorded {
 }
 
 impl Verb for Record {
+    const KEPT: &'static [&'static str] = &[
+        "agent_type",
+        "project",
+        "name",
+        "model",
+        "prompt_file",
+        "output",
+        "scope_id",
+        "parent_id",
+        "parent_dispatch",
+        "verdict",
+        "summary",
+        "idempotency_key",
+    ];
+
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let pid = self.pid;
         let key = self.idempotency_key.clone();
@@ -119,7 +134,6 @@ impl Verb for Record {
 impl Record {
     /// The dispatch as the command line describes it.
     fn asked(self) -> Result<NewDispatch, CliError> {
-        args::no_secret("--summary", self.summary.as_deref().unwrap_or(""))?;
         let cwd = locate::cwd()?;
         let begun = if self.pid.is_some() { DispatchStatus::Running } else { DispatchStatus::Spawned };
         Ok(NewDispatch {

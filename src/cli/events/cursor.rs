@@ -170,6 +170,8 @@ pub(in crate::cli) struct Set {
 }
 
 impl Verb for Set {
+    const KEPT: &'static [&'static str] = &["consumer", "run"];
+
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let consumer = Consumer::from(self.whose);
         let stamp = cx.stamp.clone();
@@ -205,11 +207,13 @@ struct Registered {
 impl View for Registered {
     fn human(&self, w: &mut dyn Write) -> io::Result<()> {
         let kept = if self.durable { "durable" } else { "ttl: 24h" };
-        writeln!(w, "registered {} ({kept})", self.consumer)
+        writeln!(w, "registered {} ({kept})", one_line(&self.consumer))
     }
 }
 
 impl Verb for Register {
+    const KEPT: &'static [&'static str] = &["consumer", "run"];
+
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let consumer = Consumer::from(self.whose);
         let stamp = cx.stamp.clone();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::form::json_line;
 use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
@@ -177,8 +178,8 @@ fn write_log(cx: &mut Cx, mut put: impl FnMut(&[u8]) -> Result<(), CliError>) ->
 }
 
 fn line(value: &impl Serialize) -> Result<Vec<u8>, CliError> {
-    let mut text = serde_json::to_vec(value).map_err(|err| CliError::Unexpected(err.into()))?;
-    text.push(b'\n');
+    let mut text = Vec::new();
+    json_line(value, &mut text)?;
     Ok(text)
 }
 
@@ -240,5 +241,5 @@ impl<R: Read> Lines<R> {
 }
 
 fn bad(line: u64, problem: &str) -> CliError {
-    CliError::Input(format!("events import: line {line}: {problem}"))
+    CliError::Input(format!("events import: line {line} of the file: {problem}"))
 }

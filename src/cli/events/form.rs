@@ -9,7 +9,7 @@ use crate::cli::error::CliError;
 use crate::cli::output::rfc3339;
 use crate::domain::event::{Event, Origin, Source};
 use crate::domain::ids::RunId;
-use crate::domain::text::one_line;
+use crate::domain::text::{escaped_json, one_line};
 
 /// The forms that a caller can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -70,8 +70,10 @@ impl Form {
     }
 }
 
-fn json_line(value: &impl Serialize, out: &mut Vec<u8>) -> Result<(), CliError> {
-    serde_json::to_writer(&mut *out, value).map_err(|err| CliError::Unexpected(err.into()))?;
+/// One line, safe to look at (K-08).
+pub(super) fn json_line(value: &impl Serialize, out: &mut Vec<u8>) -> Result<(), CliError> {
+    let text = serde_json::to_string(value).map_err(|err| CliError::Unexpected(err.into()))?;
+    out.extend_from_slice(escaped_json(&text).as_bytes());
     out.push(b'\n');
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::form::json_line;
 use crate::cli::error::CliError;
 use crate::cli::output::rfc3339;
 use crate::cli::verb::Verb;
@@ -146,8 +147,7 @@ fn print(
     })?;
     let mut lines = Vec::new();
     for row in rows {
-        lines.extend_from_slice(row.to_string().as_bytes());
-        lines.push(b'\n');
+        json_line(&row, &mut lines)?;
     }
     cx.out.raw(&lines)?;
     Ok(Answer::Yes)

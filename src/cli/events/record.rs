@@ -62,17 +62,22 @@ struct About {
 }
 
 impl Verb for Record {
+    const KEPT: &'static [&'static str] =
+        &["source", "kind", "payload", "run", "session", "project", "idempotency_key"];
+
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let answers_ok = ["coordination", "intent"].contains(&self.source.as_str());
-        let request = self.about.request("events record", self.source, self.kind)?;
+        let request = self.about.request("events record", "--payload", self.source, self.kind)?;
         tell(cx, &request, answers_ok)
     }
 }
 
 impl About {
-    fn request(self, command: &str, source: Source, kind: String) -> Result<Request, CliError> {
-        let payload = self.payload.as_deref().map(|text| read(command, text)).transpose()?;
-        let content = content(command, &source, &kind, payload.as_deref())?;
+    /// The event to record; `flag` is what the caller gave the payload with.
+    fn request(self, command: &str, flag: &str, source: Source, kind: String) -> Result<Request, CliError> {
+        let payload = self.payload.as_deref().map(|text| read(command, flag, text)).transpose()?;
+        let content = content(command, &source, &kind, payload.as_deref())
+            .map_err(|err| CliError::usage(err.to_string().replace("--payload", flag)))?;
         let session =
             args::given(self.session).or_else(|| args::given(std::env::var("CLAUDE_SESSION_ID").ok()));
         let project = args::project(self.project.as_deref())?;
@@ -89,7 +94,7 @@ impl About {
 }
 
 /// The payload as given, or what is in the file or comes from stdin.
-fn read(command: &str, given: &str) -> Result<String, CliError> {
+fn read(command: &str, flag: &str, given: &str) -> Result<String, CliError> {
     let most = u64::try_from(MAX_PAYLOAD).unwrap_or(u64::MAX).saturating_add(1);
     let mut text = String::new();
     let (what, done) = match given.strip_prefix('@') {
@@ -102,9 +107,12 @@ fn read(command: &str, given: &str) -> Result<String, CliError> {
     match done {
         Ok(_) => Ok(text),
         Err(err) if err.kind() == io::ErrorKind::InvalidData => {
-            Err(CliError::usage(format!("{command}: --payload must be UTF-8")))
+            Err(CliError::usage(format!("{command}: {flag} must be UTF-8")))
         }
-        Err(source) => Err(CliError::File { what: "reading", path: PathBuf::from(what), source }),
+        Err(source) => {
+            let what = format!("the {flag} {what}");
+            Err(CliError::File { what: "reading", path: PathBuf::from(what), source })
+        }
     }
 }
 
@@ -160,11 +168,25 @@ pub(in crate::cli) struct Emit {
 }
 
 impl Verb for Emit {
+    const KEPT: &'static [&'static str] = &[
+        "of",
+        "what",
+        "source",
+        "kind",
+        "context",
+        "payload",
+        "run",
+        "session",
+        "project",
+        "idempotency_key",
+    ];
+
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let Some(kind) = self.what.or(self.kind) else {
             return Err(CliError::usage("events emit: --type is required"));
         };
         let mut about = self.about;
+        let flag = if self.context.is_some() { "--context" } else { "--payload" };
         about.payload = about.payload.or(self.context);
         if let Some(run) = self.of {
             if about.run.as_ref().is_some_and(|other| *other != run) {
@@ -172,7 +194,7 @@ impl Verb for Emit {
             }
             about.run = Some(run);
         }
-        tell(cx, &about.request("events emit", self.source, kind)?, false)
+        tell(cx, &about.request("events emit", flag, self.source, kind)?, false)
     }
 }
 
@@ -194,12 +216,11 @@ pub(in crate::cli) struct Add {
 }
 
 impl Verb for Add {
+    const KEPT: &'static [&'static str] = &["kind", "detail", "idempotency_key"];
+
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let source: Source = UNNAMED.parse().map_err(CliError::usage)?;
         let detail = args::given(self.detail);
-        if let Some(detail) = &detail {
-            args::no_secret("--detail", detail)?;
-        }
         let content = Content { reason: detail, ..content("events add", &source, &self.kind, None)? };
         let wanted = self.run.wanted()?;
         let run = cx.read(|tx| wanted.find(tx))?;
@@ -249,6 +270,9 @@ pub(in crate::cli) struct Interspect {
 }
 
 impl Verb for Interspect {
+    const KEPT: &'static [&'static str] =
+        &["agent", "kind", "reason", "context", "session", "project", "run", "idempotency_key"];
+
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let source: Source = "interspect".parse().map_err(CliError::usage)?;
         let mut payload = Map::new();
@@ -261,7 +285,9 @@ impl Verb for Interspect {
             payload.insert("context".to_owned(), object.unwrap_or_else(|| context.into()));
         }
         let payload = Value::from(payload).to_string();
-        let content = content("interspect record", &source, &self.kind, Some(&payload))?;
+        let content = content("interspect record", &source, &self.kind, Some(&payload)).map_err(|err| {
+            CliError::usage(err.to_string().replace("--payload", "--agent, --reason or --context"))
+        })?;
         let request = Request {
             source,
             kind: self.kind,

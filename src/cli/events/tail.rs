@@ -145,6 +145,8 @@ struct Batch {
 }
 
 impl Verb for Tail {
+    const KEPT: &'static [&'static str] = &["consumer"];
+
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         if self.run.is_none() && !self.all && self.consumer.is_none() {
             return Err(CliError::usage("events tail: provide <run_id> or --all"));

@@ -50,8 +50,9 @@ pub(in crate::cli) struct Advance {
 }
 
 impl Verb for Advance {
+    const KEPT: &'static [&'static str] = &["skip_reason"];
+
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        args::no_secret("--skip-reason", self.skip_reason.as_deref().unwrap_or(""))?;
         let calibration = args::calibration(self.calibration_file.as_deref(), cx)?;
         let terms = Terms { priority: Priority(self.priority), disabled: self.disable_gates, calibration };
         let bypass = terms.bypass();

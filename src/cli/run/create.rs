@@ -125,6 +125,19 @@ impl FromStr for Actions {
 }
 
 impl Verb for Create {
+    const KEPT: &'static [&'static str] = &[
+        "goal",
+        "project",
+        "projects",
+        "phases",
+        "gates",
+        "scope_id",
+        "goal_id",
+        "metadata",
+        "actions",
+        "idempotency_key",
+    ];
+
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let key = self.idempotency_key.clone();
         let request = self.request()?;
@@ -148,7 +161,6 @@ impl Verb for Create {
 
 impl Create {
     fn request(self) -> Result<Request, CliError> {
-        args::no_secret("--goal", self.goal.as_str())?;
         let projects = match &self.projects {
             None => Vec::new(),
             Some(list) => {
@@ -177,8 +189,8 @@ impl Create {
             (None, None) => String::new(),
         };
         let gate_rules = GateRules::parse(&gates, &chain).map_err(|err| match &self.gates_file {
-            None => CliError::usage(format!("run create: {err}")),
-            Some(path) => CliError::Input(format!("run create: {}: {err}", path.display())),
+            None => CliError::usage(format!("run create: --gates: {err}")),
+            Some(path) => CliError::Input(format!("run create: --gates-file {}: {err}", path.display())),
         })?;
         let actions = self.actions.map_or_else(Vec::new, |actions| actions.0);
         if let Some(stray) = actions.iter().find(|action| chain.index(&action.phase).is_none()) {
@@ -215,7 +227,7 @@ impl Create {
 
 fn read(path: &Path) -> Result<String, CliError> {
     std::fs::read_to_string(path).map_err(|source| CliError::File {
-        what: "run create: reading gates file",
+        what: "run create: reading --gates-file",
         path: path.to_owned(),
         source,
     })

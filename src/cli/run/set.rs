@@ -38,6 +38,8 @@ pub(in crate::cli) struct Set {
 }
 
 impl Verb for Set {
+    const KEPT: &'static [&'static str] = &["metadata_merge"];
+
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let Self { id, complexity, auto_advance, force_full, max_dispatches, metadata_merge } = self;
         let metadata = metadata_merge.filter(|map| !map.is_empty());

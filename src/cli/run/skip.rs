@@ -32,14 +32,13 @@ struct Which {
 }
 
 impl Which {
-    fn request(self) -> Result<Request, CliError> {
-        args::no_secret("--reason", self.reason.as_str())?;
-        Ok(Request {
+    fn request(self) -> Request {
+        Request {
             id: self.id,
             phase: self.phase,
             skip: phase::Skip { reason: self.reason.to_string(), actor: args::given(self.actor) },
             expect: self.expect_phase,
-        })
+        }
     }
 }
 
@@ -63,8 +62,10 @@ pub(in crate::cli) struct Unskip {
 }
 
 impl Verb for Skip {
+    const KEPT: &'static [&'static str] = &["reason", "actor"];
+
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let (request, stamp) = (self.which.request()?, cx.stamp.clone());
+        let (request, stamp) = (self.which.request(), cx.stamp.clone());
         cx.write(|tx| skip::skip(tx, &request, &stamp))?;
         cx.out.show(&Shown { phase: request.phase, status: "skipped" })?;
         Ok(Answer::Yes)
@@ -72,8 +73,10 @@ impl Verb for Skip {
 }
 
 impl Verb for Unskip {
+    const KEPT: &'static [&'static str] = &["reason", "actor"];
+
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let (request, stamp) = (self.which.request()?, cx.stamp.clone());
+        let (request, stamp) = (self.which.request(), cx.stamp.clone());
         cx.write(|tx| skip::unskip(tx, &request, &stamp))?;
         cx.out.show(&Shown { phase: request.phase, status: "unskipped" })?;
         Ok(Answer::Yes)

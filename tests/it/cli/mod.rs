@@ -1,10 +1,18 @@
 //! The command line, command by command.
 
+mod action;
+mod agent;
+mod arguments;
+mod artifact;
 mod budget;
+mod callers;
 mod compat;
+mod completions;
 mod config;
 mod events;
+mod help;
 mod hooks;
+mod hostile;
 mod lock;
 mod paths;
 mod phase;

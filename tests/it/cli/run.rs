@@ -1,4 +1,4 @@
-//! `ic run …`, `ic agent …`, `ic artifact …`
+//! `ic run …`, but for its phases, agents, artifacts and actions.
 
 use std::os::unix::fs::symlink;
 
@@ -311,113 +311,6 @@ fn listing_anything_of_an_unknown_run_exits_1() {
         assert!(stdout.is_empty(), "{call:?}: {stdout}");
         assert!(stderr.contains("run_not_found"), "{call:?}: {stderr}");
     }
-}
-
-/// RT-03: the same commands under both nouns; an agent is named alone or after its run.
-#[test]
-fn agents_are_added_listed_and_updated_under_both_nouns() {
-    let sandbox = Sandbox::new();
-    let (run, other) = (sandbox.new_run(), sandbox.new_run());
-    let first = sandbox.ok(["run", "agent", "add", &run, "--type=codex", "--name=one"]);
-    let second = sandbox.ok(["agent", "add", &run, "--phase=planned"]);
-    assert_eq!(sandbox.ok(["agent", "update", &first, "--status=completed"]), "updated");
-    assert_eq!(
-        sandbox.json(["run", "agent", "update", &run, &second, "--status=failed"])["status"],
-        "failed"
-    );
-    let listed = sandbox.json(["agent", "list", &run]);
-    assert_eq!((&listed[0]["agent_type"], &listed[0]["status"]), (&json!("codex"), &json!("completed")));
-    assert_eq!((&listed[1]["phase"], &listed[1]["status"]), (&json!("planned"), &json!("failed")));
-    assert_eq!(
-        sandbox.ok(["agent", "list", &run]).lines().next().unwrap(),
-        format!("{first}\tcodex\tcompleted\tone")
-    );
-    for bad in [
-        &["agent", "update", "nope", "--status=failed"][..],
-        &["agent", "update", &other, &first, "--status=failed"],
-    ] {
-        let (_, stderr) = sandbox.fails([bad, &["--json"]].concat(), 1);
-        assert!(stderr.contains("agent_not_found"), "{stderr}");
-    }
-    let (_, stderr) = sandbox.fails(["agent", "update", &first, "--status=odd"], 3);
-    assert!(stderr.contains("active, completed, failed"), "{stderr}");
-    sandbox.fails(["agent", "update", &first], 3);
-    sandbox.ok(["run", "cancel", &other]);
-    sandbox.fails(["agent", "add", &other], 1);
-}
-
-/// RT-04
-#[test]
-fn an_artifact_records_where_it_is_and_what_was_in_it() {
-    let sandbox = Sandbox::new();
-    let run = sandbox.new_run();
-    std::fs::write(sandbox.dir().join("f.md"), "hello\n").unwrap();
-    let dispatch = sandbox.ok(["dispatch", "record", &format!("--scope-id={run}")]);
-    let id = sandbox.ok([
-        "artifact",
-        "add",
-        &run,
-        "--phase=planned",
-        "--path=f.md",
-        "--type=plan",
-        &format!("--dispatch={dispatch}"),
-    ]);
-    let missing = sandbox.ok(["run", "artifact", "add", &run, "--phase=planned", "--path=none.md"]);
-    sandbox.ok(["artifact", "add", &run, "--phase=planned", "--path=.clavain"]);
-    let listed = sandbox.json(["artifact", "list", &run, "--phase=planned"]);
-    assert_eq!(
-        listed[0],
-        json!({
-            "id": id, "run_id": run, "phase": "planned", "path": "f.md", "type": "plan", "status": "active",
-            "content_hash": "sha256:5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03",
-            "dispatch_id": dispatch, "created_at": NOW.parse::<i64>().unwrap(),
-        })
-    );
-    assert_eq!(listed[1]["id"], missing.as_str());
-    assert_eq!((listed[1].get("content_hash"), listed[2].get("content_hash")), (None, None));
-    let (_, stderr) = (
-        sandbox.ok(["artifact", "list", &run]),
-        sandbox.ic(["artifact", "add", &run, "--phase=free", "--path=x"]).stderr,
-    );
-    let warning = String::from_utf8(stderr).unwrap();
-    assert!(warning.contains("free") && warning.contains("brainstorm"), "{warning}");
-    sandbox.fails(["artifact", "add", &run, "--phase=planned"], 3);
-    sandbox.fails(["artifact", "add", &run, "--path=x"], 3);
-}
-
-#[test]
-fn actions_are_registered_and_come_up_when_their_phase_is_entered() {
-    let sandbox = Sandbox::new();
-    let run = sandbox.short_run();
-    let add = ["run", "action", "add", &run, "--phase=b", "--command=/do"];
-    assert_eq!(
-        sandbox.ok([&add[..], &[r#"--args=["${artifact:plan}","${run_id}","${project_dir}"]"#]].concat()),
-        "Added action 1: b → /do"
-    );
-    sandbox.fails(add, 1);
-    sandbox.ok([
-        "run",
-        "action",
-        "add",
-        &run,
-        "--phase=b",
-        "--command=/first",
-        "--priority=-1",
-        "--mode=both",
-    ]);
-    for bad in ["--mode=odd", "--type=odd", "--args={"] {
-        sandbox.fails(["run", "action", "add", &run, "--phase=b", "--command=/x", bad], 3);
-    }
-    sandbox.ok(["artifact", "add", &run, "--phase=a", "--path=old \"plan\".md", "--type=plan"]);
-    let done = sandbox.json(["run", "advance", &run, "--priority=4"]);
-    let actions = done["actions"].as_array().unwrap();
-    assert_eq!(actions[0]["command"], "/first");
-    assert_eq!(actions[1]["args"], json!(["old \"plan\".md", run, sandbox.dir().to_str().unwrap()]));
-    sandbox.ok(["run", "action", "update", &run, "--phase=b", "--command=/do", "--priority=5"]);
-    sandbox.fails(["run", "action", "update", &run, "--phase=b", "--command=/none"], 1);
-    sandbox.ok(["run", "action", "delete", &run, "--phase=b", "--command=/do"]);
-    sandbox.fails(["run", "action", "delete", &run, "--phase=b", "--command=/do"], 1);
-    assert_eq!(sandbox.json(["run", "action", "list", &run]).as_array().unwrap().len(), 1);
 }
 
 /// RT-07

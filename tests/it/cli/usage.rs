@@ -239,5 +239,11 @@ fn secrets_in_words_are_neither_kept_nor_shown() {
             "{shown}"
         );
     }
-    assert!(!sandbox.ok(["events", "tail", "--all"]).contains("ghp_"));
+    // Nor by way of the environment.
+    let other = sandbox.short_run();
+    let mut traced = sandbox.command(["run", "advance", &other]);
+    traced.env("IC_TRACE_ID", secret).env("IC_SPAN_ID", "span-1");
+    assert!(crate::support::run(traced).status.success());
+    let events = sandbox.ok(["events", "tail", "--all"]);
+    assert!(!events.contains("ghp_") && events.contains("span-1"), "{events}");
 }

@@ -1,0 +1,45 @@
+//! `ic completions`: scripts that complete the command line.
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use super::error::CliError;
+use super::verb::Verb;
+use super::{Answer, Cx, tree};
+use crate::domain::words;
+
+words!(
+    /// A shell that completion scripts are made for.
+    Shell, "shell" {
+        /// GNU bash.
+        Bash = "bash",
+        /// The Z shell.
+        Zsh = "zsh",
+        /// The friendly interactive shell.
+        Fish = "fish",
+    }
+);
+
+/// Print a script that completes `ic` in a shell
+#[derive(Debug, clap::Parser)]
+#[command(after_help = "Examples:\n  source <(ic completions bash)\n  ic completions zsh > ~/.zfunc/_ic\n  \
+                  ic completions fish > ~/.config/fish/completions/ic.fish")]
+pub(super) struct Completions {
+    /// The shell
+    #[arg(value_parser = PossibleValuesParser::new(["bash", "zsh", "fish"]).try_map(|word| word.parse::<Shell>()))]
+    shell: Shell,
+}
+
+impl Verb for Completions {
+    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+        use clap_complete::{Shell as Target, generate};
+        let target = match self.shell {
+            Shell::Bash => Target::Bash,
+            Shell::Zsh => Target::Zsh,
+            Shell::Fish => Target::Fish,
+        };
+        let mut script = Vec::new();
+        generate(target, &mut tree::completed(), "ic", &mut script);
+        cx.out.raw(&script)?;
+        Ok(Answer::Yes)
+    }
+}

@@ -1,0 +1,58 @@
+//! What there is on the command line, as data: for the documents and tests that have to keep up with it.
+
+use clap::Arg;
+
+use super::args;
+use super::tree::{Kind, Node, ROOT};
+
+/// Every command that users see, as it is typed: `ic run create`, … (K-22).
+pub fn listing() -> Vec<String> {
+    fn walk(nodes: &[Node], path: &str, out: &mut Vec<String>) {
+        for node in nodes.iter().filter(|node| !node.is_hidden()) {
+            let path = format!("{path} {}", node.name);
+            match &node.kind {
+                Kind::Group { nodes, .. } => walk(nodes, &path, out),
+                Kind::Leaf { .. } => out.push(path),
+            }
+        }
+    }
+    let mut out = Vec::new();
+    walk(ROOT, "ic", &mut out);
+    out
+}
+
+/// An argument that takes text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Argument {
+    /// As it is typed: `--goal`, or `<ID>` for a word without a flag.
+    pub name: String,
+    /// Whether its text is kept, in the database or in an event.
+    pub kept: bool,
+}
+
+/// Every command that users see with its arguments that take text, words before flags (K-08, K-16).
+pub fn arguments() -> Vec<(String, Vec<Argument>)> {
+    fn walk(nodes: &[Node], path: &str, out: &mut Vec<(String, Vec<Argument>)>) {
+        for node in nodes.iter().filter(|node| !node.is_hidden()) {
+            let path = format!("{path} {}", node.name);
+            match &node.kind {
+                Kind::Group { nodes, .. } => walk(nodes, &path, out),
+                Kind::Leaf { build, kept, .. } => {
+                    let command = build();
+                    let (words, flags): (Vec<_>, Vec<_>) = command
+                        .get_arguments()
+                        .filter(|arg| arg.get_action().takes_values())
+                        .partition(|arg| arg.is_positional());
+                    let told = |arg: &&Arg| Argument {
+                        name: args::typed(arg),
+                        kept: kept.contains(&arg.get_id().as_str()),
+                    };
+                    out.push((path, words.iter().chain(&flags).map(told).collect()));
+                }
+            }
+        }
+    }
+    let mut out = Vec::new();
+    walk(ROOT, "ic", &mut out);
+    out
+}

@@ -1,0 +1,97 @@
+//! `ic man`: a manual page for every command.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Command;
+use clap::builder::Resettable;
+use roff::{Roff, roman};
+use serde::Serialize;
+
+use super::error::CliError;
+use super::output::View;
+use super::verb::Verb;
+use super::{Answer, Cx, help, tree};
+
+/// Write a manual page for every command into a directory
+///
+/// The directory is made if it is not there; pages of the same name are replaced. Prints how many were written.
+#[derive(Debug, clap::Parser)]
+#[command(after_help = "Example: ic man ~/.local/share/man/man1 && man ic-run-advance")]
+pub(super) struct Man {
+    /// The directory
+    dir: PathBuf,
+}
+
+impl Verb for Man {
+    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+        std::fs::create_dir_all(&self.dir).map_err(failed("making the directory", &self.dir))?;
+        let pages = write(&tree::described(), "ic", &self.dir)?;
+        cx.out.show(&Written { pages })?;
+        Ok(Answer::Yes)
+    }
+}
+
+fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> CliError {
+    move |source| CliError::File { what, path: path.to_owned(), source }
+}
+
+/// Writes the pages of a command and of all below it; answers how many.
+fn write(command: &Command, name: &str, dir: &Path) -> Result<usize, CliError> {
+    let path = dir.join(format!("{name}.1"));
+    let page = page(command, name).map_err(|err| CliError::Unexpected(err.into()))?;
+    std::fs::write(&path, page).map_err(failed("writing", &path))?;
+    let mut pages = 1;
+    for below in command.get_subcommands() {
+        pages += write(below, &format!("{name}-{}", below.get_name()), dir)?;
+    }
+    Ok(pages)
+}
+
+fn page(command: &Command, name: &str) -> io::Result<Vec<u8>> {
+    let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    // What follows the help would be filled into one paragraph: its lines are kept apart below.
+    let shown = command.clone().display_name(name.to_owned()).after_help(Resettable::Reset);
+    let mut page = Vec::new();
+    clap_mangen::Man::new(shown)
+        .title(name)
+        .source(concat!("ic ", env!("CARGO_PKG_VERSION")))
+        .render(&mut page)?;
+    let mut more = Roff::new();
+    if name == "ic" {
+        lines(&mut more, "EXIT STATUS", under_heading(help::EXIT_CODES));
+        lines(&mut more, "ENVIRONMENT", under_heading(help::ENVIRONMENT));
+    } else {
+        if let Some(examples) = after.strip_prefix("Example: ").or_else(|| after.strip_prefix("Examples:\n"))
+        {
+            lines(&mut more, "EXAMPLES", examples);
+        }
+        more.control("SH", ["SEE ALSO"]).text([roman("ic(1) has the global options.")]);
+    }
+    more.to_writer(&mut page)?;
+    Ok(page)
+}
+
+/// A section whose lines stay as they are.
+fn lines(page: &mut Roff, heading: &str, text: &str) {
+    page.control("SH", [heading]).control("nf", []);
+    for line in text.trim_matches('\n').lines() {
+        page.text([roman(line.strip_prefix("  ").unwrap_or(line))]);
+    }
+    page.control("fi", []);
+}
+
+fn under_heading(text: &str) -> &str {
+    text.split_once("\n\n").map_or(text, |(_, text)| text)
+}
+
+#[derive(Serialize)]
+struct Written {
+    pages: usize,
+}
+
+impl View for Written {
+    fn human(&self, w: &mut dyn Write) -> io::Result<()> {
+        writeln!(w, "{} pages", self.pages)
+    }
+}

@@ -1,0 +1,263 @@
+//! The command tree: every noun and verb, looked up before anything is built.
+//!
+//! Building one parser for the whole tree costs more than reading from the database. So the words are walked by hand and
+//! only the command that was named gets its parser; the whole tree is built for help, and to say what a mistyped word may
+//! have meant.
+
+mod root;
+
+use std::ffi::OsString;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::error::CliError;
+use super::globals;
+use super::verb::Verb;
+use super::{Answer, Cx, args};
+
+pub(super) use root::ROOT;
+
+/// A word of the command line.
+pub(super) struct Node {
+    pub name: &'static str,
+    pub kind: Kind,
+}
+
+/// What a word stands for.
+pub(super) enum Kind {
+    Group {
+        about: &'static str,
+        nodes: &'static [Node],
+    },
+    Leaf {
+        build: fn() -> Command,
+        run: fn(&ArgMatches, &mut Cx) -> Result<Answer, CliError>,
+        kept: &'static [&'static str],
+        hidden: bool,
+    },
+}
+
+const fn group(name: &'static str, about: &'static str, nodes: &'static [Node]) -> Node {
+    Node { name, kind: Kind::Group { about, nodes } }
+}
+
+const fn leaf<V: Verb>(name: &'static str) -> Node {
+    Node { name, kind: Kind::Leaf { build: V::command, run: execute::<V>, kept: V::KEPT, hidden: false } }
+}
+
+const fn hidden<V: Verb>(name: &'static str) -> Node {
+    Node { name, kind: Kind::Leaf { build: V::command, run: execute::<V>, kept: V::KEPT, hidden: true } }
+}
+
+fn execute<V: Verb>(matches: &ArgMatches, cx: &mut Cx) -> Result<Answer, CliError> {
+    args::no_secrets::<V>(matches)?;
+    V::from_arg_matches(matches)?.run(cx)
+}
+
+/// Runs the command that the words name.
+pub(super) fn dispatch(words: &[OsString], cx: &mut Cx) -> Result<Answer, CliError> {
+    let Some((first, _)) = words.split_first() else {
+        return show_help(&[], cx);
+    };
+    if first == "-h" || first == "--help" {
+        return show_help(&[], cx);
+    }
+    let version = [OsString::from("version")];
+    let mut nodes = ROOT;
+    let mut path = vec!["ic"];
+    let mut rest = if first == "--version" || first == "-V" { &version } else { words };
+    loop {
+        let Some((word, below)) = rest.split_first() else {
+            return Err(missing(&path, nodes));
+        };
+        if path.len() > 1 && (word == "-h" || word == "--help" || word == "help") {
+            return show_help(&path[1..], cx);
+        }
+        let Some(node) = nodes.iter().find(|node| word == node.name) else {
+            return Err(unknown(&path, nodes, word));
+        };
+        path.push(node.name);
+        rest = below;
+        match &node.kind {
+            Kind::Group { nodes: inner, .. } => nodes = inner,
+            Kind::Leaf { build, run, .. } => {
+                let command = parser(build(), node.name, &path.join(" "));
+                let matches = match command.try_get_matches_from(rest) {
+                    Ok(matches) => matches,
+                    Err(err) if !err.use_stderr() => {
+                        cx.out.raw(err.render().to_string().as_bytes())?;
+                        return Ok(Answer::Yes);
+                    }
+                    Err(err) => return Err(args::refused(err, rest)),
+                };
+                return run(&matches, cx);
+            }
+        }
+    }
+}
+
+/// A command's parser, with the manners that all of ours have (K-07).
+fn parser(command: Command, name: &'static str, path: &str) -> Command {
+    named(command, name, path).mut_args(manners)
+}
+
+fn named(command: Command, name: &'static str, path: &str) -> Command {
+    command
+        .name(name)
+        .bin_name(path.to_owned())
+        .no_binary_name(true)
+        .disable_version_flag(true)
+        .args_override_self(true)
+}
+
+fn manners(arg: Arg) -> Arg {
+    match arg.get_action() {
+        // A boolean takes `--flag`, `--flag=true`, `--flag=1` and their opposites, and nothing else.
+        ArgAction::SetTrue => arg
+            .action(ArgAction::Set)
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true")
+            .default_value("false")
+            .value_parser(args::switch)
+            .value_name("BOOL")
+            .hide_default_value(true),
+        ArgAction::Set => arg.allow_negative_numbers(true),
+        _ => arg,
+    }
+}
+
+fn missing(path: &[&str], nodes: &[Node]) -> CliError {
+    let expected: Vec<&str> = nodes.iter().map(|node| node.name).collect();
+    CliError::Usage {
+        message: format!("{}: missing subcommand", path[1..].join(" ")),
+        hint: Some(format!("expected one of: {}", expected.join(", "))),
+    }
+}
+
+/// The parser's own words for a word that it does not know, with what may have been meant.
+fn unknown(path: &[&str], nodes: &'static [Node], word: &OsString) -> CliError {
+    let command = nodes
+        .iter()
+        .filter(|node| !node.is_hidden())
+        .fold(Command::new("ic"), |command, node| command.subcommand(Command::new(node.name)));
+    let line = path.join(" ");
+    let command =
+        command.bin_name(line).no_binary_name(true).disable_help_subcommand(true).disable_help_flag(true);
+    match command.try_get_matches_from([word]) {
+        Err(err) => err.into(),
+        Ok(_) => CliError::usage(format!("unknown command {}", word.to_string_lossy())),
+    }
+}
+
+impl Node {
+    /// Whether users are not told of it.
+    pub(super) fn is_hidden(&self) -> bool {
+        matches!(self.kind, Kind::Leaf { hidden: true, .. })
+    }
+
+    fn command(&self, path: &str, leaf: Leaf) -> Command {
+        let path = format!("{path} {}", self.name);
+        match &self.kind {
+            Kind::Group { about, nodes } => full(Command::new(self.name).about(*about), nodes, &path, leaf),
+            Kind::Leaf { build, .. } => leaf(build(), self.name, &path),
+        }
+    }
+}
+
+/// What is made of a command's own parser.
+type Leaf = fn(Command, &'static str, &str) -> Command;
+
+fn full(command: Command, nodes: &[Node], path: &str, leaf: Leaf) -> Command {
+    let command = command.bin_name(path.to_owned()).no_binary_name(true).disable_help_subcommand(true);
+    nodes
+        .iter()
+        .filter(|node| !node.is_hidden())
+        .fold(command, |command, node| command.subcommand(node.command(path, leaf).no_binary_name(false)))
+}
+
+/// The whole tree as one parser, for help and for checking it.
+pub(super) fn whole() -> Command {
+    tree(parser)
+}
+
+fn tree(leaf: Leaf) -> Command {
+    full(
+        Command::new("ic")
+            .about("The orchestration kernel under coding agents")
+            .after_help(
+                "Global flags, anywhere in the line: --db PATH, --timeout DURATION, --json, --verbose, -vv.\n\
+                 Exit codes: 0 done, 1 expected negative, 2 error, 3 usage. More: ic help exit-codes, ic help errors, \
+                 ic help environment.",
+            ),
+        ROOT,
+        "ic",
+        leaf,
+    )
+}
+
+/// The whole tree for completions: booleans are plain flags, and the global flags are there in every command, though they
+/// are taken out of the line before any parser sees it.
+pub(super) fn completed() -> Command {
+    with_globals(tree(named))
+}
+
+fn with_globals(command: Command) -> Command {
+    let own: Vec<String> =
+        command.get_arguments().filter_map(|arg| arg.get_long().map(ToOwned::to_owned)).collect();
+    let flags = globals::described().into_iter();
+    let flags = flags.filter(|arg| !own.iter().any(|own| arg.get_long() == Some(own)));
+    command.args(flags).mut_subcommands(with_globals)
+}
+
+/// The whole tree for manual pages: booleans are plain flags, and the first page has the global flags.
+pub(super) fn described() -> Command {
+    tree(named).args(globals::described())
+}
+
+/// Shows the help of the command at `path`, the empty path for the whole program.
+pub(super) fn show_help(path: &[&str], cx: &Cx) -> Result<Answer, CliError> {
+    let mut command = whole();
+    for word in path {
+        command = match command.find_subcommand(word) {
+            Some(found) => found.clone(),
+            None => {
+                return Err(CliError::usage(format!(
+                    "no help for the words `{}`: no such command",
+                    path.join(" ")
+                )));
+            }
+        };
+    }
+    cx.out.raw(command.render_long_help().to_string().as_bytes())?;
+    Ok(Answer::Yes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_tree_is_sound() {
+        whole().debug_assert();
+    }
+
+    /// K-07: the same checks for each parser as it is used.
+    #[test]
+    fn every_command_is_sound_by_itself() {
+        fn walk(nodes: &[Node], path: &str) {
+            for node in nodes {
+                let path = format!("{path} {}", node.name);
+                match &node.kind {
+                    Kind::Group { nodes, .. } => walk(nodes, &path),
+                    Kind::Leaf { build, kept, .. } => {
+                        parser(build(), node.name, &path).debug_assert();
+                        let known = |id: &&str| build().get_arguments().any(|arg| arg.get_id() == id);
+                        assert!(kept.iter().all(known), "{path}: {kept:?}");
+                    }
+                }
+            }
+        }
+        walk(ROOT, "ic");
+    }
+}

@@ -1,0 +1,166 @@
+//! Every command, by noun and verb.
+
+use super::{Node, group, hidden, leaf};
+use crate::cli::{
+    action, agent, artifact, backup, compat, completions, config, demo, dispatch as child, events, gate,
+    health, help, hook_watch, import, init, lock, man, restore, run, sentinel, state, version,
+};
+
+const AGENT: &[Node] =
+    &[leaf::<agent::Add>("add"), leaf::<agent::List>("list"), leaf::<agent::Update>("update")];
+const ARTIFACT: &[Node] = &[leaf::<artifact::Add>("add"), leaf::<artifact::List>("list")];
+
+/// Every command. `ic run agent …` and `ic agent …` are the same commands, as are `ic run advance` and `ic phase advance`.
+pub(in crate::cli) const ROOT: &[Node] = &[
+    leaf::<init::Init>("init"),
+    leaf::<health::Health>("health"),
+    leaf::<backup::Backup>("backup"),
+    leaf::<restore::Restore>("restore"),
+    leaf::<version::Version>("version"),
+    group(
+        "run",
+        "Runs: pieces of work on their way through a chain of phases",
+        &[
+            leaf::<run::create::Create>("create"),
+            leaf::<run::status::Status>("status"),
+            leaf::<run::phase::Show>("phase"),
+            leaf::<run::list::List>("list"),
+            leaf::<run::current::Current>("current"),
+            leaf::<run::advance::Advance>("advance"),
+            leaf::<run::skip::Skip>("skip"),
+            leaf::<run::skip::Unskip>("unskip"),
+            leaf::<run::rollback::Rollback>("rollback"),
+            leaf::<run::events::History>("events"),
+            leaf::<run::cancel::Cancel>("cancel"),
+            leaf::<run::tokens::Tokens>("tokens"),
+            leaf::<run::budget::RunBudget>("budget"),
+            leaf::<run::set::Set>("set"),
+            group("agent", "Agents: who works on a run", AGENT),
+            group("artifact", "Artifacts: what a run produced", ARTIFACT),
+            group(
+                "action",
+                "Actions: what is due when a run enters a phase",
+                &[
+                    leaf::<action::Add>("add"),
+                    leaf::<action::List>("list"),
+                    leaf::<action::Update>("update"),
+                    leaf::<action::Delete>("delete"),
+                ],
+            ),
+        ],
+    ),
+    group(
+        "phase",
+        "Phases: where a run is, and where it goes next",
+        &[
+            leaf::<run::phase::Show>("show"),
+            leaf::<run::advance::Advance>("advance"),
+            leaf::<run::skip::Skip>("skip"),
+            leaf::<run::skip::Unskip>("unskip"),
+            leaf::<run::rollback::Rollback>("rollback"),
+            leaf::<run::events::History>("history"),
+        ],
+    ),
+    group(
+        "gate",
+        "Gates: what must be true before a run leaves a phase",
+        &[
+            leaf::<gate::check::Check>("check"),
+            leaf::<gate::over::Override>("override"),
+            leaf::<gate::rules::Rules>("rules"),
+            leaf::<gate::signals::Signals>("signals"),
+        ],
+    ),
+    group("agent", "Agents: who works on a run", AGENT),
+    group("artifact", "Artifacts: what a run produced", ARTIFACT),
+    group(
+        "dispatch",
+        "Dispatches: child processes and what is known of them",
+        &[
+            leaf::<child::record::Record>("record"),
+            leaf::<child::Status>("status"),
+            leaf::<child::List>("list"),
+            leaf::<child::Tokens>("tokens"),
+        ],
+    ),
+    group(
+        "events",
+        "Events: the one append-only log of everything that happened",
+        &[
+            leaf::<events::tail::Tail>("tail"),
+            leaf::<events::record::Record>("record"),
+            leaf::<events::record::Emit>("emit"),
+            leaf::<events::record::Add>("add"),
+            group(
+                "cursor",
+                "Cursors: how far each consumer has read",
+                &[
+                    leaf::<events::cursor::List>("list"),
+                    leaf::<events::cursor::Get>("get"),
+                    leaf::<events::cursor::Set>("set"),
+                    leaf::<events::cursor::Register>("register"),
+                    leaf::<events::cursor::Reset>("reset"),
+                ],
+            ),
+            leaf::<events::lists::Reviews>("list-review"),
+            leaf::<events::lists::Agencies>("list-agency"),
+            leaf::<events::stats::Stats>("stats"),
+            leaf::<events::verify::Verify>("verify"),
+            leaf::<events::export::Export>("export"),
+            leaf::<events::export::Import>("import"),
+        ],
+    ),
+    group(
+        "interspect",
+        "What was noticed about agents",
+        &[leaf::<events::record::Interspect>("record"), leaf::<events::lists::Interspect>("query")],
+    ),
+    group(
+        "state",
+        "State: values that scripts keep between calls",
+        &[
+            leaf::<state::Set>("set"),
+            leaf::<state::Get>("get"),
+            leaf::<state::Delete>("delete"),
+            leaf::<state::List>("list"),
+            leaf::<state::Prune>("prune"),
+        ],
+    ),
+    group(
+        "sentinel",
+        "Sentinels: things that may happen once, or once per interval",
+        &[
+            leaf::<sentinel::Check>("check"),
+            leaf::<sentinel::Reset>("reset"),
+            leaf::<sentinel::List>("list"),
+            leaf::<sentinel::Prune>("prune"),
+        ],
+    ),
+    group(
+        "config",
+        "Settings of the project",
+        &[leaf::<config::Set>("set"), leaf::<config::Get>("get"), leaf::<config::List>("list")],
+    ),
+    group(
+        "lock",
+        "Locks: one at a time, also where there is no database",
+        &[
+            leaf::<lock::Acquire>("acquire"),
+            leaf::<lock::Release>("release"),
+            leaf::<lock::List>("list"),
+            leaf::<lock::Stale>("stale"),
+            leaf::<lock::Clean>("clean"),
+        ],
+    ),
+    group(
+        "compat",
+        "Compatibility: what older hooks left, and what is in the database by now",
+        &[leaf::<compat::Status>("status"), leaf::<compat::Check>("check")],
+    ),
+    leaf::<import::Import>("import"),
+    leaf::<demo::Demo>("demo"),
+    leaf::<help::Help>("help"),
+    leaf::<completions::Completions>("completions"),
+    leaf::<man::Man>("man"),
+    hidden::<hook_watch::HookWatch>("hook-watch"),
+];
