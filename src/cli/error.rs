@@ -34,6 +34,12 @@ pub(super) enum CliError {
     /// There is no such process.
     #[error("no process {0} to record")]
     NoProcess(i64),
+    /// A child that could not be started.
+    #[error("spawn: start process: {0}")]
+    NotStarted(String),
+    /// A child that a limit forbids.
+    #[error("spawn rejected: {0} (current={1}, limit={2})")]
+    Rejected(&'static str, i64, i64),
     /// The hash chain or the log's head is not what was written.
     #[error("the event log does not verify: {0}")]
     ChainBroken(String),
@@ -132,6 +138,7 @@ pub const ERRORS: &[(&str, u8, &str)] = &[
     ("no_current_run", 1, "the project has no active run"),
     ("not_a_rollback", 1, "the event to undo is not a rollback of this run"),
     ("not_behind", 1, "the rollback target is not behind the current phase"),
+    ("not_retryable", 1, "the dispatch does not take another attempt"),
     ("not_skipped", 1, "the phase is not skipped"),
     ("output_failed", 2, "stdout could not be written; a change that was made stands"),
     ("process_not_found", 1, "there is no process with this id"),
@@ -141,6 +148,8 @@ pub const ERRORS: &[(&str, u8, &str)] = &[
     ("schema_too_new", 2, "the database was written by a newer version"),
     ("schema_too_old", 2, "the database needs to be migrated"),
     ("skip_refused", 1, "the phase cannot be skipped"),
+    ("spawn_failed", 2, "the child, or its supervisor, could not be started; the record says failed"),
+    ("spawn_rejected", 1, "a limit forbids another child"),
     ("stale_phase", 1, "the run is not in the phase that the caller expected"),
     ("terminal_phase", 1, "the run is in the last phase of its chain"),
     ("undo_blocked", 1, "something happened to the run since the rollback"),
@@ -165,6 +174,8 @@ impl CliError {
             Self::Usage { .. } | Self::Parser(_) => ("usage", None),
             Self::DbPath(_) => ("db_path", Some("set INTERCORE_DB to use a database elsewhere")),
             Self::NoCurrentRun(_) => ("no_current_run", Some("`ic run create --goal=…` starts one")),
+            Self::NotStarted(_) => ("spawn_failed", None),
+            Self::Rejected(..) => ("spawn_rejected", Some("wait for others to end, or raise the limit")),
             Self::NoProcess(_) => ("process_not_found", None),
             Self::ChainBroken(_) => {
                 ("event_chain_broken", Some("keep the file as it is and compare it with a backup"))
@@ -267,6 +278,11 @@ impl Classified for OpsError {
             Self::CursorRewind { .. } => {
                 ("cursor_rewind", Some("--force goes back: what lies between is told again"))
             }
+            Self::SpawnRejected => ("spawn_rejected", None),
+            Self::NotRetryable { .. } => {
+                ("not_retryable", Some("only a failed or timed out dispatch takes another attempt, and one"))
+            }
+            Self::Chain(_) => ("invalid_input", Some("choose another --chain-key")),
             Self::LogDiverged(_) => ("log_diverged", Some("import into a new database")),
             Self::Record(_) => ("usage", None),
             Self::IdempotencyConflict(_) => {

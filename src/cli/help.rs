@@ -38,6 +38,10 @@ Environment
   IC_TRACE_ID          the trace that the events of this call belong to
   IC_SPAN_ID           the caller's span in it
   IC_PARENT_SPAN_ID    the span above the caller's
+  IC_DISPATCH_ID       the dispatch that this call comes from; set for the children of `ic dispatch spawn`
+  CLAVAIN_DISPATCH_SH  the script that starts agents
+  CLAVAIN_FABLE_AVAILABLE
+                       1 if `ic dispatch retry --escalate` may go up to the model fable
   CLAUDE_SESSION_ID    the session of events that are recorded without --session
   NO_COLOR             no colours on a terminal, if it is set to anything
   TERM                 no colours either, if it is dumb

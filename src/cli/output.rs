@@ -96,6 +96,14 @@ impl Output {
         io::stdout().is_terminal()
     }
 
+    /// Shows on one line of the terminal how far things have come; nothing elsewhere. Empty text takes it away.
+    pub(super) fn progress(self, text: &str) {
+        if !self.json && io::stderr().is_terminal() {
+            // Nothing can be done about a closed stderr.
+            let _ = write!(io::stderr(), "\r\u{1b}[K{text}");
+        }
+    }
+
     /// A warning: shown unless only errors are wanted.
     pub(super) fn warn(self, message: impl Display) {
         self.note(Verbosity::Warn, "warning", message);

@@ -69,6 +69,20 @@ pub(super) fn create_parent(path: &Path) -> Result<(), DbError> {
     made.map_err(DbError::file("creating directory", parent))
 }
 
+/// Makes and answers a private directory beside the database at `path`.
+///
+/// # Errors
+/// What the file system says; [`DbError::Symlink`] if something leads away from there.
+pub fn private_dir(path: &Path, name: &str) -> Result<PathBuf, DbError> {
+    let dir = path.with_file_name(name);
+    if fs::symlink_metadata(&dir).is_ok_and(|found| found.file_type().is_symlink()) {
+        return Err(DbError::Symlink(dir));
+    }
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir);
+    made.map_err(DbError::file("creating directory", &dir))?;
+    Ok(dir)
+}
+
 /// Refuses a database, log or immediate parent that is a symlink: it may lead anywhere, also out of the project.
 pub(super) fn refuse_symlinks(path: &Path) -> Result<(), DbError> {
     let suspects = [path.to_owned(), side_file(path, "-wal"), side_file(path, "-shm")];

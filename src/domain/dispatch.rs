@@ -109,4 +109,25 @@ pub struct Dispatch {
     pub stop_requested_at: Option<i64>,
     /// Unix seconds of the first polite signal.
     pub stop_signalled_at: Option<i64>,
+    /// Who looks after it: its supervisor, or until that has taken over, whoever asked for it. `None` for a child that was
+    /// started elsewhere.
+    pub supervisor: Option<ProcessKey>,
+    /// What is run, and where: JSON with `argv` and `cwd`.
+    pub command: Option<String>,
+    /// The first 16 hexadecimal digits of the prompt's SHA-256.
+    pub prompt_hash: Option<String>,
+    /// Where the child leaves its verdict.
+    pub verdict_file: Option<String>,
+    /// Name of the sandbox.
+    pub sandbox: Option<String>,
+    /// The sandbox as it was asked for, JSON.
+    pub sandbox_spec: Option<String>,
+    /// The sandbox as the child says that it is, JSON.
+    pub sandbox_effective: Option<String>,
+    /// Time limit, in seconds.
+    pub timeout_sec: Option<i64>,
+    /// The commit that the project was at.
+    pub base_repo_commit: Option<String>,
+    /// How many attempts there were before.
+    pub retry_count: i64,
 }

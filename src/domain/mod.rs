@@ -65,6 +65,8 @@ pub mod envelope;
 pub mod event;
 pub mod gate;
 pub mod ids;
+pub mod ladder;
+pub mod launch;
 pub mod lock;
 pub mod metadata;
 pub mod phase;

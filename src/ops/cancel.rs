@@ -3,11 +3,13 @@
 use super::OpsError;
 use crate::db::WriteTx;
 use crate::domain::agent::AgentStatus;
+use crate::domain::dispatch::DispatchStatus;
 use crate::domain::ids::{DispatchId, RunId};
 use crate::domain::run::{Run, RunStatus};
 use crate::domain::time::Stamp;
 use crate::store;
 use crate::store::agent::Because;
+use crate::store::dispatch::Decision;
 use crate::store::phase::{PhaseEvent, Place};
 
 /// What was called off.
@@ -51,7 +53,13 @@ fn end(
     let event = PhaseEvent { reason: reason.map(ToOwned::to_owned), ..PhaseEvent::here("cancel", run) };
     let cause = store::phase::transit(tx, run, &place, event, stamp)?;
     for dispatch in store::dispatch::live_of_run(tx, &run.id)? {
-        store::dispatch::cancel(tx, &dispatch, "run cancelled", cause, signal, stamp)?;
+        let decision = Decision {
+            status: DispatchStatus::Cancelled,
+            reason: "run cancelled",
+            cause: Some(cause),
+            stop: signal,
+        };
+        store::dispatch::decide(tx, &dispatch, &decision, stamp)?;
         cancelled.push(dispatch.id);
     }
     let because = Because { reason: Some("run cancelled".to_owned()), cause: Some(cause) };

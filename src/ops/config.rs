@@ -30,3 +30,13 @@ pub fn delegation(tx: &ReadTx<'_>, stamp: &Stamp) -> Result<Delegation, OpsError
     let level = stored.and_then(|text| text.parse().ok());
     Ok(level.map_or_else(Delegation::default, |level| Delegation { level, declared: true }))
 }
+
+/// A setting that is a number; 0 if it is not set.
+///
+/// # Errors
+/// What the engine says.
+pub fn number(tx: &ReadTx<'_>, key: &str, stamp: &Stamp) -> Result<i64, OpsError> {
+    let Ok(key) = state_key(key) else { return Ok(0) };
+    let stored = store::state::get(tx, &key, &Scope::global(), stamp)?;
+    Ok(stored.and_then(|text| text.parse().ok()).unwrap_or(0))
+}

@@ -1,7 +1,7 @@
 //! What a use case can refuse, beyond what a store knows.
 
 use crate::db::DbError;
-use crate::domain::ids::{AgentId, RunId};
+use crate::domain::ids::{AgentId, DispatchId, RunId};
 use crate::domain::phase::Phase;
 use crate::store::StoreError;
 
@@ -99,6 +99,20 @@ pub enum OpsError {
     /// The content of an event that a caller records.
     #[error("{0}")]
     Record(#[from] crate::domain::record::RecordError),
+    /// A limit forbids another child.
+    #[error("spawn rejected")]
+    SpawnRejected,
+    /// Another attempt at a dispatch that does not take one.
+    #[error("retry: dispatch {dispatch} is not retryable ({why})")]
+    NotRetryable {
+        /// The dispatch.
+        dispatch: DispatchId,
+        /// Why.
+        why: String,
+    },
+    /// The state of a chain of attempts that cannot be read.
+    #[error("the state of escalation chain {0} cannot be read")]
+    Chain(String),
     /// The key was used for something else.
     #[error("idempotency key `{0}` was used before with other arguments")]
     IdempotencyConflict(String),

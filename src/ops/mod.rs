@@ -16,9 +16,11 @@ pub mod once;
 pub mod override_gate;
 pub mod record;
 pub mod restore;
+pub mod retry;
 pub mod rollback;
 pub mod settings;
 pub mod skip;
+pub mod spawn;
 pub mod undo;
 
 #[cfg(test)]

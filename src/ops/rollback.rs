@@ -6,13 +6,14 @@ use super::OpsError;
 use crate::db::{ReadTx, WriteTx};
 use crate::domain::agent::{Agent, AgentStatus};
 use crate::domain::artifact::{Artifact, ArtifactStatus};
-use crate::domain::dispatch::Dispatch;
+use crate::domain::dispatch::{Dispatch, DispatchStatus};
 use crate::domain::ids::RunId;
 use crate::domain::phase::Phase;
 use crate::domain::run::{Run, RunStatus};
 use crate::domain::time::Stamp;
 use crate::store;
 use crate::store::agent::Because;
+use crate::store::dispatch::Decision;
 use crate::store::phase::{AUTO, PhaseEvent, Place, Skip};
 
 /// What the caller asks for.
@@ -135,7 +136,13 @@ pub fn rollback(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<(P
         store::artifact::set_status(tx, artifact, status, Some(why.clone()), cause, stamp)?;
     }
     for dispatch in &plan.dispatches {
-        store::dispatch::cancel(tx, dispatch, &why, cause, request.signal, stamp)?;
+        let decision = Decision {
+            status: DispatchStatus::Cancelled,
+            reason: &why,
+            cause: Some(cause),
+            stop: request.signal,
+        };
+        store::dispatch::decide(tx, dispatch, &decision, stamp)?;
     }
     let because = Because { reason: Some(why.clone()), cause: Some(cause) };
     for agent in &plan.agents {

@@ -70,6 +70,8 @@ pub fn start_watcher(ic: &Path, hook: &Path, project: &Path, event: &[u8]) -> io
         .arg("hook-watch")
         .arg(absolute(hook)?)
         .arg(absolute(project)?)
+        // The end of a supervised child that this was called from is not the end of the hook.
+        .env(super::child::DETACHED, "1")
         .stdin(input)
         .stdout(Stdio::null())
         .stderr(Stdio::null())

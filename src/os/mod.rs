@@ -8,8 +8,10 @@
 //! Linux is the target. Elsewhere everything compiles and works with weaker guarantees; each place that
 //! degrades says so.
 
+pub mod child;
 pub mod filelock;
 pub mod files;
+pub mod git;
 pub mod hook;
 pub mod paths;
 pub mod process;

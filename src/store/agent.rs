@@ -132,6 +132,33 @@ pub fn set_status(
     Ok(())
 }
 
+/// Links an agent to the dispatch that it runs in.
+///
+/// # Errors
+/// What the engine says.
+pub fn link(tx: &WriteTx<'_>, agent: &Agent, dispatch: &DispatchId, stamp: &Stamp) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE run_agents SET dispatch_id = $1, updated_at = $2 WHERE id = $3",
+        params![*dispatch, stamp.secs(), agent.id],
+    )?;
+    let old: Cells =
+        vec![("dispatch_id", agent.dispatch_id.encode()), ("updated_at", agent.updated_at.encode())];
+    let new: Cells = vec![("dispatch_id", dispatch.encode()), ("updated_at", stamp.secs().encode())];
+    let linked = NewEvent {
+        run_id: Some(agent.run_id.clone()),
+        source: Source::AGENT,
+        kind: "dispatched".to_owned(),
+        subject: agent.id.to_string(),
+        from: agent.status.to_string(),
+        to: agent.status.to_string(),
+        reason: None,
+        data: cells::changed(&old, &new),
+        envelope: Map::new(),
+    };
+    event::append(tx, &linked, stamp)?;
+    Ok(())
+}
+
 fn from_row(row: &Row) -> Result<Agent, StoreError> {
     Ok(Agent {
         id: row.get("id")?,

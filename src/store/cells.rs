@@ -23,6 +23,23 @@ pub(super) fn insert(tx: &WriteTx<'_>, table: &str, cells: &Cells) -> Result<(),
     Ok(())
 }
 
+/// Changes the cells of the row with this id, if it still has this status.
+pub(super) fn update(
+    tx: &WriteTx<'_>,
+    table: &str,
+    id: &impl Column,
+    status: &impl Column,
+    cells: &Cells,
+) -> Result<bool, StoreError> {
+    let set: Vec<_> =
+        cells.iter().enumerate().map(|(at, (name, _))| format!("{name} = ${}", at + 1)).collect();
+    let mut values: Vec<Value> = cells.iter().map(|(_, value)| value.clone()).collect();
+    let (id_at, status_at) = (values.len() + 1, values.len() + 2);
+    values.extend([id.encode(), status.encode()]);
+    let sql = format!("UPDATE {table} SET {} WHERE id = ${id_at} AND status = ${status_at}", set.join(", "));
+    Ok(tx.execute(&sql, &values)? > 0)
+}
+
 /// The cells as an object, for `data.new` and `data.old` of an event.
 pub(super) fn object(cells: &Cells) -> Json {
     cells.iter().map(|(name, value)| ((*name).to_owned(), value.to_json())).collect::<Map<_, _>>().into()

@@ -13,7 +13,10 @@ use crate::support::Sandbox;
 pub type Tables = BTreeMap<(&'static str, String), Map<String, Value>>;
 
 /// What no event tells, by design: row numbers and telemetry.
-const QUIET: [&str; 9] = [
+const QUIET: [&str; 12] = [
+    "supervisor_pid",
+    "supervisor_start",
+    "heartbeat_at",
     "seq",
     "turns",
     "commands",

@@ -9,6 +9,7 @@ mod backup;
 mod cli;
 mod crash;
 mod damage;
+mod dispatch;
 mod fold;
 mod follow;
 mod import;

@@ -1,8 +1,17 @@
 //! `ic dispatch`: child processes and what is known of them.
 
+pub(super) mod auto;
+pub(super) mod kill;
+pub(super) mod launch;
+pub(super) mod logs;
 pub(super) mod record;
+pub(super) mod retry;
+mod settle;
+pub(super) mod spawn;
+pub(super) mod supervise;
 mod tokens;
 mod view;
+pub(super) mod wait;
 
 use std::io::{self, Write};
 
@@ -11,12 +20,13 @@ use serde::Serialize;
 use super::error::CliError;
 use super::output::View;
 use super::verb::Verb;
-use super::{Answer, Cx, args, effects};
+use super::{Answer, Cx, args};
 use crate::domain::ids::DispatchId;
 use crate::domain::text::one_line;
 use crate::store;
 use view::DispatchView;
 
+pub(super) use settle::stop_processes;
 pub(super) use tokens::Tokens;
 
 /// Show a dispatch
@@ -29,7 +39,7 @@ pub(super) struct Status {
 
 impl Verb for Status {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        effects::stop_processes(cx)?;
+        settle::settle(cx)?;
         let dispatch = cx.read(|tx| store::dispatch::get(tx, &self.id))?;
         cx.out.show(&DispatchView::from(dispatch))?;
         Ok(Answer::Yes)
@@ -65,7 +75,7 @@ impl View for Dispatches {
 impl Verb for List {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let scope = args::given(self.scope);
-        effects::stop_processes(cx)?;
+        settle::settle(cx)?;
         let found = cx.read(|tx| store::dispatch::list(tx, self.active, scope.as_deref()))?;
         cx.out.show(&Dispatches(found.into_iter().map(DispatchView::from).collect()))?;
         Ok(Answer::Yes)

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::settle;
 use crate::cli::error::CliError;
 use crate::cli::locate;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
-use crate::cli::{Answer, Cx, args, effects};
+use crate::cli::{Answer, Cx, args};
 use crate::domain::dispatch::{DispatchStatus, ProcessKey};
 use crate::domain::ids::DispatchId;
 use crate::ops;
@@ -108,7 +109,7 @@ impl Verb for Record {
         let process = pid.map(identify).transpose()?.flatten();
         let gone = pid.filter(|_| process.is_none());
         let new = NewDispatch { process, ..asked };
-        match effects::stop_processes(cx) {
+        match settle::stop_processes(cx) {
             // No database, nothing to stop: the first record may be what makes one.
             Err(CliError::Ops(err)) if err.is_missing_database() => {}
             settled => _ = settled?,
@@ -153,11 +154,13 @@ impl Record {
             verdict_status: args::given(self.verdict.map(|verdict| verdict.trim().to_owned())),
             verdict_summary: args::given(self.summary),
             exit_code: self.exit_code,
+            launch: None,
         })
     }
 }
 
-fn absolute(file: Option<String>, cwd: &Path) -> Result<Option<String>, CliError> {
+/// An absolute path as text.
+pub(super) fn absolute(file: Option<String>, cwd: &Path) -> Result<Option<String>, CliError> {
     let Some(file) = args::given(file) else { return Ok(None) };
     let path = paths::clean(Path::new(&file), cwd).into_os_string().into_string();
     path.map(Some).map_err(|path| CliError::usage(format!("the path {} is not valid UTF-8", path.display())))

@@ -4,10 +4,11 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::settle;
 use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
-use crate::cli::{Answer, Cx, effects};
+use crate::cli::{Answer, Cx};
 use crate::domain::budget::Standing;
 use crate::domain::ids::DispatchId;
 use crate::ops;
@@ -54,7 +55,7 @@ impl Verb for Tokens {
         if input.or(output).or(cache).is_none() {
             return Err(CliError::usage("dispatch tokens: provide at least one of --in, --out, --cache"));
         }
-        effects::stop_processes(cx)?;
+        settle::stop_processes(cx)?;
         let tokens = NewTokens { input, output, cache };
         let stamp = cx.stamp.clone();
         for crossing in cx.write(|tx| ops::dispatch::set_tokens(tx, &id, &tokens, &stamp))? {

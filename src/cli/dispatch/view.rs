@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::cli::output::View;
 use crate::domain::dispatch::{Dispatch, DispatchStatus};
@@ -51,11 +52,29 @@ pub(super) struct DispatchView {
     exit_code: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_message: Option<String>,
+    #[serde(skip_serializing_if = "is_zero")]
+    retry_count: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout_sec: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sandbox_spec: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sandbox_effective: Option<Value>,
     created_at: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     started_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     completed_at: Option<i64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that `serde` wants")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
+/// JSON as it was stored; what is none, as text, so that one bad row hides no other.
+fn embedded(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }
 
 impl From<Dispatch> for DispatchView {
@@ -85,6 +104,10 @@ impl From<Dispatch> for DispatchView {
             verdict_summary: dispatch.verdict_summary,
             exit_code: dispatch.exit_code,
             error_message: dispatch.error_message,
+            retry_count: dispatch.retry_count,
+            timeout_sec: dispatch.timeout_sec,
+            sandbox_spec: dispatch.sandbox_spec.as_deref().map(embedded),
+            sandbox_effective: dispatch.sandbox_effective.as_deref().map(embedded),
             created_at: dispatch.created_at,
             started_at: dispatch.started_at,
             completed_at: dispatch.completed_at,
@@ -124,12 +147,14 @@ impl View for DispatchView {
             ("Tokens:", Some(self.tokens())),
             ("Verdict:", shown(&self.verdict_status)),
             ("Summary:", shown(&self.verdict_summary)),
+            ("Sandbox Spec:", self.sandbox_spec.as_ref().map(Value::to_string)),
+            ("Sandbox Eff:", self.sandbox_effective.as_ref().map(Value::to_string)),
             ("Exit:", self.exit_code.map(|code| code.to_string())),
             ("Error:", shown(&self.error_message)),
         ];
         for (label, text) in lines {
             if let Some(text) = text {
-                writeln!(w, "{label:<9}{}", one_line(&text))?;
+                writeln!(w, "{label:<8} {}", one_line(&text))?;
             }
         }
         Ok(())

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::cli::dispatch;
 use crate::cli::effects::{self, Moved};
 use crate::cli::error::CliError;
 use crate::cli::output::View;
@@ -81,6 +82,7 @@ impl Verb for Override {
             reason: Some(&done.reason),
         };
         effects::phase_hook(cx, &done.run, &moved);
+        dispatch::auto::dispatch_agents(cx, &done.run, &done.step.to);
         if category == OverrideCategory::Uncategorized {
             cx.out.warn(
                 "gate override: DEPRECATION: say --justified or --expedient; one of them will be required",

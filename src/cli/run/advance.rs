@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::cli::action::ActionView;
+use crate::cli::dispatch;
 use crate::cli::effects::{self, Moved};
 use crate::cli::error::CliError;
 use crate::cli::output::View;
@@ -92,6 +93,9 @@ impl Verb for Advance {
             reason: done.reason.as_deref(),
         };
         effects::phase_hook(cx, &done.run, &moved);
+        if done.outcome == Outcome::Advanced {
+            dispatch::auto::dispatch_agents(cx, &done.run, &done.step.to);
+        }
         cx.out.show(&shown)?;
         Ok(if done.outcome == Outcome::Advanced { Answer::Yes } else { Answer::No })
     }

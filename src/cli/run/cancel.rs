@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
-use crate::cli::effects;
+use crate::cli::dispatch;
 use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
@@ -31,7 +31,7 @@ impl Verb for Cancel {
         let stamp = cx.stamp.clone();
         let done = cx.write(|tx| cancel::cancel(tx, &self.id, !self.no_signal, &stamp))?;
         let signalled =
-            if self.no_signal || done.dispatches.is_empty() { 0 } else { effects::stop_processes(cx)? };
+            if self.no_signal || done.dispatches.is_empty() { 0 } else { dispatch::stop_processes(cx)? };
         cx.out.show(&Shown { id: self.id, done, signalled })?;
         Ok(Answer::Yes)
     }

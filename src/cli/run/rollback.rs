@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
+use crate::cli::dispatch;
 use crate::cli::effects::{self, Moved};
 use crate::cli::error::CliError;
 use crate::cli::output::View;
@@ -132,7 +133,7 @@ impl Rollback {
         let moved = Moved { event_id, kind: "rollback", from: &plan.run.phase, to: &plan.to, reason };
         effects::phase_hook(cx, &plan.run, &moved);
         let stop = request.signal && !plan.dispatches.is_empty();
-        let signalled = if stop { effects::stop_processes(cx)? } else { 0 };
+        let signalled = if stop { dispatch::stop_processes(cx)? } else { 0 };
         let mut map = changes(&plan, reason);
         map["event_id"] = json!(event_id);
         map["signalled"] = json!(signalled);

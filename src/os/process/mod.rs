@@ -9,6 +9,7 @@
 //! sandbox made with `unshare --pid`) cannot be told apart: seen from inside, a process outside is gone.
 //! Without `/proc`, that is on macOS, the start time comes from `ps` and is good to one second only.
 
+mod family;
 #[cfg(target_os = "linux")]
 mod procfs;
 #[cfg(any(test, not(target_os = "linux")))]
@@ -20,6 +21,7 @@ use procfs as table;
 #[cfg(not(target_os = "linux"))]
 use ps as table;
 
+pub use family::Family;
 pub use signal::{Signal, Signalled, signal};
 
 use std::io;
@@ -55,6 +57,9 @@ pub enum Liveness {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Seen {
     start_time: i64,
+    /// Its parent.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "asked on Linux only"))]
+    parent: i32,
     /// Process group; equal to the pid for the leader of a group.
     group: i32,
     /// Not a zombie.
@@ -119,6 +124,17 @@ pub fn may_be_older_than(pid: i32, seconds: i64) -> bool {
         Ok(Some(seen)) => table::age(&seen).is_none_or(|age| age >= seconds),
         Err(_) => true,
     }
+}
+
+/// The identity of this process itself.
+///
+/// # Errors
+/// If the process table cannot be read, or does not show us.
+pub fn myself() -> io::Result<Identity> {
+    let pid = i32::try_from(std::process::id()).unwrap_or(0);
+    let unseen = || io::Error::other("the process table does not show this process");
+    let seen = table::look_up(pid)?.ok_or_else(unseen)?;
+    Ok(Identity { pid, start_time: seen.start_time, boot_id: boot_id(), host: this_host() })
 }
 
 /// The name of this machine, as the kernel knows it.

@@ -56,8 +56,9 @@ fn parse(stat: &[u8]) -> Option<Seen> {
     let name_end = stat.iter().rposition(|&byte| byte == b')')?;
     let rest = str::from_utf8(&stat[name_end + 1..]).ok()?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-    // Numbers in proc_pid_stat(5): state 3, pgrp 5, num_threads 20, starttime 22; the first one here is 3.
+    // Numbers in proc_pid_stat(5): state 3, ppid 4, pgrp 5, num_threads 20, starttime 22; the first one here is 3.
     let field = |number: usize| fields.get(number - 3).copied();
+    let parent = field(4)?.parse().ok()?;
     let group = field(5)?.parse().ok()?;
     let threads: i64 = field(20)?.parse().ok()?;
     let start_time = field(22)?.parse().ok()?;
@@ -67,7 +68,7 @@ fn parse(stat: &[u8]) -> Option<Seen> {
         "X" | "x" => false,
         _ => true,
     };
-    Some(Seen { start_time, group, alive })
+    Some(Seen { start_time, parent, group, alive })
 }
 
 #[cfg(test)]
@@ -82,7 +83,11 @@ mod tests {
     fn the_name_may_hold_anything() {
         for name in ["sleep", "a b", ") Z 1 1 (", "((", "))", "x) S 9 9 9"] {
             let found = parse(line(name, "S", 1).as_bytes());
-            assert_eq!(found, Some(Seen { start_time: 424_242, group: 70, alive: true }), "{name}");
+            assert_eq!(
+                found,
+                Some(Seen { start_time: 424_242, parent: 1, group: 70, alive: true }),
+                "{name}"
+            );
         }
         let mut bytes = line("NAME", "R", 1).into_bytes();
         bytes[5] = 0xff;

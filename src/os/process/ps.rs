@@ -14,7 +14,7 @@ use super::Seen;
 /// Looks a process up; `None` if there is none or only a zombie.
 pub(super) fn look_up(pid: i32) -> io::Result<Option<Seen>> {
     let output = Command::new("/bin/ps")
-        .args(["-o", "stat=", "-o", "pgid=", "-o", "lstart=", "-p", &pid.to_string()])
+        .args(["-o", "stat=", "-o", "ppid=", "-o", "pgid=", "-o", "lstart=", "-p", &pid.to_string()])
         .env("LC_ALL", "C")
         .env("TZ", "UTC")
         .stdin(Stdio::null())
@@ -45,15 +45,16 @@ pub(super) fn boot_id() -> String {
     output.map_or_else(|_| String::new(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Reads `STAT PGID Www Mmm dd HH:MM:SS YYYY`; `None` if the text is anything else.
+/// Reads `STAT PPID PGID Www Mmm dd HH:MM:SS YYYY`; `None` if the text is anything else.
 fn parse(text: &str) -> Option<Seen> {
     let mut fields = text.split_ascii_whitespace();
     let state = fields.next()?;
+    let parent = fields.next()?.parse().ok()?;
     let group = fields.next()?.parse().ok()?;
     let started = fields.collect::<Vec<_>>().join(" ");
     let started = DateTime::strptime("%a %b %d %H:%M:%S %Y", started).ok()?;
     let start_time = started.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second();
-    Some(Seen { start_time, group, alive: !state.starts_with('Z') })
+    Some(Seen { start_time, parent, group, alive: !state.starts_with('Z') })
 }
 
 #[cfg(test)]
@@ -62,10 +63,10 @@ mod tests {
 
     #[test]
     fn a_line_is_read() {
-        let seen = Seen { start_time: 65, group: 812, alive: true };
-        assert_eq!(parse("Ss+  812 Thu Jan  1 00:01:05 1970\n"), Some(seen));
-        assert_eq!(parse("Z 812 Thu Jan  1 00:01:05 1970"), Some(Seen { alive: false, ..seen }));
-        assert_eq!(parse("S 812 yesterday"), None);
+        let seen = Seen { start_time: 65, parent: 7, group: 812, alive: true };
+        assert_eq!(parse("Ss+  7 812 Thu Jan  1 00:01:05 1970\n"), Some(seen));
+        assert_eq!(parse("Z 7 812 Thu Jan  1 00:01:05 1970"), Some(Seen { alive: false, ..seen }));
+        assert_eq!(parse("S 7 812 yesterday"), None);
         assert_eq!(parse(""), None);
     }
 

@@ -1,9 +1,11 @@
 //! Dispatches: records of child processes.
 
+mod life;
+mod usage;
+
 use serde_json::Map;
 
 use super::cells::{self, Cells};
-use super::quiet::{self, Quiet};
 use super::{StoreError, event};
 use crate::db::{Column, ReadTx, Row, WriteTx};
 use crate::domain::dispatch::{Dispatch, DispatchStatus, ProcessKey, Tokens};
@@ -11,9 +13,13 @@ use crate::domain::envelope::{self, Writer};
 use crate::domain::event::{NewEvent, Source};
 use crate::domain::ids::{DispatchId, RunId};
 use crate::domain::phase::Phase;
-use crate::domain::run::Run;
 use crate::domain::time::Stamp;
 use crate::params;
+
+pub use life::{
+    Decision, Ending, Stopping, claim, decide, finish, heartbeat, note_stop, remove, started, to_stop,
+};
+pub use usage::{NewTokens, Usage, set_tokens, tokens_used, usage, verdicts};
 
 /// What a caller says of a dispatch that it records.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -51,6 +57,34 @@ pub struct NewDispatch {
     pub verdict_summary: Option<String>,
     /// Exit status of the process.
     pub exit_code: Option<i64>,
+    /// How it is to be started, if it is ours to start.
+    pub launch: Option<NewLaunch>,
+}
+
+/// What is known of a dispatch that the kernel itself starts.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct NewLaunch {
+    /// What is run, and where: JSON with `argv` and `cwd`.
+    pub command: String,
+    /// The first 16 hexadecimal digits of the prompt's SHA-256.
+    pub prompt_hash: Option<String>,
+    /// Where the child leaves its verdict.
+    pub verdict_file: Option<String>,
+    /// Name of the sandbox.
+    pub sandbox: Option<String>,
+    /// Its specification, JSON.
+    pub sandbox_spec: Option<String>,
+    /// Time limit, in seconds.
+    pub timeout_sec: Option<i64>,
+    /// The commit that the project is at.
+    pub base_repo_commit: Option<String>,
+    /// How many attempts there were before.
+    pub retry_count: i64,
+    /// The dispatch that this is another attempt at.
+    pub retry_of: Option<DispatchId>,
+    /// Who looks after it until its supervisor does: the caller itself.
+    #[serde(skip)]
+    pub keeper: ProcessKey,
 }
 
 /// Records a dispatch.
@@ -63,6 +97,9 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewDispatch, stamp: &Stamp) -> Result<Disp
     let started = (new.status != DispatchStatus::Spawned).then_some(now);
     let ended = new.status.is_terminal().then_some(now);
     let process = new.process.as_ref();
+    let launch = new.launch.as_ref();
+    // A supervisor runs on the machine, and in the boot, of whoever starts it.
+    let here = process.or(launch.map(|launch| &launch.keeper));
     let cells: Cells = vec![
         ("id", id.encode()),
         ("agent_type", new.agent_type.encode()),
@@ -79,8 +116,8 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewDispatch, stamp: &Stamp) -> Result<Disp
         ("spawn_depth", new.spawn_depth.encode()),
         ("pid", process.map(|p| p.pid).encode()),
         ("pid_start", process.map(|p| p.start_time).encode()),
-        ("boot_id", process.map(|p| p.boot_id.clone()).encode()),
-        ("host", process.map(|p| p.host.clone()).encode()),
+        ("boot_id", here.map(|p| p.boot_id.clone()).encode()),
+        ("host", here.map(|p| p.host.clone()).encode()),
         ("verdict_status", new.verdict_status.encode()),
         ("verdict_summary", new.verdict_summary.encode()),
         ("exit_code", new.exit_code.encode()),
@@ -88,12 +125,21 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewDispatch, stamp: &Stamp) -> Result<Disp
         ("created_at", now.encode()),
         ("started_at", started.encode()),
         ("completed_at", ended.encode()),
-        ("retry_count", 0_i64.encode()),
+        ("retry_count", launch.map_or(0, |launch| launch.retry_count).encode()),
+        ("prompt_hash", launch.and_then(|launch| launch.prompt_hash.clone()).encode()),
+        ("verdict_file", launch.and_then(|launch| launch.verdict_file.clone()).encode()),
+        ("sandbox", launch.and_then(|launch| launch.sandbox.clone()).encode()),
+        ("sandbox_spec", launch.and_then(|launch| launch.sandbox_spec.clone()).encode()),
+        ("timeout_sec", launch.and_then(|launch| launch.timeout_sec).encode()),
+        ("base_repo_commit", launch.and_then(|launch| launch.base_repo_commit.clone()).encode()),
+        ("command", launch.map(|launch| launch.command.clone()).encode()),
     ];
     let mut row = cells.clone();
     row.extend(
         ["turns", "commands", "messages", "input_tokens", "output_tokens"].map(|name| (name, 0_i64.encode())),
     );
+    row.push(("supervisor_pid", launch.map(|launch| launch.keeper.pid).encode()));
+    row.push(("supervisor_start", launch.map(|launch| launch.keeper.start_time).encode()));
     cells::insert(tx, "dispatches", &row)?;
     let dispatch = get(tx, &id)?;
     let told = Told { kind: "created", from: "", reason: None, data: cells::created(&cells) };
@@ -128,6 +174,49 @@ pub fn list(tx: &ReadTx<'_>, active: bool, scope: Option<&str>) -> Result<Vec<Di
     tx.query(&sql, &values, from_row)
 }
 
+/// Every dispatch that is not over, oldest first.
+///
+/// # Errors
+/// What the engine says.
+pub fn live(tx: &ReadTx<'_>) -> Result<Vec<Dispatch>, StoreError> {
+    let sql = "SELECT * FROM dispatches WHERE status IN ('spawned', 'running') ORDER BY seq";
+    tx.query(sql, &[], from_row)
+}
+
+/// The next attempt at a dispatch, if there was one.
+///
+/// # Errors
+/// What the engine says.
+pub fn retry_of(tx: &ReadTx<'_>, id: &DispatchId) -> Result<Option<DispatchId>, StoreError> {
+    let sql =
+        "SELECT id FROM dispatches WHERE parent_dispatch_id = $1 AND retry_count > 0 ORDER BY seq LIMIT 1";
+    tx.query_opt(sql, params![*id], |row| Ok(row.get("id")?))
+}
+
+/// Dispatches that are over and were recorded before `before` (Unix seconds), oldest first.
+///
+/// # Errors
+/// What the engine says.
+pub fn ended_before(tx: &ReadTx<'_>, before: i64) -> Result<Vec<Dispatch>, StoreError> {
+    let sql = "SELECT * FROM dispatches WHERE status NOT IN ('spawned', 'running') AND created_at < $1 ORDER BY seq";
+    tx.query(sql, params![before], from_row)
+}
+
+/// How many dispatches there are: of a scope or of all, live ones or of any status.
+///
+/// # Errors
+/// What the engine says.
+pub fn count(tx: &ReadTx<'_>, scope: Option<&str>, live: bool) -> Result<i64, StoreError> {
+    let live = if live { " AND status IN ('spawned', 'running')" } else { "" };
+    Ok(match scope {
+        Some(scope) => {
+            let sql = format!("SELECT count(*) FROM dispatches WHERE scope_id = $1{live}");
+            tx.scalar(&sql, params![scope.to_owned()])?
+        }
+        None => tx.scalar(&format!("SELECT count(*) FROM dispatches WHERE 1 = 1{live}"), &[])?,
+    })
+}
+
 /// The dispatches of a run that are not over, oldest first.
 ///
 /// # Errors
@@ -137,157 +226,6 @@ pub fn live_of_run(tx: &ReadTx<'_>, run_id: &RunId) -> Result<Vec<Dispatch>, Sto
         "SELECT * FROM dispatches WHERE scope_id = $1 AND status IN ('spawned', 'running') ORDER BY seq",
         params![run_id.to_string()],
         from_row,
-    )
-}
-
-/// Calls a dispatch off: its own event with the true status before, and, if it has a process that shall end, a note that
-/// it has to be stopped (RB-06, RB-16).
-///
-/// # Errors
-/// What the engine says.
-pub fn cancel(
-    tx: &WriteTx<'_>,
-    dispatch: &Dispatch,
-    reason: &str,
-    cause: i64,
-    stop: bool,
-    stamp: &Stamp,
-) -> Result<(), StoreError> {
-    let stop_at = (stop && dispatch.process.is_some()).then(|| stamp.secs());
-    let status = DispatchStatus::Cancelled;
-    tx.execute(
-        "UPDATE dispatches SET status = $1, completed_at = $2, error_message = $3, stop_requested_at = $4 \
-         WHERE id = $5 AND status = $6",
-        params![status, stamp.secs(), reason.to_owned(), stop_at, dispatch.id, dispatch.status],
-    )?;
-    let old: Cells = vec![
-        ("status", dispatch.status.encode()),
-        ("completed_at", dispatch.completed_at.encode()),
-        ("error_message", dispatch.error_message.encode()),
-    ];
-    let new: Cells = vec![
-        ("status", status.encode()),
-        ("completed_at", stamp.secs().encode()),
-        ("error_message", reason.to_owned().encode()),
-    ];
-    let mut data = cells::changed(&old, &new);
-    data.insert("cause".to_owned(), cause.into());
-    let from = dispatch.status.as_str();
-    let told = Told { kind: "status_change", from, reason: Some(reason.to_owned()), data };
-    note(tx, &Dispatch { status, ..dispatch.clone() }, told, stamp)
-}
-
-/// The dispatches whose process is to be stopped and has not been seen gone.
-///
-/// # Errors
-/// What the engine says.
-pub fn to_stop(tx: &ReadTx<'_>) -> Result<Vec<Dispatch>, StoreError> {
-    tx.query("SELECT * FROM dispatches WHERE stop_requested_at IS NOT NULL ORDER BY seq", &[], from_row)
-}
-
-/// How far stopping a process has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stopping {
-    /// It was asked to end.
-    Asked,
-    /// It is gone, or not ours to stop.
-    Over,
-}
-
-/// Notes how far stopping the process of a dispatch has come.
-///
-/// # Errors
-/// What the engine says.
-pub fn note_stop(tx: &WriteTx<'_>, id: &DispatchId, step: Stopping, stamp: &Stamp) -> Result<(), StoreError> {
-    let sql = match step {
-        Stopping::Asked => "UPDATE dispatches SET stop_signalled_at = $1 WHERE id = $2",
-        Stopping::Over => {
-            "UPDATE dispatches SET stop_signalled_at = $1, stop_requested_at = NULL WHERE id = $2"
-        }
-    };
-    quiet::execute(tx, Quiet::DispatchTelemetry, sql, params![stamp.secs(), *id])?;
-    Ok(())
-}
-
-/// New token counters of a dispatch; `None` leaves one as it is.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NewTokens {
-    /// Read by the model.
-    pub input: Option<i64>,
-    /// Written by the model.
-    pub output: Option<i64>,
-    /// Read from a cache.
-    pub cache: Option<i64>,
-}
-
-/// Sets the tokens of a dispatch.
-///
-/// # Errors
-/// What the engine says.
-pub fn set_tokens(tx: &WriteTx<'_>, id: &DispatchId, tokens: &NewTokens) -> Result<(), StoreError> {
-    quiet::execute(
-        tx,
-        Quiet::DispatchTelemetry,
-        "UPDATE dispatches SET input_tokens = coalesce($1, input_tokens), \
-         output_tokens = coalesce($2, output_tokens), cache_hits = coalesce($3, cache_hits) WHERE id = $4",
-        params![tokens.input, tokens.output, tokens.cache, *id],
-    )?;
-    Ok(())
-}
-
-/// Everything that the dispatches of a scope have reported.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// How many dispatches there are.
-    pub dispatches: i64,
-    /// Tokens read by models.
-    pub input: i64,
-    /// Tokens written by models.
-    pub output: i64,
-    /// Tokens read from caches.
-    pub cache: i64,
-}
-
-/// Adds up what the dispatches of a scope have reported.
-///
-/// # Errors
-/// What the engine says.
-pub fn usage(tx: &ReadTx<'_>, scope: &str) -> Result<Usage, StoreError> {
-    let usage = |row: &Row| {
-        Ok::<_, StoreError>(Usage {
-            dispatches: row.get("n")?,
-            input: row.get("input")?,
-            output: row.get("output")?,
-            cache: row.get("cache")?,
-        })
-    };
-    let found = tx.query_opt(
-        "SELECT count(*) AS n, coalesce(sum(input_tokens), 0) AS input, coalesce(sum(output_tokens), 0) AS output, \
-         coalesce(sum(cache_hits), 0) AS cache FROM dispatches WHERE scope_id = $1",
-        params![scope.to_owned()],
-        usage,
-    )?;
-    Ok(found.unwrap_or_default())
-}
-
-/// Tokens that the dispatches of a scope have used, in and out.
-///
-/// # Errors
-/// What the engine says.
-pub fn tokens_used(tx: &ReadTx<'_>, scope: &str) -> Result<i64, StoreError> {
-    let sql = "SELECT coalesce(sum(input_tokens + output_tokens), 0) FROM dispatches WHERE scope_id = $1";
-    Ok(tx.scalar(sql, params![scope.to_owned()])?)
-}
-
-/// The verdicts given so far on a run: by dispatches whose scope is the run's id, or the run's own scope.
-///
-/// # Errors
-/// What the engine says.
-pub fn verdicts(tx: &ReadTx<'_>, run: &Run) -> Result<Vec<String>, StoreError> {
-    tx.query(
-        "SELECT verdict_status FROM dispatches WHERE scope_id IN ($1, $2) AND verdict_status IS NOT NULL ORDER BY seq",
-        params![run.id, run.scope_id.clone().unwrap_or_else(|| run.id.to_string())],
-        |row| Ok(row.get("verdict_status")?),
     )
 }
 
@@ -340,15 +278,14 @@ fn note(tx: &WriteTx<'_>, dispatch: &Dispatch, told: Told<'_>, stamp: &Stamp) ->
 }
 
 fn from_row(row: &Row) -> Result<Dispatch, StoreError> {
-    let process = match row.get::<Option<i64>>("pid")? {
-        None => None,
-        Some(pid) => Some(ProcessKey {
-            pid,
-            start_time: row.get::<Option<i64>>("pid_start")?.unwrap_or(0),
-            boot_id: row.get::<Option<String>>("boot_id")?.unwrap_or_default(),
-            host: row.get::<Option<String>>("host")?.unwrap_or_default(),
-        }),
+    let (boot_id, host): (Option<String>, Option<String>) = (row.get("boot_id")?, row.get("host")?);
+    let key = |pid: &str, start: &str| {
+        let Some(pid) = row.get::<Option<i64>>(pid)? else { return Ok::<_, StoreError>(None) };
+        let start_time = row.get::<Option<i64>>(start)?.unwrap_or(0);
+        let (boot_id, host) = (boot_id.clone().unwrap_or_default(), host.clone().unwrap_or_default());
+        Ok(Some(ProcessKey { pid, start_time, boot_id, host }))
     };
+    let (process, supervisor) = (key("pid", "pid_start")?, key("supervisor_pid", "supervisor_start")?);
     Ok(Dispatch {
         id: row.get("id")?,
         agent_type: row.get("agent_type")?,
@@ -381,5 +318,15 @@ fn from_row(row: &Row) -> Result<Dispatch, StoreError> {
         completed_at: row.get("completed_at")?,
         stop_requested_at: row.get("stop_requested_at")?,
         stop_signalled_at: row.get("stop_signalled_at")?,
+        supervisor,
+        command: row.get("command")?,
+        prompt_hash: row.get("prompt_hash")?,
+        verdict_file: row.get("verdict_file")?,
+        sandbox: row.get("sandbox")?,
+        sandbox_spec: row.get("sandbox_spec")?,
+        sandbox_effective: row.get("sandbox_effective")?,
+        timeout_sec: row.get("timeout_sec")?,
+        base_repo_commit: row.get("base_repo_commit")?,
+        retry_count: row.get("retry_count")?,
     })
 }

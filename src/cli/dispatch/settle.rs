@@ -1,0 +1,261 @@
+//! Bringing records and processes together: whoever looks at dispatches first ends what has to end, and closes the records
+//! of what is gone (DI-10, RB-16).
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::cli::Cx;
+use crate::cli::error::CliError;
+use crate::db::{ReadTx, WriteTx};
+use crate::domain::dispatch::{Dispatch, DispatchStatus, ProcessKey};
+use crate::domain::ids::DispatchId;
+use crate::domain::launch;
+use crate::domain::time::Stamp;
+use crate::ops::{self, OpsError};
+use crate::os::child::{self, DETACHED};
+use crate::os::process::{self, Family, Identity, Liveness, Signal, Signalled};
+use crate::store;
+use crate::store::StoreError;
+use crate::store::dispatch::{Ending, NewTokens, Stopping};
+
+/// How long a process may take to end after it was asked to. Then it is killed.
+pub(in crate::cli) const GRACE: Duration = Duration::from_secs(5);
+
+/// What a record says whose supervisor and child ended without anybody seeing how.
+const LOST: &str = "lost: supervisor and child gone";
+
+/// Most bytes read of a file that a child leaves.
+const MOST: u64 = 64 * 1024;
+
+/// The name of the variable by which a child and its descendants are known.
+pub(super) const MARK: &str = "IC_DISPATCH_ID";
+
+/// Ends the processes of cancelled dispatches, and closes the records of dispatches whose supervisor and child are gone.
+pub(in crate::cli) fn settle(cx: &mut Cx) -> Result<(), CliError> {
+    stop_processes(cx)?;
+    for dispatch in cx.read(store::dispatch::live)? {
+        if is_lost(&dispatch) {
+            close(cx, &dispatch)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether nobody is left who would close the record.
+pub(super) fn is_lost(dispatch: &Dispatch) -> bool {
+    let keeper = dispatch.supervisor.as_ref().or(dispatch.process.as_ref());
+    let identity = keeper.and_then(identity);
+    // Recorded by hand without a process: that is whoever recorded it to close.
+    identity.is_some_and(|identity| identity.liveness() == Liveness::Gone)
+}
+
+/// Closes the record of a dispatch that nobody looks after any more. Whatever is left of its child is killed first.
+fn close(cx: &mut Cx, dispatch: &Dispatch) -> Result<(), CliError> {
+    end_rest(dispatch);
+    let left = Left::of(dispatch);
+    let verdict = left.verdict.status.as_deref();
+    // A child that was started elsewhere is believed by what it wrote, since nobody saw how it ended.
+    let said_well = dispatch.supervisor.is_none() && matches!(verdict, Some("pass" | "warn"));
+    let status = if said_well { DispatchStatus::Completed } else { DispatchStatus::Failed };
+    let error = (!said_well).then(|| LOST.to_owned());
+    let stamp = cx.now();
+    cx.write(|tx| left.write(tx, dispatch, status, None, error.as_deref(), &stamp))?;
+    Ok(())
+}
+
+/// Kills whoever is left of the child of a dispatch that has no supervisor.
+fn end_rest(dispatch: &Dispatch) {
+    if dispatch.supervisor.is_none() {
+        return;
+    }
+    if let Some(identity) = dispatch.process.as_ref().and_then(identity) {
+        let _ = process::signal(&identity, Signal::Kill); // gone, or not ours to signal
+    }
+    child::end_family(&family(&dispatch.id, None), Duration::ZERO);
+}
+
+/// Everybody who belongs to a dispatch. `child` is its process, where the asking process is its supervisor.
+pub(super) fn family(id: &DispatchId, child: Option<&Identity>) -> Family {
+    Family {
+        mark: format!("{MARK}={id}"),
+        group: child.map(|child| child.pid),
+        guardian: child.and_then(|_| i32::try_from(std::process::id()).ok()),
+        stranger: format!("{DETACHED}=1"),
+    }
+}
+
+/// What a child left in files.
+pub(super) struct Left {
+    verdict: launch::Verdict,
+    tokens: Option<(i64, i64)>,
+}
+
+impl Left {
+    /// Reads what there is.
+    pub(super) fn of(dispatch: &Dispatch) -> Self {
+        let beside = |suffix: &str| dispatch.output_file.as_ref().map(|output| format!("{output}.{suffix}"));
+        let verdict_file = dispatch.verdict_file.clone().or_else(|| beside("verdict"));
+        let text =
+            |path: Option<String>| path.and_then(|path| beginning(Path::new(&path))).unwrap_or_default();
+        Self {
+            verdict: launch::verdict(&text(verdict_file)),
+            tokens: launch::tokens(&text(beside("summary"))),
+        }
+    }
+
+    /// How the child ended, as far as its exit status and its verdict tell.
+    pub(super) fn ending(&self, exit_code: i64) -> DispatchStatus {
+        launch::ending(Some(exit_code), self.verdict.status.as_deref())
+    }
+
+    /// Closes the record. `false` if somebody else was first.
+    pub(super) fn write(
+        &self,
+        tx: &WriteTx<'_>,
+        dispatch: &Dispatch,
+        status: DispatchStatus,
+        exit_code: Option<i64>,
+        error: Option<&str>,
+        stamp: &Stamp,
+    ) -> Result<bool, OpsError> {
+        let now = store::dispatch::get(tx, &dispatch.id)?;
+        let ending = Ending {
+            exit_code,
+            error: error.map(ToOwned::to_owned),
+            verdict_status: self.verdict.status.clone(),
+            verdict_summary: self.verdict.summary.clone(),
+        };
+        if !store::dispatch::finish(tx, &now, status, &ending, stamp)? {
+            return Ok(false);
+        }
+        if let Some((input, output)) = self.tokens {
+            let tokens = NewTokens { input: Some(input), output: Some(output), cache: None };
+            ops::dispatch::set_tokens(tx, &dispatch.id, &tokens, stamp)?;
+        }
+        Ok(true)
+    }
+}
+
+/// The beginning of a regular file, if there is one.
+fn beginning(path: &Path) -> Option<String> {
+    let found = path.metadata().ok().filter(std::fs::Metadata::is_file)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(found.len().min(MOST)).unwrap_or(0));
+    File::open(path).ok()?.take(MOST).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The counters that a running child keeps for its user interface: turns, commands, messages.
+pub(super) fn counters(dispatch: &Dispatch) -> Option<[i64; 3]> {
+    let pid = dispatch.process.as_ref()?.pid;
+    let text = beginning(&PathBuf::from(format!("/tmp/clavain-dispatch-{pid}.json")))?;
+    let state: serde_json::Value = serde_json::from_str(&text).ok()?;
+    let number = |name: &str| state[name].as_i64().filter(|number| *number >= 0);
+    Some([number("turns")?, number("commands")?, number("messages")?])
+}
+
+/// Sees to it that the processes of these dispatches, which are over, are gone: asked, waited for, killed.
+pub(super) fn see_through(cx: &mut Cx, ids: &[DispatchId]) -> Result<(), CliError> {
+    let start = std::time::Instant::now();
+    loop {
+        stop_all(cx, start.elapsed() > GRACE)?;
+        let waiting = cx.read(|tx| {
+            let due = store::dispatch::to_stop(tx)?;
+            Ok::<_, StoreError>(due.iter().any(|dispatch| ids.contains(&dispatch.id)))
+        })?;
+        // The supervisor itself needs a moment longer than its child.
+        if !waiting || start.elapsed() > GRACE * 4 {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Asks the processes of cancelled dispatches to end, kills those that were asked long enough ago, and forgets those that
+/// are gone (RB-11, RB-16). Answers how many were signalled.
+///
+/// What is to be stopped was committed with the cancellation, so a process that dies between that commit and this call
+/// leaves the work to the next dispatch command.
+pub(in crate::cli) fn stop_processes(cx: &mut Cx) -> Result<usize, CliError> {
+    stop_all(cx, false)
+}
+
+/// As [`stop_processes`]; `overdue` says that whoever was asked has had time enough.
+fn stop_all(cx: &mut Cx, overdue: bool) -> Result<usize, CliError> {
+    let due = cx.read(|tx: &ReadTx<'_>| store::dispatch::to_stop(tx))?;
+    let mut steps: Vec<(DispatchId, Stopping)> = Vec::new();
+    let mut signalled = 0;
+    for dispatch in due {
+        match stop(&dispatch, cx.now().secs(), overdue) {
+            Ok(Stop { sent, step }) => {
+                signalled += usize::from(sent);
+                steps.extend(step.map(|step| (dispatch.id.clone(), step)));
+            }
+            Err(err) => {
+                cx.out.warn(format_args!("dispatch {}: its process was not signalled: {err}", dispatch.id));
+            }
+        }
+    }
+    if !steps.is_empty() {
+        let stamp = cx.now();
+        cx.write(|tx| {
+            steps.iter().try_for_each(|(id, step)| store::dispatch::note_stop(tx, id, *step, &stamp))?;
+            Ok::<_, StoreError>(())
+        })?;
+    }
+    Ok(signalled)
+}
+
+struct Stop {
+    sent: bool,
+    step: Option<Stopping>,
+}
+
+fn stop(dispatch: &Dispatch, now: i64, overdue: bool) -> std::io::Result<Stop> {
+    let over = Stop { sent: false, step: Some(Stopping::Over) };
+    let waiting = Stop { sent: false, step: None };
+    let grace = i64::try_from(GRACE.as_secs()).unwrap_or(i64::MAX);
+    let asked = dispatch.stop_signalled_at.map(|asked| now - asked);
+    let child = dispatch.process.as_ref().and_then(identity);
+    let is_gone = |child: &Option<Identity>| child.as_ref().is_none_or(|c| c.liveness() == Liveness::Gone);
+    let supervisor = dispatch.supervisor.as_ref().and_then(identity);
+    match supervisor.filter(|supervisor| supervisor.liveness() != Liveness::Gone) {
+        // It ends the child with everybody who belongs to it, politely first: it is asked, and only it.
+        Some(supervisor) => match asked {
+            None => match process::signal(&supervisor, Signal::Term)? {
+                Signalled::Sent => return Ok(Stop { sent: true, step: Some(Stopping::Asked) }),
+                Signalled::Foreign => return Ok(waiting),
+                Signalled::Gone => {}
+            },
+            Some(asked) if asked < 3 * grace => return Ok(if is_gone(&child) { over } else { waiting }),
+            // It does not do its work.
+            Some(_) => {}
+        },
+        None => end_rest(dispatch),
+    }
+    let Some(child) = child else { return Ok(over) };
+    let signal = match asked {
+        None => Signal::Term,
+        Some(asked) if overdue || asked >= grace => Signal::Kill,
+        Some(_) => return Ok(if is_gone(&Some(child)) { over } else { waiting }),
+    };
+    Ok(match process::signal(&child, signal)? {
+        Signalled::Sent => Stop { sent: true, step: asked.is_none().then_some(Stopping::Asked) },
+        Signalled::Gone => over,
+        // Another machine's process: a dispatch command over there will find it.
+        Signalled::Foreign => waiting,
+    })
+}
+
+/// The process that a record means.
+///
+/// A number that means init, a group or everybody is no process of a dispatch (DI-09).
+pub(super) fn identity(key: &ProcessKey) -> Option<Identity> {
+    Some(Identity {
+        pid: i32::try_from(key.pid).ok().filter(|pid| *pid > 1)?,
+        start_time: key.start_time,
+        boot_id: key.boot_id.clone(),
+        host: key.host.clone(),
+    })
+}

@@ -1,0 +1,109 @@
+//! Escalation: which model gets the next attempt (DI-07).
+
+use serde::{Deserialize, Serialize};
+
+/// From the weakest to the strongest.
+const LADDER: [&str; 3] = ["sonnet", "opus", "fable"];
+/// Attempts that a model gets before the next one is asked.
+const STRIKES: i64 = 2;
+/// How often a chain may climb.
+const CLIMBS: i64 = 2;
+
+/// The state of a chain of attempts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chain {
+    /// Its name.
+    pub chain_key: String,
+    /// The attempts, by dispatch.
+    pub dispatches: Vec<String>,
+    /// The models that they ran on.
+    pub models: Vec<String>,
+    /// What went wrong, attempt by attempt.
+    pub failures: Vec<String>,
+    /// The model of the last attempt.
+    pub current_model: String,
+    /// How often that model has failed.
+    pub strikes_at_rung: i64,
+    /// How often the chain has climbed.
+    pub escalations: i64,
+    /// Whether there is nobody left to ask.
+    pub exhausted: bool,
+}
+
+/// What follows from another failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Another attempt.
+    Again {
+        /// On this model.
+        model: String,
+        /// Whether that is a stronger one than before.
+        escalated: bool,
+    },
+    /// There is nobody left to ask.
+    Exhausted,
+}
+
+impl Chain {
+    /// A new chain that begins with a model; one that the ladder does not know counts as the first.
+    pub fn new(key: &str, model: Option<&str>) -> Self {
+        Self {
+            chain_key: key.to_owned(),
+            current_model: model.unwrap_or(LADDER[0]).to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Notes that the dispatch failed on the current model, and answers what follows. `strongest` says whether the last
+    /// rung may be climbed.
+    pub fn strike(&mut self, dispatch: &str, failure: &str, strongest: bool) -> Step {
+        self.dispatches.push(dispatch.to_owned());
+        self.models.push(self.current_model.clone());
+        self.failures.push(failure.to_owned());
+        self.strikes_at_rung += 1;
+        if self.strikes_at_rung < STRIKES {
+            return Step::Again { model: self.current_model.clone(), escalated: false };
+        }
+        let rung = LADDER.iter().position(|model| *model == self.current_model).unwrap_or(0);
+        let top = if strongest { LADDER.len() } else { LADDER.len() - 1 };
+        match LADDER[..top].get(rung + 1) {
+            Some(next) if self.escalations < CLIMBS => {
+                (*next).clone_into(&mut self.current_model);
+                self.strikes_at_rung = 0;
+                self.escalations += 1;
+                Step::Again { model: self.current_model.clone(), escalated: true }
+            }
+            _ => {
+                self.exhausted = true;
+                Step::Exhausted
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn climb(model: &str, strongest: bool) -> Vec<String> {
+        let mut chain = Chain::new("k", Some(model));
+        let mut seen = Vec::new();
+        loop {
+            match chain.strike("d", "error: x", strongest) {
+                Step::Again { model, escalated } => {
+                    seen.push(format!("{model}{}", if escalated { "*" } else { "" }));
+                }
+                Step::Exhausted => return seen,
+            }
+        }
+    }
+
+    /// DI-07
+    #[test]
+    fn each_rung_has_two_strikes() {
+        assert_eq!(climb("sonnet", false), ["sonnet", "opus*", "opus"]);
+        assert_eq!(climb("opus", true), ["opus", "fable*", "fable"]);
+        assert_eq!(climb("sonnet", true), ["sonnet", "opus*", "opus", "fable*", "fable"]);
+        assert_eq!(climb("home-made", false), ["home-made", "opus*", "opus"]);
+    }
+}

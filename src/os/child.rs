@@ -1,0 +1,343 @@
+//! A child under supervision: started in its own process group, its output kept in files of bounded size, waited for
+//! without polling, and ended with everybody that it brought along (DI-01, DI-02).
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{self, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, setsid, wait, waitid,
+};
+
+use super::process::{self as table, Family, Identity};
+
+/// Set in the environment of processes of ours that outlive whoever starts them: no supervisor takes them for something
+/// that its child left behind.
+pub const DETACHED: &str = "IC_DETACHED";
+
+/// Bytes of a stream kept in its newest file; the one before is kept too, under the name with `.1`.
+pub const LOG_BYTES: u64 = 8 << 20;
+/// How long the last output is waited for after the child has ended.
+const LAST_WORDS: Duration = Duration::from_millis(30);
+/// How often it is looked whether anybody is left.
+const GLANCE: Duration = Duration::from_millis(20);
+
+/// What is to be started.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The program and its arguments.
+    pub argv: Vec<OsString>,
+    /// Where it starts.
+    pub cwd: PathBuf,
+    /// What is set in its environment.
+    pub env: Vec<(&'static str, OsString)>,
+    /// What it must not inherit.
+    pub without: Vec<&'static str>,
+    /// Where its stdout is kept.
+    pub stdout: PathBuf,
+    /// Where its stderr is kept.
+    pub stderr: PathBuf,
+}
+
+/// A running child, or one that has ended and was not reaped yet.
+#[derive(Debug)]
+pub struct Child {
+    inner: process::Child,
+    identity: Identity,
+    streams: Receiver<()>,
+}
+
+/// Why waiting ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Woken {
+    /// The child has ended.
+    Ended,
+    /// The time is over.
+    Elapsed,
+    /// The flag was raised.
+    Asked,
+}
+
+/// Leaves the caller's session, and takes in the orphans of its own descendants where the system has that.
+///
+/// # Errors
+/// If the session cannot be left.
+pub fn detach() -> io::Result<()> {
+    match setsid() {
+        Ok(_) | Err(Errno::PERM) => {} // EPERM: it leads a group of its own already
+        Err(err) => return Err(err.into()),
+    }
+    #[cfg(target_os = "linux")]
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    Ok(())
+}
+
+/// Lets go of the caller's stdout, which ends what it reads from there.
+///
+/// # Errors
+/// If `/dev/null` cannot be opened.
+pub fn let_go_of_stdout() -> io::Result<()> {
+    Ok(rustix::stdio::dup2_stdout(OpenOptions::new().write(true).open("/dev/null")?)?)
+}
+
+/// Starts `<ic> <args>` as a process that outlives this one; its stdout can be read.
+///
+/// # Errors
+/// If it cannot be started.
+pub fn start_own(
+    ic: &Path,
+    args: &[&str],
+    env: &[(&str, OsString)],
+    without: &[&str],
+) -> io::Result<process::Child> {
+    let mut command = Command::new(ic);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.envs(env.iter().map(|(name, value)| (name, value)));
+    for name in without {
+        command.env_remove(name);
+    }
+    command.spawn()
+}
+
+/// Starts `<ic> <args>` as a process that learns from its stdin when this one ends.
+///
+/// # Errors
+/// If it cannot be started.
+pub fn start_guard(ic: &Path, args: &[&str]) -> io::Result<(ChildStdin, i32)> {
+    let mut guard = Command::new(ic)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()?;
+    let pid = i32::try_from(guard.id()).unwrap_or(0);
+    let stdin = guard.stdin.take().ok_or_else(|| io::Error::other("no pipe to the guard"))?;
+    Ok((stdin, pid))
+}
+
+impl Child {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// If a log cannot be made, or the program cannot be started.
+    pub fn start(plan: &Plan) -> io::Result<Self> {
+        let (stdout, stderr) = (Log::create(&plan.stdout)?, Log::create(&plan.stderr)?);
+        let (program, args) = plan.argv.split_first().ok_or_else(|| io::Error::other("no program"))?;
+        let mut command = Command::new(program);
+        command.args(args).current_dir(&plan.cwd).process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        for name in &plan.without {
+            command.env_remove(name);
+        }
+        command.envs(plan.env.iter().map(|(name, value)| (name, value)));
+        let mut inner = command.spawn()?;
+        let (ended, streams) = channel();
+        if let Some(from) = inner.stdout.take() {
+            let ended = ended.clone();
+            thread::spawn(move || stdout.pump(from).map(|()| ended.send(())));
+        }
+        if let Some(from) = inner.stderr.take() {
+            thread::spawn(move || stderr.pump(from).map(|()| ended.send(())));
+        }
+        let pid = i32::try_from(inner.id()).unwrap_or(0);
+        // Not reaped, so even if it has ended its number is still its own; then there is no start time to record.
+        let identity = table::identify(pid)?.unwrap_or_else(|| Identity {
+            pid,
+            start_time: 0,
+            boot_id: table::boot_id(),
+            host: table::this_host(),
+        });
+        Ok(Self { inner, identity, streams })
+    }
+
+    /// Which process it is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Waits until it has ended, `limit` is over or the flag is raised. Does not reap it.
+    ///
+    /// # Errors
+    /// If the system does not say.
+    pub fn wait(&self, limit: Duration, asked: &AtomicBool) -> io::Result<Woken> {
+        let start = Instant::now();
+        loop {
+            if self.has_ended()? {
+                return Ok(Woken::Ended);
+            }
+            if asked.load(Ordering::Relaxed) {
+                return Ok(Woken::Asked);
+            }
+            let left = limit.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return Ok(Woken::Elapsed);
+            }
+            self.sleep(left);
+        }
+    }
+
+    /// Whether it has ended, reaped or not.
+    ///
+    /// # Errors
+    /// If the system does not say.
+    pub fn has_ended(&self) -> io::Result<bool> {
+        let Some(pid) = Pid::from_raw(self.identity.pid) else { return Ok(true) };
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        match waitid(WaitId::Pid(pid), options) {
+            Ok(status) => Ok(status.is_some()),
+            Err(Errno::CHILD) => Ok(true),
+            Err(Errno::INTR) => Ok(false),
+            Err(err) => Err(err.into()),
+        }
+    }
+
+    /// Sleeps until something may have happened: its end, a signal, or the time.
+    #[cfg(target_os = "linux")]
+    fn sleep(&self, most: Duration) {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let handle = Pid::from_raw(self.identity.pid)
+            .map(|pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()));
+        let Some(Ok(handle)) = handle else { return thread::sleep(most.min(GLANCE)) };
+        let limit = Timespec {
+            tv_sec: i64::try_from(most.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: most.subsec_nanos().into(),
+        };
+        // A signal wakes it too, which is as well.
+        let _ = poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&limit));
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    #[expect(clippy::unused_self, reason = "the signature is Linux's")]
+    fn sleep(&self, most: Duration) {
+        thread::sleep(most.min(GLANCE));
+    }
+
+    /// Asks its group to end, or ends it. Only before it is reaped: until then the number is its own.
+    pub fn signal_group(&self, signal: table::Signal) {
+        let signal = match signal {
+            table::Signal::Term => Signal::TERM,
+            table::Signal::Kill => Signal::KILL,
+        };
+        if let Some(leader) = Pid::from_raw(self.identity.pid) {
+            let _ = kill_process_group(leader, signal); // nobody left is as well
+        }
+    }
+
+    /// Reaps it, after it has ended, and answers its exit code: 128 and the signal's number if a signal ended it. Its last
+    /// output is in the files by then, unless somebody else holds the streams open.
+    ///
+    /// # Errors
+    /// If it cannot be waited for.
+    pub fn reap(&mut self) -> io::Result<i64> {
+        let status = self.inner.wait()?;
+        let deadline = Instant::now() + LAST_WORDS;
+        for _ in 0..2 {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if matches!(self.streams.recv_timeout(left), Err(RecvTimeoutError::Timeout)) {
+                break;
+            }
+        }
+        Ok(exit_code(status))
+    }
+}
+
+fn exit_code(status: ExitStatus) -> i64 {
+    status.code().or_else(|| status.signal().map(|signal| signal + 128)).unwrap_or(-1).into()
+}
+
+/// Ends whoever belongs to the family: asked first, killed after `grace`. Answers whether nobody is left.
+///
+/// Every process is told by its identity. Orphans that were handed to this process are reaped.
+pub fn end_family(family: &Family, grace: Duration) -> bool {
+    let start = Instant::now();
+    let mut signal = table::Signal::Term;
+    let mut told: Vec<Identity> = Vec::new();
+    loop {
+        reap_orphans();
+        let members = family.members();
+        if members.is_empty() {
+            return true;
+        }
+        if signal == table::Signal::Term && start.elapsed() >= grace {
+            signal = table::Signal::Kill;
+            told.clear();
+        }
+        for member in &members {
+            // Asked once, killed until it is gone.
+            if signal == table::Signal::Kill || !told.contains(member) {
+                let _ = table::signal(member, signal); // gone meanwhile, or not ours to signal
+                told.push(member.clone());
+            }
+        }
+        if start.elapsed() >= grace + Duration::from_secs(2) {
+            return false;
+        }
+        thread::sleep(GLANCE);
+    }
+}
+
+/// Reaps whatever has ended and was handed to this process.
+fn reap_orphans() {
+    while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
+}
+
+/// A file of bounded size: when it is full it becomes the older one, and a new one is begun.
+#[derive(Debug)]
+struct Log {
+    path: PathBuf,
+    file: File,
+    size: u64,
+}
+
+impl Log {
+    fn create(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), file: new_file(path)?, size: 0 })
+    }
+
+    /// Copies everything that comes. What cannot be written is dropped: a full disk must not stop the child.
+    fn pump(mut self, mut from: impl Read) -> io::Result<()> {
+        let mut piece = vec![0; 64 * 1024];
+        loop {
+            match from.read(&mut piece) {
+                Ok(0) => return Ok(()),
+                Ok(length) => self.add(&piece[..length]),
+                Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
+                Err(err) => return Err(err),
+            }
+        }
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        if self.size + bytes.len() as u64 > LOG_BYTES {
+            let _ = fs::rename(&self.path, older(&self.path));
+            match new_file(&self.path) {
+                Ok(file) => (self.file, self.size) = (file, 0),
+                Err(_) => return,
+            }
+        }
+        if self.file.write_all(bytes).is_ok() {
+            self.size += bytes.len() as u64;
+        }
+    }
+}
+
+fn new_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+}
+
+/// Where the part before the newest is kept.
+pub fn older(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".1");
+    PathBuf::from(name)
+}

@@ -1,0 +1,59 @@
+//! Everybody who belongs to a child: its group, what it left behind, and whoever carries its mark (DI-02).
+//!
+//! A group can be left with `setsid`, a parent can end; what a process was given as its first environment stays readable,
+//! and the system hands orphans to the nearest subreaper. Together they find what one alone would miss. Without `/proc` only
+//! the group is known.
+
+use super::Identity;
+#[cfg(target_os = "linux")]
+use super::{boot_id, this_host};
+
+/// How the members of a family are recognised: any one of these.
+#[derive(Clone, Debug)]
+pub struct Family {
+    /// `NAME=value`, in the environment that a process was started with.
+    pub mark: String,
+    /// The process group of the child.
+    pub group: Option<i32>,
+    /// The process that its orphans are handed to, if that is a subreaper.
+    pub guardian: Option<i32>,
+    /// Processes whose first environment has this are somebody else's, whatever else points to them.
+    pub stranger: String,
+}
+
+impl Family {
+    /// The living members, this process left out.
+    pub fn members(&self) -> Vec<Identity> {
+        self.scan()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn scan(&self) -> Vec<Identity> {
+        let me = i32::try_from(std::process::id()).unwrap_or(0);
+        let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+        let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+        let (boot_id, host) = (boot_id(), this_host());
+        pids.filter(|pid| *pid > 1 && *pid != me)
+            .filter_map(|pid| {
+                let seen = super::table::look_up(pid).ok()??;
+                let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+                let has =
+                    |wanted: &str| environment.split(|b| *b == 0).any(|entry| entry == wanted.as_bytes());
+                let near = Some(seen.group) == self.group || Some(seen.parent) == self.guardian;
+                let ours = !has(&self.stranger) && (near || has(&self.mark));
+                ours.then(|| Identity {
+                    pid,
+                    start_time: seen.start_time,
+                    boot_id: boot_id.clone(),
+                    host: host.clone(),
+                })
+            })
+            .collect()
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    #[expect(clippy::unused_self, reason = "the signature is Linux's")]
+    fn scan(&self) -> Vec<Identity> {
+        Vec::new()
+    }
+}
