@@ -71,57 +71,51 @@ class Database:
     """A database whose log has so many events, a dozen of which are of one run."""
 
     def __init__(self, ic, events):
-        self.words = [ic, "--db=db/intercore.db"]
-        self.dir = f"{events}"
-        os.makedirs(os.path.join(self.dir, "db"), mode=0o700)
+        self.name = f"{events:,}"
+        path = os.path.join(str(events), "intercore.db")
+        os.mkdir(str(events), mode=0o700)
+        self.words = [ic, f"--db={path}"]
         self.ok("init")
         chain = json.dumps([f"p{n}" for n in range(20)])
         self.run = self.ok("run", "create", "--goal=bench", f"--phases={chain}")
         for _ in range(5):
             self.ok("run", "advance", self.run)
-        self.ok("events", "export", "log.jsonl")
-        log = os.path.join(self.dir, "long.jsonl")
-        lengthen(os.path.join(self.dir, "log.jsonl"), events, log)
+        self.ok("events", "export", "start.jsonl")
+        lengthen("start.jsonl", events, "long.jsonl")
         begun = time.perf_counter()
         self.ok("events", "import", "long.jsonl")
         self.imported = time.perf_counter() - begun
-        os.remove(log)
+        os.remove("start.jsonl")
+        os.remove("long.jsonl")
         for _ in range(5):
             self.ok("run", "advance", self.run)
-        self.head = self.ok("events", "verify").split()[4].split(":")[0]
+        self.head = int(json.loads(self.ok("events", "stats", "--json"))["head"].split(":")[0])
 
     def ok(self, *words):
-        return subprocess.run([*self.words, *words], check=True, capture_output=True, text=True, cwd=self.dir).stdout.strip()
-
-    def command(self, *words):
-        """A command line for this database from anywhere."""
-        path = os.path.abspath(os.path.join(self.dir, "db", "intercore.db"))
-        return ["/usr/bin/env", f"INTERCORE_DB={path}", self.words[0], *words]
+        return subprocess.run([*self.words, *words], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def ratios(small, large, rounds):
+    """The same calls on both, and how many times longer they take on the long log."""
+    tail = ["events", "tail", "--all"]
     calls = {
         "run phase": lambda db: ["run", "phase", db.run],
-        "run advance back and forth": None,
-        "events record": lambda db: ["events", "record", "--source=ci", "--type=built", '--payload={"n":{n}}'],
-        "agent add": lambda db: ["agent", "add", db.run],
-        "events tail, newest 100": lambda db: ["events", "tail", "--all", f"--since={int(db.head) - 100}", "--limit=100"],
-        "events tail, middle 100": lambda db: ["events", "tail", "--all", f"--since={int(db.head) // 2}", "--limit=100"],
-        "events tail, first 100": lambda db: ["events", "tail", "--all", "--limit=100"],
-        "events tail of one run": lambda db: ["events", "tail", db.run, "--limit=10"],
-        "events tail --source=run": lambda db: ["events", "tail", "--all", "--source=run", "--limit=10"],
-        "events tail --consumer": lambda db: ["events", "tail", "--all", "--limit=100", "--consumer=bench"],
         "run events": lambda db: ["run", "events", db.run],
-        "gate check": lambda db: ["gate", "rules"],
-        "health": lambda db: ["health"],
+        "agent add": lambda db: ["agent", "add", db.run],
+        "events record": lambda db: ["events", "record", "--source=ci", "--type=built", '--payload={"n":{n}}'],
+        "events tail, first 100": lambda db: [*tail, "--limit=100"],
+        "events tail, middle 100": lambda db: [*tail, f"--since={db.head // 2}", "--limit=100"],
+        "events tail, newest 100": lambda db: [*tail, f"--since={db.head - 100}", "--limit=100"],
+        "events tail of one run": lambda db: ["events", "tail", db.run],
+        "events tail --source=run": lambda db: [*tail, "--source=run"],
+        "events tail --consumer": lambda db: [*tail, "--limit=5", "--consumer=bench"],
     }
-    calls = {name: call for name, call in calls.items() if call}
-    both = {(name, db.dir): db.command(*call(db)) for name, call in calls.items() for db in (small, large)}
+    both = {(name, db.name): [*db.words, *call(db)] for name, call in calls.items() for db in (small, large)}
     times = interleaved(both, rounds)
-    print(f"{'median of ' + str(rounds) + ', us':<28}{small.dir:>10}{large.dir:>10}{'ratio':>8}")
+    print(f"{'events in the log':<28}{small.name:>12}{large.name:>12}{'ratio':>8}")
     for name in calls:
-        few, lots = median(times[name, small.dir]), median(times[name, large.dir])
-        print(f"{name:<28}{few:>10.0f}{lots:>10.0f}{lots / few:>8.2f}")
+        few, lots = median(times[name, small.name]), median(times[name, large.name])
+        print(f"{name:<28}{few:>9.0f} us{lots:>9.0f} us{lots / few:>8.2f}")
 
 
 def peak(pid):
@@ -146,9 +140,7 @@ def memory(db):
     print(f"\n{'the whole log':<28}{'seconds':>10}{'KiB at most':>14}")
     for name, words in readers.items():
         begun = time.perf_counter()
-        # Without env in front: the peak would be that of env, until the call has started.
-        env = dict(os.environ, INTERCORE_DB=os.path.abspath(os.path.join(db.dir, "db", "intercore.db")))
-        process = subprocess.Popen([db.words[0], *words], env=env, stdin=DEVNULL, stdout=DEVNULL)
+        process = subprocess.Popen([*db.words, *words], stdin=DEVNULL, stdout=DEVNULL)
         most = 0
         while process.poll() is None:
             most = max(most, peak(process.pid) or 0)
@@ -166,10 +158,9 @@ def on_cpu(pid):
 
 def follow(db, idle):
     """How soon a follower prints what another process commits, and what it takes while nobody commits."""
-    env = dict(os.environ, INTERCORE_DB=os.path.abspath(os.path.join(db.dir, "db", "intercore.db")))
-    head = db.ok("events", "verify").split()[4].split(":")[0]
-    follower = subprocess.Popen(
-        [db.words[0], "events", "tail", "--all", "--follow", f"--since={head}"], env=env, stdin=DEVNULL, stdout=subprocess.PIPE)
+    head = json.loads(db.ok("events", "stats", "--json"))["head"].split(":")[0]
+    words = ["events", "tail", "--all", "--follow", f"--since={head}"]
+    follower = subprocess.Popen([*db.words, *words], stdin=DEVNULL, stdout=subprocess.PIPE)
     seen = []
 
     def read():
@@ -187,7 +178,7 @@ def follow(db, idle):
         time.sleep(random.uniform(0.01, 0.06))
         # From before the writing process starts: what is found is a little more than the time from its commit.
         begun = time.perf_counter()
-        timed(db.command("events", "record", "--source=ci", "--type=built"))
+        timed([*db.words, "events", "record", "--source=ci", "--type=built"])
         while len(seen) <= n:
             time.sleep(0.0002)
         waits.append((seen[n] - begun) * 1000)
@@ -211,6 +202,8 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         os.chdir(scratch)
         clean_environment(scratch)
+        # A page of a long log says that more follow, on stderr.
+        os.environ["IC_LOG_LEVEL"] = "error"
         small, large = Database(ic, SMALL), Database(ic, args.events)
         print(f"{args.events} events imported in {large.imported:.1f} s, {large.imported / args.events * 1e6:.1f} us each")
         ratios(small, large, args.rounds)
