@@ -73,7 +73,8 @@ fn consumer(stage: &mut Stage, run: &str) -> Result<(), CliError> {
     })?;
     stage.say("In the meantime somebody who is not the kernel records an event of their own.")?;
     let of = format!("--run={run}");
-    let told = stage.ic(&["events", "record", "--source=ci", "--type=built", &of, r#"--payload={"ok":true}"#])?;
+    let told =
+        stage.ic(&["events", "record", "--source=ci", "--type=built", &of, r#"--payload={"ok":true}"#])?;
     stage.say("The second time it sees only what is new, the third time nothing.")?;
     let second = stage.events(&read)?;
     stage.check(
