@@ -5,7 +5,7 @@ take of memory; how soon a follower sees a commit, and what it costs while nothi
 usage: benches/scale.py [--events N] [--rounds N] [--ic PATH]
 
 The logs are made here, hash chain and all, and taken over by `ic events import`, which checks every link. Needs python3, and
-Linux for memory and processor time. With a million events it takes some minutes and two gigabytes in TMPDIR.
+Linux for memory and processor time. With a million events it takes a minute and a gigabyte in TMPDIR.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 
+sys.dont_write_bytecode = True  # nothing is left in the source tree
 from common import DEVNULL, at, binary, clean_environment, interleaved, median, timed
 
 FIELDS = ["id", "at_ms", "origin", "run_id", "source", "type", "subject", "from_state", "to_state", "reason", "data", "envelope"]

@@ -11,13 +11,16 @@ import argparse
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 
+sys.dont_write_bytecode = True  # nothing is left in the source tree
 from common import at, binary, clean_environment, interleaved, median, start, timed
 
 WRITERS = 64
 EACH = 20
+STARTS = 20
 
 
 def one_by_one(ic, run, rounds):
@@ -90,17 +93,19 @@ def at_once(argv, times):
 
 
 def many(ic, run):
-    """64 writers: one call each, and twenty each."""
+    """64 writers: one call each, and twenty each. What starting 64 processes costs is seen with /bin/true."""
     write = [ic, "agent", "add", run]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     rounds = []
-    for _ in range(5):
+    for _ in range(STARTS):
         alone = median(timed(write) for _ in range(40))
         ends, _, failed = at_once(write, 1)
         rounds.append((max(ends) / (WRITERS * alone / cores), max(ends), alone, failed))
-    print(f"\n{WRITERS} writers at once, five times, {cores} cores:")
+    print(f"\n{WRITERS} writers at once, {STARTS} times, {cores} cores:")
     print(f"  failures {sum(r[3] for r in rounds)}, one alone {median(r[2] for r in rounds) / 1000:.2f} ms, "
           f"slowest {median(r[1] for r in rounds) / 1000:.0f} ms (worst {max(r[1] for r in rounds) / 1000:.0f} ms)")
+    bare = median(max(at_once(["/bin/true"], 1)[0]) for _ in range(STARTS))
+    print(f"  the same with /bin/true {bare / 1000:.0f} ms")
     print(f"  slowest / ({WRITERS} x alone / cores): median {median(r[0] for r in rounds):.2f}, worst {max(r[0] for r in rounds):.2f}")
     ends, calls, failed = at_once(write, EACH)
     print(f"{WRITERS} writers, {EACH} writes each:")
