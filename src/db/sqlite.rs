@@ -318,7 +318,12 @@ fn numbered_in_order(sql: &str) -> bool {
 }
 
 /// I/O errors that mean that something could not be written or made larger.
-const UNWRITTEN: [i32; 3] = [ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_SHMSIZE, ffi::SQLITE_IOERR_TRUNCATE];
+const UNWRITTEN: [i32; 4] = [
+    ffi::SQLITE_IOERR_WRITE,
+    ffi::SQLITE_IOERR_SHMOPEN,
+    ffi::SQLITE_IOERR_SHMSIZE,
+    ffi::SQLITE_IOERR_TRUNCATE,
+];
 
 #[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` wants")]
 fn map(path: &Path, err: rusqlite::Error) -> DbError {

@@ -6,8 +6,8 @@ use super::event::Source;
 use super::state::{self, PayloadError};
 
 /// Sources that the kernel writes itself, or will: nobody else speaks in their name (K-03).
-const RESERVED: [&str; 9] =
-    ["phase", "run", "agent", "artifact", "action", "dispatch", "discovery", "log", "state"];
+const RESERVED: [&str; 10] =
+    ["phase", "run", "agent", "artifact", "action", "dispatch", "discovery", "log", "state", "import"];
 
 /// Why an event was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -336,6 +336,24 @@ fn a_restore_killed_half_way_over_a_damaged_file_can_be_repeated() {
     sandbox.check_integrity();
 }
 
+/// K-11: on a full disk the deep check says so, or does its work where others have made the room that it needs.
+#[test]
+fn a_full_disk_does_no_harm_to_a_deep_check() {
+    let sandbox = with_history();
+    let before = bytes(&sandbox);
+    let check = || with_limit(&sandbox, 0, &["health", "--deep", "--json"]);
+    let output = check();
+    assert_eq!(output.status.code(), Some(2), "{}", render(&output));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("is the disk full"), "{}", render(&output));
+    let user = sandbox.open();
+    user.query_row("SELECT count(*) FROM runs", [], |_| Ok(())).unwrap();
+    let output = check();
+    assert_eq!(output.status.code(), Some(0), "{}", render(&output));
+    assert_eq!(bytes_without_closing(&sandbox), before);
+    drop(user);
+    sandbox.check_integrity();
+}
+
 /// K-11: on a full disk nothing is begun that cannot be finished.
 #[test]
 fn a_full_disk_stops_backup_and_restore_before_they_change_anything() {

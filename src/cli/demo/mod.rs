@@ -28,6 +28,7 @@ impl Verb for Demo {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let mut stage = Stage::set_up(cx.out, self.keep.map(|dir| PathBuf::from(dir.as_str())))?;
         let run = gates(&mut stage)?;
+        consumer(&mut stage, &run)?;
         people_and_skips(&mut stage, &run)?;
         let event = rollback(&mut stage, &run)?;
         undo(&mut stage, &run, &event)?;
@@ -59,6 +60,30 @@ fn gates(stage: &mut Stage) -> Result<String, CliError> {
     stage.say("A second caller with the same expectation comes too late and is told so.")?;
     stage.ic_exit(1, &["run", "advance", &run, "--expect-phase=brainstorm"])?;
     Ok(run)
+}
+
+fn consumer(stage: &mut Stage, run: &str) -> Result<(), CliError> {
+    stage.chapter("A consumer that remembers what it has read")?;
+    stage.ic(&["events", "cursor", "register", "dashboard", "--durable"])?;
+    let read = ["events", "tail", "--all", "--consumer=dashboard"];
+    let first = stage.events(&read)?;
+    stage.check("it was told of the refused step and of the one that was taken", {
+        let phases = first.iter().filter(|event| event["source"] == "phase");
+        phases.map(|event| &event["type"]).eq(["block", "advance"])
+    })?;
+    stage.say("In the meantime somebody who is not the kernel records an event of their own.")?;
+    let of = format!("--run={run}");
+    let told =
+        stage.ic(&["events", "record", "--source=ci", "--type=built", &of, r#"--payload={"ok":true}"#])?;
+    stage.say("The second time it sees only what is new, the third time nothing.")?;
+    let second = stage.events(&read)?;
+    stage.check(
+        "one event, and it is that one",
+        second.len() == 1 && second[0]["source"] == "ci" && second[0]["id"].as_i64() == told.parse().ok(),
+    )?;
+    let third = stage.events(&read)?;
+    stage.check("nothing is told twice", third.is_empty())?;
+    stage.ic(&["events", "cursor", "get", "dashboard"])?.expect_same(&told)
 }
 
 fn people_and_skips(stage: &mut Stage, run: &str) -> Result<(), CliError> {
@@ -131,8 +156,8 @@ fn undo(stage: &mut Stage, run: &str, event: &str) -> Result<(), CliError> {
 fn log(stage: &mut Stage, run: &str) -> Result<(), CliError> {
     stage.chapter("What happened, in order")?;
     stage.ic(&["phase", "history", run])?;
-    let events = stage.lines(&["events", "tail", run, "--source=artifact"])?;
-    stage.check("every artifact left its events", events >= 6)?;
+    let events = stage.events(&["events", "tail", run, "--source=artifact"])?;
+    stage.check("every artifact left its events", events.len() >= 6)?;
     let verdict = stage.json(&["events", "verify"])?;
     stage.check("the event log verifies", verdict["ok"] == true)
 }

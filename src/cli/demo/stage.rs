@@ -154,9 +154,12 @@ impl Stage {
             .with_context(|| format!("reading the answer of ic {}", args.join(" ")))?)
     }
 
-    /// A call that has to succeed; answers how many lines it printed.
-    pub(super) fn lines(&mut self, args: &[&str]) -> Result<usize, CliError> {
-        Ok(self.ic(args)?.lines().count())
+    /// A call that prints a document per line and has to succeed; answers the documents.
+    pub(super) fn events(&mut self, args: &[&str]) -> Result<Vec<Value>, CliError> {
+        let said = self.ic(args)?;
+        let read = |line| serde_json::from_str(line);
+        let events = said.lines().map(read).collect::<Result<_, _>>();
+        Ok(events.with_context(|| format!("reading the answer of ic {}", args.join(" ")))?)
     }
 
     /// Fails the demo unless `holds`.

@@ -151,7 +151,11 @@ impl Wanted {
 
 /// The first 16 hexadecimal digits of a prompt's SHA-256.
 fn prompt_hash(prompt: &str) -> Result<String, CliError> {
-    let failed = |source| CliError::File { what: "spawn: hash prompt: open", path: prompt.into(), source };
+    let failed = |source| CliError::File {
+        what: "spawn: hash prompt: open --prompt-file",
+        path: prompt.into(),
+        source,
+    };
     let hash = files::sha256_file(Path::new(prompt)).map_err(failed)?;
     let missing = || failed(std::io::ErrorKind::NotFound.into());
     Ok(hash.ok_or_else(missing)?.chars().skip("sha256:".len()).take(16).collect())

@@ -116,7 +116,9 @@ impl Verb for Spawn {
 impl Spawn {
     fn wanted(self) -> Result<Wanted, CliError> {
         if self.scheduled || self.scheduler_session.is_some() {
-            return Err(CliError::usage("dispatch spawn: --scheduled: there is no scheduler yet"));
+            return Err(CliError::usage(
+                "dispatch spawn: --scheduled and --scheduler-session: there is no scheduler yet",
+            ));
         }
         if let Some(spec) = &self.sandbox_spec {
             state::check_json(spec)

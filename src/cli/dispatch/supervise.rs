@@ -121,7 +121,7 @@ fn attend(cx: &mut Cx, id: &DispatchId, delay: Duration, asked: &AtomicBool) -> 
     let dispatch = cx.read(|tx| store::dispatch::get(tx, id))?;
     let mut child = match plan(cx, &dispatch).and_then(|plan| {
         Child::start(&plan).map_err(|source| CliError::File {
-            what: "starting",
+            what: "starting program",
             path: PathBuf::from(&plan.argv[0]),
             source,
         })

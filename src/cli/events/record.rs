@@ -23,8 +23,8 @@ const UNNAMED: &str = "external";
 /// Record an event of your own
 ///
 /// A source of your own takes any JSON. The sources review, interspect, coordination, intent and agency have a form, which
-/// is checked. The sources of the kernel (phase, run, dispatch, …) are not for callers. Prints the event's number; for
-/// coordination and intent, `ok`.
+/// is checked. The sources of the kernel (phase, run, agent, artifact, action, dispatch, discovery, log, state, import) are
+/// not for callers. Prints the event's number; for coordination and intent, `ok`.
 #[derive(Debug, clap::Parser)]
 #[command(
     after_help = "Example: ic events record --source=my-ci --type=built --run=\"$run\" --payload='{\"ok\":true}'\n         \

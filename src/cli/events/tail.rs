@@ -27,8 +27,9 @@ const GLANCES_PER_CHECK: u32 = 80;
 /// Print events, oldest first
 ///
 /// Every event has a number of one sequence over all sources. To go on later, pass the last number seen as --since, or let
-/// the kernel remember it: --consumer=NAME starts where that consumer stopped, and moves its cursor once the reader has taken
-/// the events. With --ack the cursor stays until `ic events cursor set` moves it.
+/// the kernel remember it: --consumer=NAME starts where that consumer stopped, and moves its cursor once the events are
+/// written and, where stdout is a pipe, its reader has taken all of them. With --ack the cursor stays until `ic events cursor
+/// set` moves it.
 ///
 /// Lines of JSON, or columns where stdout is a terminal.
 #[derive(Debug, clap::Parser)]

@@ -31,11 +31,12 @@ struct Found {
 
 impl Verb for Signals {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let mut found = cx.read(|tx| {
+        let found = cx.read(|tx| {
             let mut collector = Collector::default();
-            let mut cursor = 0;
-            // From the start: how a decision turned out also depends on what came before and after it.
-            let filter = Filter { source: Some(Source::PHASE), ..Filter::default() };
+            // How a decision turned out depends on what came after it, never on what came before.
+            let since = self.since_id.max(0);
+            let mut cursor = since.min(store::event::head(tx)?.id);
+            let filter = Filter { source: Some(Source::PHASE), since, ..Filter::default() };
             store::event::for_each(tx, &filter, |event| {
                 cursor = event.id;
                 collector.take(&event, |run| {
@@ -45,7 +46,6 @@ impl Verb for Signals {
             })?;
             Ok::<_, OpsError>(Found { cursor, signals: collector.into_signals() })
         })?;
-        found.signals.retain(|signal| signal.event_id > self.since_id);
         cx.out.document(&found)?;
         Ok(Answer::Yes)
     }

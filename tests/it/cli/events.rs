@@ -338,6 +338,7 @@ fn a_malformed_payload_is_refused_with_its_member_s_name() {
         ("phase", "x", "{}", "unsupported source"),
         ("dispatch", "x", "{}", "unsupported source"),
         ("discovery", "x", "{}", "unsupported source"),
+        ("import", "x", "{}", "unsupported source"),
         ("No Source", "x", "{}", "source"),
     ];
     for (source, kind, payload, named) in faults {

@@ -360,8 +360,15 @@ fn signals_tell_how_decisions_turned_out() {
     assert_eq!(signals(), ["fp brainstorm", "tn brainstorm-reviewed"]);
     sandbox.ok(["run", "rollback", &run, "--to-phase=brainstorm-reviewed"]);
     assert_eq!(signals(), ["fp brainstorm", "fn brainstorm-reviewed"]);
-    let cursor = sandbox.json(["gate", "signals"])["cursor"].to_string();
-    assert_eq!(sandbox.json(["gate", "signals", &format!("--since-id={cursor}")])["signals"], json!([]));
+    // Whoever asks for the later ones is told the same of them.
+    let all = sandbox.json(["gate", "signals"]);
+    let last = all["cursor"].as_i64().unwrap();
+    for since in -1..=last + 1 {
+        let found = sandbox.json(["gate", "signals", &format!("--since-id={since}")]);
+        let mut later = all["signals"].as_array().unwrap().clone();
+        later.retain(|signal| signal["event_id"].as_i64().unwrap() > since);
+        assert_eq!(found, json!({ "cursor": last, "signals": later }), "{since}");
+    }
     sandbox.fails(["gate", "signals", "--since-id=x"], 3);
 }
 
