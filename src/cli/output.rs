@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde::Serialize;
 
@@ -139,16 +140,27 @@ impl Output {
     }
 }
 
-/// RFC 3339 in UTC with milliseconds, from Unix milliseconds (K-15).
+/// The first second of the year 10000, which the format has no room for.
+const TOO_LATE: u64 = 253_402_300_800;
+
+/// RFC 3339 in UTC with milliseconds, from Unix milliseconds (K-15). What lies outside the years 1970 to 9999, which no clock
+/// of ours has said, is shown as the number that it is.
 pub(super) fn rfc3339(millis: i64) -> String {
-    jiff::Timestamp::from_millisecond(millis)
-        .map_or_else(|_| format!("{millis}ms"), |at| at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
+    match u64::try_from(millis) {
+        Ok(since) if since / 1000 < TOO_LATE => {
+            humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(since)).to_string()
+        }
+        _ => format!("{millis}ms"),
+    }
 }
 
 /// A time that can be part of a file's name, from Unix seconds.
 pub(super) fn compact_time(secs: i64) -> String {
-    jiff::Timestamp::from_second(secs)
-        .map_or_else(|_| secs.to_string(), |at| at.strftime("%Y%m%d-%H%M%S").to_string())
+    let text = rfc3339(secs.saturating_mul(1000));
+    match text.split_once('T') {
+        Some((date, time)) => format!("{}-{}", date.replace('-', ""), time[..8].replace(':', "")),
+        None => secs.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -160,5 +172,10 @@ mod tests {
     fn times_are_printed_in_utc() {
         assert_eq!(rfc3339(1_700_000_000_042), "2023-11-14T22:13:20.042Z");
         assert_eq!(compact_time(1_700_000_000), "20231114-221320");
+        assert_eq!(rfc3339(253_402_300_799_999), "9999-12-31T23:59:59.999Z");
+        for odd in [-1, i64::MIN, 253_402_300_800_000, i64::MAX] {
+            assert_eq!(rfc3339(odd), format!("{odd}ms"));
+            assert!(!compact_time(odd).is_empty());
+        }
     }
 }
