@@ -176,6 +176,31 @@ intercore_cleanup_stale() {
 
 # --- dispatches ---------------------------------------------------------------------------------------------------------
 
+# intercore_dispatch_spawn TYPE PROJECT PROMPT_FILE [OUTPUT] [NAME]: prints the dispatch's id.
+intercore_dispatch_spawn() {
+  local flags
+  intercore_available || return 1
+  flags=("--type=${1-}" "--project=${2-}" "--prompt-file=${3-}" "--name=${5:-codex}")
+  [[ -z "${4-}" ]] || flags[4]="--output=$4"
+  _intercore_ic dispatch spawn "${flags[@]}"
+}
+
+# intercore_dispatch_wait ID [TIMEOUT]: waits for its end; ends it when TIMEOUT, a duration such as 10m, is over.
+intercore_dispatch_wait() {
+  intercore_available || return 1
+  if [[ -n "${2-}" ]]; then
+    _intercore_ic dispatch wait --timeout="$2" -- "${1-}" >/dev/null
+  else
+    _intercore_ic dispatch wait -- "${1-}" >/dev/null
+  fi
+}
+
+# intercore_dispatch_kill ID: ends it; always 0.
+intercore_dispatch_kill() {
+  intercore_available || return 0
+  _intercore_ic dispatch kill -- "${1-}" >/dev/null || :
+}
+
 # intercore_dispatch_status ID: prints JSON.
 intercore_dispatch_status() {
   intercore_available || return 1

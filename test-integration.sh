@@ -386,6 +386,16 @@ has "of the run" '"total_tokens":500' "$(strict 'intercore_run_tokens "$1"' "$ru
 silent "a budget that holds" 0 strict 'intercore_run_budget "$1" >/dev/null' "$run"
 strict 'intercore_dispatch_tokens "$1" 900 200' "$dispatch" >/dev/null
 silent "a budget that is used up" 1 strict 'intercore_run_budget "$1" >/dev/null' "$run"
+printf 'echo "$@"\n' >start.sh
+printf 'do it\n' >prompt.md
+child=$(CLAVAIN_DISPATCH_SH=$PWD/start.sh strict 'intercore_dispatch_spawn codex "$PWD" prompt.md "" tester')
+silent "a child that ends well" 0 strict 'intercore_dispatch_wait "$1" 1m' "$child"
+has "what it was told" "-n tester" "$(ic dispatch logs "$child")"
+printf 'sleep 600\n' >start.sh
+child=$(CLAVAIN_DISPATCH_SH=$PWD/start.sh strict 'intercore_dispatch_spawn codex "$PWD" prompt.md')
+silent "a child that is killed" 0 strict 'intercore_dispatch_kill "$1"' "$child"
+has "its record" '"status":"cancelled"' "$(strict 'intercore_dispatch_status "$1"' "$child")"
+silent "no such child" 1 strict 'intercore_dispatch_wait nobody00 2>/dev/null'
 has "events of a run" '"type":"rollback"' "$(strict 'intercore_events_tail "$1" --source=phase' "$run")"
 is "events of all runs" "1" "$(lines "$(strict 'intercore_events_tail_all --limit=1' 2>/dev/null)")"
 is "a consumer that is not known" "" "$(strict 'intercore_events_cursor_get "c.1"')"

@@ -32,6 +32,7 @@ impl Verb for Demo {
         people_and_skips(&mut stage, &run)?;
         let event = rollback(&mut stage, &run)?;
         undo(&mut stage, &run, &event)?;
+        children(&mut stage, &run)?;
         log(&mut stage, &run)?;
         stage.close()?;
         Ok(Answer::Yes)
@@ -151,6 +152,24 @@ fn undo(stage: &mut Stage, run: &str, event: &str) -> Result<(), CliError> {
     stage.say("A rollback can be undone once, and only while nothing has happened since.")?;
     stage.ic_exit(1, &["phase", "rollback", &format!("--undo={event}")])?;
     Ok(())
+}
+
+fn children(stage: &mut Stage, run: &str) -> Result<(), CliError> {
+    stage.chapter("Children under supervision")?;
+    let of_run = format!("--run={run}");
+    let work = "echo parsing; echo 'STATUS: pass' > \"$IC_DISPATCH_VERDICT\"";
+    let child = stage.ic(&["dispatch", "spawn", &of_run, "--name=parser", "--", "sh", "-c", work])?;
+    stage.ic(&["dispatch", "wait", &child])?;
+    stage.ic(&["dispatch", "logs", &child])?.expect_same("parsing")?;
+    stage.say("Another one that would never end, with a child of its own:")?;
+    let lazy = "sleep 600 & sleep 600; wait";
+    let child = stage.ic(&["dispatch", "spawn", &of_run, "--", "sh", "-c", lazy])?;
+    stage.ic(&["dispatch", "kill", &child])?.expect_same("killed")?;
+    let killed = stage.json(&["dispatch", "status", &child])?;
+    stage.check("it was called off", killed["status"] == "cancelled")?;
+    let told = stage.ic(&["events", "tail", run, "--source=dispatch", "--limit=1000", "--format=text"])?;
+    let ends = ["running → completed", "running → cancelled"];
+    stage.check("both ends are in the log", ends.iter().all(|end| told.contains(end)))
 }
 
 fn log(stage: &mut Stage, run: &str) -> Result<(), CliError> {

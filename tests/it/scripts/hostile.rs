@@ -88,7 +88,8 @@ fn hostile_in_every_place(path: &str) {
         let legacy = |name: &String| name.starts_with("LEGACY");
         let places = wrapper.arguments.iter().filter(|name| !legacy(name)).count().to_string();
         // What is no run has to be "not found" or refused, and not a flag: told by the first argument's name.
-        let first = if path == PLAIN { "" } else { wrapper.arguments[0].as_str() };
+        let tells = path != PLAIN && wrapper.returns != "0";
+        let first = if tells { wrapper.arguments[0].as_str() } else { "" };
         let mut args = vec![wrapper.name.as_str(), &places, first];
         args.extend(plausible.iter().map(String::as_str));
         args.push("---");
