@@ -7,13 +7,15 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 use super::error::DbError;
 use super::identity::{self, APPLICATION_ID, Identity};
 use super::migrate::{self, Migration};
-use super::side_file;
 use super::sqlite::{Begin, Conn};
+use super::{LOGS, side_file};
 
 /// How many backups of a database are kept.
 const BACKUPS_KEPT: usize = 5;
@@ -87,14 +89,6 @@ fn exists(path: &Path) -> Result<bool, DbError> {
 /// Builds a new file aside and links it into place. Answers false when somebody else was first.
 fn create(path: &Path, busy_timeout: Duration, migrations: &[Migration]) -> Result<bool, DbError> {
     let Some(parent) = path.parent() else { return Ok(false) };
-    // A log left behind by a lost database would be taken for the new one's. A database is always there before its log,
-    // so a log without one is old.
-    for suffix in ["-wal", "-shm"] {
-        let log = side_file(path, suffix);
-        if exists(&log)? {
-            return if exists(path)? { Ok(false) } else { Err(DbError::OrphanLog(log)) };
-        }
-    }
     let draft = new_draft(parent)?;
     let conn = Conn::open(draft.path(), busy_timeout)?;
     // Nobody else sees the draft: it is synced as a whole once it is complete.
@@ -105,7 +99,61 @@ fn create(path: &Path, busy_timeout: Duration, migrations: &[Migration]) -> Resu
     conn.commit()?;
     conn.use_wal()?;
     conn.close()?;
+    let hold = Hold::on(path)?;
+    if hold.is_taken()? {
+        return Ok(false);
+    }
+    hold.require_no_logs()?;
     publish(&draft, path)
+}
+
+/// Keeps other processes from making a database at a path, for as long as it lives.
+///
+/// Who has it and finds no database knows that a log which lies there belongs to none: logs come after their database, and
+/// that cannot come now. Without it a log that was just begun could be taken for one that was left behind.
+pub(super) struct Hold {
+    path: PathBuf,
+    _dir: File,
+}
+
+impl Hold {
+    /// Waits for its turn. Others take a few milliseconds, and their end ends it too.
+    ///
+    /// # Errors
+    /// What the file system says of the directory.
+    pub(super) fn on(path: &Path) -> Result<Self, DbError> {
+        let dir = path.parent().unwrap_or(Path::new("/"));
+        let opened = File::open(dir).map_err(DbError::file("opening", dir))?;
+        loop {
+            match rustix::fs::flock(&opened, FlockOperation::LockExclusive) {
+                Ok(()) => return Ok(Self { path: path.to_owned(), _dir: opened }),
+                Err(Errno::INTR) => {}
+                Err(err) => return Err(DbError::file("locking", dir)(err.into())),
+            }
+        }
+    }
+
+    /// Whether there is a database by now.
+    pub(super) fn is_taken(&self) -> Result<bool, DbError> {
+        exists(&self.path)
+    }
+
+    /// The logs at the path. A log left behind by a lost database would be taken for the new one's.
+    pub(super) fn logs(&self) -> Result<Vec<PathBuf>, DbError> {
+        let mut found = Vec::new();
+        for log in LOGS.map(|log| side_file(&self.path, log)) {
+            if exists(&log)? {
+                found.push(log);
+            }
+        }
+        Ok(found)
+    }
+
+    /// # Errors
+    /// [`DbError::OrphanLog`] naming the log that is there.
+    pub(super) fn require_no_logs(&self) -> Result<(), DbError> {
+        self.logs()?.into_iter().next().map_or(Ok(()), |log| Err(DbError::OrphanLog(log)))
+    }
 }
 
 /// A private, empty file in `dir`, gone when it is dropped.
@@ -142,7 +190,11 @@ fn upgrade(conn: &Conn, label: &str, migrations: &[Migration]) -> Result<Prepare
     conn.begin(Begin::Immediate)?;
     let done = upgrade_locked(conn, label, migrations);
     match &done {
-        Ok(_) => conn.commit()?,
+        Ok(_) => {
+            // The log may be new: its entry in the directory has to be as durable as what it holds.
+            conn.path().parent().map_or(Ok(()), sync_directory)?;
+            conn.commit()?;
+        }
         Err(_) => conn.rollback(),
     }
     done
@@ -167,26 +219,41 @@ fn upgrade_locked(conn: &Conn, label: &str, migrations: &[Migration]) -> Result<
 
 /// Copies the database as it is now, log included, to a private file beside it, and drops all but the newest few.
 pub(super) fn back_up(path: &Path, label: &str) -> Result<PathBuf, DbError> {
-    let backup = claim(path, &format!(".backup-{label}"))?;
+    let draft = new_draft(path.parent().unwrap_or(Path::new("/")))?;
     // A second connection reads what is committed; the one that called us holds the write lock, so nothing moves.
     let source = Conn::open(path, Duration::ZERO)?;
-    source.backup_to(&backup)?;
+    source.backup_to(draft.path())?;
     source.close()?;
+    // Complete before it has its name: half a backup would count as one of those that are kept.
+    let backup = free_name(path, &format!(".backup-{label}"), |name| publish(&draft, name))?;
     drop_old_backups(path)?;
     Ok(backup)
 }
 
-/// Makes a new, private, empty file beside the database, named after it.
-pub(super) fn claim(path: &Path, suffix: &str) -> Result<PathBuf, DbError> {
-    let mut nth = 0;
-    loop {
+/// Tries names beside the database, named after it, until `take` says that one was free.
+fn free_name(
+    path: &Path,
+    suffix: &str,
+    mut take: impl FnMut(&Path) -> Result<bool, DbError>,
+) -> Result<PathBuf, DbError> {
+    for nth in 0..1000 {
         let candidate = side_file(path, &format!("{suffix}-{nth:03}"));
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&candidate) {
-            Ok(_) => return Ok(candidate),
-            Err(err) if err.kind() == ErrorKind::AlreadyExists && nth < 999 => nth += 1,
-            Err(err) => return Err(DbError::file("creating", &candidate)(err)),
+        if take(&candidate)? {
+            return Ok(candidate);
         }
     }
+    Err(DbError::Exists(side_file(path, suffix)))
+}
+
+/// Makes a new, private, empty file beside the database, named after it.
+pub(super) fn claim(path: &Path, suffix: &str) -> Result<PathBuf, DbError> {
+    free_name(path, suffix, |name| {
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(name) {
+            Ok(_) => Ok(true),
+            Err(err) if err.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(err) => Err(DbError::file("creating", name)(err)),
+        }
+    })
 }
 
 fn drop_old_backups(path: &Path) -> Result<(), DbError> {

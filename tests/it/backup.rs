@@ -1,6 +1,7 @@
 //! Backups, putting them back, and the deep check (K-18): over sound databases in use, and over damaged ones.
 
 use std::fs::{self, File, Permissions};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -361,6 +362,12 @@ fn a_full_disk_stops_backup_and_restore_before_they_change_anything() {
             sandbox.check_integrity();
         }
     }
+    // A backup that was begun and not finished must not count as one of those that are kept.
+    for name in sandbox.files().into_iter().map(|(name, _)| name).filter(|name| name.contains(".backup-")) {
+        let kept = Connection::open(sandbox.dir().join(".clavain").join(&name)).unwrap();
+        let runs = kept.query_row("SELECT count(*) FROM runs", [], |row| row.get::<_, i64>(0));
+        assert!(runs.is_ok_and(|runs| runs >= 40), "{name}");
+    }
     // Over a damaged file, shorter than what is to come.
     settle(&sandbox);
     File::options().write(true).open(sandbox.db_path()).unwrap().set_len(2 * 4096).unwrap();
@@ -397,6 +404,13 @@ fn a_bad_backup_is_refused() {
     fs::write(&bad, "some text that is long enough to be taken for the header of a database file, or not")
         .unwrap();
     check("text");
+    fs::remove_file(&bad).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&bad).status().unwrap().success());
+    check("a pipe, which is not waited for");
+    fs::remove_file(&bad).unwrap();
+    fs::create_dir(&bad).unwrap();
+    check("a directory");
+    fs::remove_dir(&bad).unwrap();
     let mut cut = fs::read(&good).unwrap();
     cut.truncate(5 * 4096);
     fs::write(&bad, cut).unwrap();
@@ -420,6 +434,36 @@ fn a_bad_backup_is_refused() {
         "{:?}",
         sandbox.files()
     );
+}
+
+/// K-08: a path need not be text.
+#[test]
+fn a_backup_of_any_name_is_restored() {
+    let sandbox = with_history();
+    let name = std::ffi::OsStr::from_bytes(b"c\xffo py?#%25.db");
+    sandbox.ok(["backup".as_ref(), name]);
+    sandbox.new_run();
+    sandbox.ok(["restore".as_ref(), name]);
+    assert_eq!(sandbox.count("SELECT count(*) FROM runs"), 40);
+}
+
+/// A database of another project is a backup too: what is in its log alone comes along, and nothing is left beside it.
+#[test]
+fn a_backup_with_a_log_is_read_and_left_as_it_is() {
+    let sandbox = with_history();
+    let dir = sandbox.dir().join("other");
+    fs::create_dir(&dir).unwrap();
+    sandbox.new_run();
+    for suffix in ["", "-wal"] {
+        let name = format!("intercore.db{suffix}");
+        fs::copy(sandbox.db_path().with_file_name(&name), dir.join(&name)).unwrap();
+    }
+    let other = Sandbox::bare();
+    restore(&other, &dir.join("intercore.db"));
+    assert_eq!(other.count("SELECT count(*) FROM runs"), 41);
+    let mut left: Vec<_> = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["intercore.db", "intercore.db-wal"]);
 }
 
 /// K-10: a backup of an older version is brought up to date on its way.
