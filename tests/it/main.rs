@@ -12,6 +12,7 @@ mod damage;
 mod fold;
 mod follow;
 mod import;
+mod memory;
 mod race;
 mod readme;
 mod schema;
