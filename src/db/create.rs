@@ -3,7 +3,8 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -226,23 +227,45 @@ pub(super) fn back_up(path: &Path, label: &str) -> Result<PathBuf, DbError> {
     source.close()?;
     // Complete before it has its name: half a backup would count as one of those that are kept.
     let backup = free_name(path, &format!(".backup-{label}"), |name| publish(&draft, name))?;
-    drop_old_backups(path)?;
+    drop_old_backups(path, &backup)?;
     Ok(backup)
 }
 
-/// Tries names beside the database, named after it, until `take` says that one was free.
+/// Tries numbered names beside the database until `take` says that one was free. They begin behind the last that is there: a
+/// name that was given up may be told of somewhere.
 fn free_name(
     path: &Path,
     suffix: &str,
     mut take: impl FnMut(&Path) -> Result<bool, DbError>,
 ) -> Result<PathBuf, DbError> {
-    for nth in 0..1000 {
-        let candidate = side_file(path, &format!("{suffix}-{nth:03}"));
+    let stem = side_file(path, &format!("{suffix}-"));
+    let number = |other: PathBuf| {
+        let rest = other.as_os_str().as_bytes().strip_prefix(stem.as_os_str().as_bytes())?;
+        std::str::from_utf8(rest.get(..3)?).ok()?.parse::<u16>().ok()
+    };
+    let first = beside(&stem)?.into_iter().filter_map(number).max().map_or(0, |last| last + 1);
+    for nth in first..1000 {
+        let candidate = side_file(&stem, &format!("{nth:03}"));
         if take(&candidate)? {
             return Ok(candidate);
         }
     }
-    Err(DbError::Exists(side_file(path, suffix)))
+    Err(DbError::Exists(stem))
+}
+
+/// The files whose paths begin like this one, the oldest first.
+fn beside(stem: &Path) -> Result<Vec<PathBuf>, DbError> {
+    let dir = stem.parent().unwrap_or(Path::new("/"));
+    let entries = fs::read_dir(dir).map_err(DbError::file("listing", dir))?;
+    let mut found: Vec<_> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.as_os_str().as_bytes().starts_with(stem.as_os_str().as_bytes()))
+        .collect();
+    found.sort_by_cached_key(|path| {
+        let written = path.metadata().map_or((0, 0), |found| (found.mtime(), found.mtime_nsec()));
+        (written, path.clone())
+    });
+    Ok(found)
 }
 
 /// Makes a new, private, empty file beside the database, named after it.
@@ -256,20 +279,16 @@ pub(super) fn claim(path: &Path, suffix: &str) -> Result<PathBuf, DbError> {
     })
 }
 
-fn drop_old_backups(path: &Path) -> Result<(), DbError> {
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
-        return Ok(());
-    };
-    let prefix = format!("{name}.backup-");
-    let entries = fs::read_dir(parent).map_err(DbError::file("listing", parent))?;
-    let mut backups: Vec<PathBuf> = entries
-        .filter_map(Result::ok)
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
-        .map(|entry| entry.path())
-        .collect();
-    backups.sort();
-    for old in backups.iter().rev().skip(BACKUPS_KEPT) {
-        fs::remove_file(old).map_err(DbError::file("removing", old))?;
+/// Drops all but the newest few backups, and never `newest`, which may be older than the others by a clock that was set back.
+fn drop_old_backups(path: &Path, newest: &Path) -> Result<(), DbError> {
+    let mut others = beside(&side_file(path, ".backup-"))?;
+    others.retain(|other| other != newest);
+    for old in others.iter().rev().skip(BACKUPS_KEPT - 1) {
+        match fs::remove_file(old) {
+            // Another process drops them too.
+            Err(err) if err.kind() != ErrorKind::NotFound => return Err(DbError::file("removing", old)(err)),
+            _ => {}
+        }
     }
     Ok(())
 }

@@ -171,6 +171,25 @@ fn a_sound_database_is_replaced_while_it_is_used() {
     assert!(event["data"]["kept"].as_str().unwrap().contains(".backup-"), "{event}");
 }
 
+/// K-10: what a restore says it kept is there, however many there are in one second, and after the clock was set back.
+#[test]
+fn the_backup_that_was_just_made_is_kept() {
+    let sandbox = with_history();
+    let file = backup(&sandbox, "copy.db");
+    let mut made = Vec::new();
+    for nth in 0..9 {
+        let mut command = sandbox.command(["restore", file.to_str().unwrap(), "--json"]);
+        if nth == 8 {
+            command.env("IC_TEST_NOW", "1600000000");
+        }
+        let done: Value = serde_json::from_slice(&run(command).stdout).unwrap();
+        made.push(kept(&done));
+        assert!(made.last().unwrap().exists(), "{made:?}");
+    }
+    let left: Vec<_> = made.iter().filter(|path| path.exists()).collect();
+    assert_eq!(left, made[4..].iter().collect::<Vec<_>>());
+}
+
 /// Whoever had read further than the backup goes is not forgotten.
 #[test]
 fn cursors_of_the_replaced_database_are_carried_over() {
