@@ -105,6 +105,13 @@ fn a_backup_overwrites_nothing() {
     assert_eq!(fs::read_to_string(sandbox.dir().join("there")).unwrap(), "precious");
     refused(&sandbox, &["backup", "no/such/dir/file.db"], "io_error");
     refused(&sandbox, &["backup", ".clavain/intercore.db"], "file_exists");
+    if !rustix::process::geteuid().is_root() {
+        // What is said is of the directory, not of the database.
+        fs::create_dir(sandbox.dir().join("closed")).unwrap();
+        fs::set_permissions(sandbox.dir().join("closed"), Permissions::from_mode(0o500)).unwrap();
+        let stderr = refused(&sandbox, &["backup", "closed/copy.db"], "db_read_only");
+        assert!(stderr.contains("closed: Permission denied"), "{stderr}");
+    }
     let (_, stderr) = sandbox.fails(["restore", ".clavain/intercore.db"], 3);
     assert!(stderr.contains("the database itself"), "{stderr}");
 }
