@@ -1,5 +1,5 @@
-//! Making a database file, and bringing an older one up to date: the only code that writes beside the engine, and never
-//! to a file that the engine has open (K-01, K-09, K-10).
+//! Making a database file, and bringing an older one up to date; the files beside it. Nothing is written past the engine to a
+//! file that the engine has open (K-01, K-09, K-10).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;

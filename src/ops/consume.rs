@@ -134,22 +134,35 @@ pub fn has_expired(cursor: &Cursor, stamp: &Stamp) -> bool {
     cursor.expires_at.is_some_and(|at| at <= stamp.secs())
 }
 
-fn find(tx: &ReadTx<'_>, consumer: &Consumer) -> Result<Option<Cursor>, StoreError> {
-    store::cursor::find(tx, &consumer.name, &consumer.run_id)
+/// The consumer's cursor. One of a run's events is as durable as the same consumer's for all runs.
+///
+/// # Errors
+/// What the engine says.
+pub fn find(tx: &ReadTx<'_>, consumer: &Consumer) -> Result<Option<Cursor>, StoreError> {
+    let Some(cursor) = store::cursor::find(tx, &consumer.name, &consumer.run_id)? else { return Ok(None) };
+    if !cursor.durable && is_durable(tx, consumer)? {
+        return Ok(Some(Cursor { durable: true, expires_at: None, ..cursor }));
+    }
+    Ok(Some(cursor))
 }
 
-/// The consumer's cursor. A new one for a run is as durable as the same consumer's for all runs.
+fn is_durable(tx: &ReadTx<'_>, consumer: &Consumer) -> Result<bool, StoreError> {
+    if consumer.run_id.is_empty() {
+        return Ok(false);
+    }
+    Ok(store::cursor::find(tx, &consumer.name, "")?.is_some_and(|general| general.durable))
+}
+
 fn found_or_new(tx: &ReadTx<'_>, consumer: &Consumer, stamp: &Stamp) -> Result<Cursor, StoreError> {
     if let Some(cursor) = find(tx, consumer)? {
         return Ok(cursor);
     }
-    let general = store::cursor::find(tx, &consumer.name, "")?;
     Ok(Cursor {
         consumer: consumer.name.clone(),
         run_id: consumer.run_id.clone(),
         position: 0,
         epoch: store::event::epoch(tx)?,
-        durable: general.is_some_and(|cursor| cursor.durable),
+        durable: is_durable(tx, consumer)?,
         expires_at: None,
         updated_at: stamp.secs(),
     })

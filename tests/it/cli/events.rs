@@ -174,6 +174,14 @@ fn a_run_s_cursor_inherits_durability() {
     assert_eq!(sandbox.ok(["events", "cursor", "get", "c", "--run", &run]), "1");
     assert_eq!(sandbox.ok(["events", "cursor", "reset", &format!("c:{run}")]), "reset");
     assert_eq!(sandbox.json(["events", "cursor", "list"]).as_array().unwrap().len(), 1);
+    // Also one that is older than the registration: it does not expire.
+    sandbox.ok(["events", "tail", &run, "--consumer=later"]);
+    sandbox.ok(["events", "cursor", "register", "later", "--durable"]);
+    let mut after_days = sandbox.command(["events", "tail", &run, "--consumer=later"]);
+    after_days.env("IC_TEST_NOW", "1700900000");
+    let output = crate::support::run(after_days);
+    assert_eq!(output.status.code(), Some(0), "{}", render(&output));
+    assert_eq!(sandbox.json(["events", "cursor", "get", "later", "--run", &run])["durable"], true);
 }
 
 /// EV-02: who was away for too long is told so; registering goes on where it stopped.
