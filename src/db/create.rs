@@ -65,11 +65,17 @@ pub(super) fn prepare_with(
     done
 }
 
-/// Makes the directory that the file at `path` is to be in.
+/// Makes the directory that the file at `path` is to be in, as durably as what will be in it.
 pub(super) fn create_parent(path: &Path) -> Result<(), DbError> {
     let Some(parent) = path.parent() else { return Ok(()) };
+    let missing: Vec<_> = parent.ancestors().take_while(|dir| !dir.exists()).collect();
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);
-    made.map_err(DbError::file("creating directory", parent))
+    made.map_err(DbError::file("creating directory", parent))?;
+    missing.into_iter().filter_map(Path::parent).try_for_each(|dir| match sync_directory(dir) {
+        // A directory that may be written and not read can still be worked in.
+        Err(DbError::Denied { .. }) => Ok(()),
+        synced => synced,
+    })
 }
 
 /// Refuses a database, log or immediate parent that is a symlink: it may lead anywhere, also out of the project.
