@@ -473,6 +473,17 @@ fn a_backup_of_any_name_is_restored() {
     assert_eq!(sandbox.count("SELECT count(*) FROM runs"), 40);
 }
 
+/// K-16: the log tells where it was restored from, but for what looks like a secret.
+#[test]
+fn a_secret_in_the_name_of_a_backup_is_not_kept() {
+    let sandbox = with_history();
+    let file = backup(&sandbox, "sk-a1B2c3D4e5F6g7H8i9J0k1L2.db");
+    restore(&sandbox, &file);
+    let event = sandbox.events().pop().unwrap();
+    let told = event["data"]["backup"].as_str().unwrap();
+    assert!(told.ends_with("[redacted]") && !event.to_string().contains("a1B2c3"), "{event}");
+}
+
 /// A database of another project is a backup too: what is in its log alone comes along, and nothing is left beside it.
 #[test]
 fn a_backup_with_a_log_is_read_and_left_as_it_is() {
