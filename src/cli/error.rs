@@ -365,6 +365,7 @@ impl Classified for DbError {
                     "the database's directory must be writable, also for reading: SQLite keeps its log there",
                 ),
             ),
+            Self::Denied { .. } => ("db_read_only", None),
             Self::Constraint(_) => ("db_constraint", None),
             Self::File { .. } => ("io_error", None),
             Self::Engine(_) => ("db_error", None),

@@ -66,17 +66,16 @@ impl Output {
         self.raw(escaped_json(&text).as_bytes())
     }
 
-    /// Writes bytes to stdout and flushes them.
+    /// Writes bytes to stdout.
     #[expect(clippy::unused_self, reason = "output goes through the call's own `Output`, not past it")]
     pub(super) fn raw(self, bytes: &[u8]) -> Result<(), CliError> {
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(CliError::Output)
+        stream::write_patiently(io::stdout(), bytes).map_err(CliError::Output)
     }
 
     /// Writes bytes to stdout, unless its reader stalls and `stop` is raised: then `false`.
     #[expect(clippy::unused_self, reason = "output goes through the call's own `Output`, not past it")]
     pub(super) fn stream(self, bytes: &[u8], stop: &AtomicBool) -> Result<bool, CliError> {
-        stream::write_all(&mut io::stdout().lock(), bytes, stop).map_err(CliError::Output)
+        stream::write_all(io::stdout(), bytes, stop).map_err(CliError::Output)
     }
 
     /// Waits until the reader of stdout has taken everything. `false` if it is gone, or stalls and `stop` is raised.

@@ -10,6 +10,7 @@ use super::output::View;
 use super::verb::Verb;
 use super::{Answer, Cx, locate, output};
 use crate::db::{self, Db, DbError, Draft, Replaced};
+use crate::domain::secret::redact;
 use crate::domain::text::one_line;
 use crate::ops::restore;
 use crate::os::paths;
@@ -42,10 +43,12 @@ impl Verb for Restore {
         verify(draft.db()).map_err(|err| unusable(DbError::Corrupt(err.to_string())))?;
         let label = output::compact_time(cx.stamp.secs());
         let stamp = cx.stamp.clone();
+        // The log keeps where it came from, but no secret (K-16).
+        let told = redact(&from.display().to_string()).into_owned();
         let seal = |draft: &mut Db, old: Option<&db::ReadTx<'_>>, replaced: &Replaced| {
             let old = old.map(restore::read_old).transpose()?.unwrap_or_default();
             let kept = kept(replaced);
-            draft.write(|tx| restore::seal(tx, &old, &from.display().to_string(), kept.as_deref(), &stamp))
+            draft.write(|tx| restore::seal(tx, &old, &told, kept.as_deref(), &stamp))
         };
         let (head, replaced) = db::restore(draft, &path, cx.globals.timeout, &label, seal)?;
         cx.committed = true;

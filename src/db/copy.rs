@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,16 +10,15 @@ use rustix::fs::{FallocateFlags, FlockOperation};
 use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
+use super::apart::{Apart, Seen};
+use super::create::Hold;
 use super::error::DbError;
 use super::identity::{self, Identity};
 use super::sqlite::{Begin, Conn};
-use super::{Db, ReadTx, check, crash_point, create, migrate, newest, side_file};
+use super::{Db, LOGS, ReadTx, check, crash_point, create, migrate, newest, side_file};
 
 /// Holds the header: what a file is recognised by.
 const FIRST_PAGE: usize = 4096;
-
-/// What lies beside a database while it is open.
-const LOGS: [&str; 2] = ["-wal", "-shm"];
 
 /// A copy of a database that nobody else sees yet, with a current schema. Gone when it is dropped.
 pub struct Draft {
@@ -43,7 +42,7 @@ impl Draft {
     /// [`DbError::Unusable`] saying what is wrong with `from`; what the file system says of `dir`.
     pub fn of_file(from: &Path, dir: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
         let unusable = |err| DbError::Unusable { path: from.to_owned(), source: Box::new(err) };
-        let source = Conn::open_to_read(from, busy_timeout).map_err(unusable)?;
+        let source = Apart::open(from, busy_timeout).map_err(unusable)?;
         match identity::of(&source).map_err(unusable)? {
             Identity::Ours(found) if found > newest() => {
                 return Err(unusable(DbError::SchemaTooNew { found, known: newest() }));
@@ -52,7 +51,9 @@ impl Draft {
             Identity::Empty => return Err(unusable(DbError::NotInitialised(from.to_owned()))),
         }
         check::pages(&source).map_err(unusable)?;
-        Self::copy(&source, dir)
+        let draft = Self::copy(&source, dir)?;
+        source.require_unchanged().map_err(unusable)?;
+        Ok(draft)
     }
 
     fn copy(source: &Conn, dir: &Path) -> Result<Self, DbError> {
@@ -132,10 +133,18 @@ pub fn restore<T, E: From<DbError>>(
     seal: impl FnOnce(&mut Db, Option<&ReadTx<'_>>, &Replaced) -> Result<T, E>,
 ) -> Result<(T, Replaced), E> {
     create::refuse_symlinks(path)?;
-    match Standing::of(path, busy_timeout)? {
-        Standing::Nothing => fill(draft, path, label, seal),
-        Standing::Sound { current } => replace(draft, path, busy_timeout, label, current, seal),
-        Standing::Damaged { why, seen } => overwrite(draft, path, label, why, &seen, seal),
+    loop {
+        match Standing::of(path, busy_timeout)? {
+            Standing::Nothing => {
+                let hold = Hold::on(path)?;
+                if !hold.is_taken()? {
+                    return fill(draft, path, label, &hold, seal);
+                }
+                // Somebody has made one meanwhile: it is replaced as any other.
+            }
+            Standing::Sound { current } => return replace(draft, path, busy_timeout, label, current, seal),
+            Standing::Damaged { why, seen } => return overwrite(draft, path, label, why, &seen, seal),
+        }
     }
 }
 
@@ -152,36 +161,20 @@ enum Standing {
     },
 }
 
-/// What tells a file from itself after a change.
-#[derive(PartialEq, Eq)]
-struct Seen {
-    inode: u64,
-    size: u64,
-    changed: (i64, i64),
-}
-
-impl Seen {
-    fn of(found: &fs::Metadata) -> Self {
-        Self { inode: found.ino(), size: found.size(), changed: (found.ctime(), found.ctime_nsec()) }
-    }
-}
-
 impl Standing {
     fn of(path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
-        let Ok(found) = fs::metadata(path) else { return Ok(Self::Nothing) };
-        if !found.is_file() {
-            return Err(DbError::NotADatabase(path.to_owned()));
-        }
+        let seen = match Seen::of(path) {
+            Err(DbError::Missing(_)) => return Ok(Self::Nothing),
+            seen => seen?,
+        };
         match look(path, busy_timeout) {
             Ok(Identity::Ours(version)) if version > newest() => {
                 Err(DbError::SchemaTooNew { found: version, known: newest() })
             }
             Ok(Identity::Ours(version)) => Ok(Self::Sound { current: version == newest() }),
-            Ok(Identity::Empty) => {
-                Ok(Self::Damaged { why: "it is empty".to_owned(), seen: Seen::of(&found) })
-            }
+            Ok(Identity::Empty) => Ok(Self::Damaged { why: "it is empty".to_owned(), seen }),
             Err(err @ (DbError::NotADatabase(_) | DbError::Corrupt(_))) => {
-                Ok(Self::Damaged { why: err.to_string(), seen: Seen::of(&found) })
+                Ok(Self::Damaged { why: err.to_string(), seen })
             }
             Err(err) => Err(err),
         }
@@ -202,10 +195,11 @@ fn fill<T, E: From<DbError>>(
     mut draft: Draft,
     path: &Path,
     label: &str,
+    hold: &Hold,
     seal: impl FnOnce(&mut Db, Option<&ReadTx<'_>>, &Replaced) -> Result<T, E>,
 ) -> Result<(T, Replaced), E> {
     let sealed = seal(&mut draft.db, None, &Replaced::Nothing)?;
-    if LOGS.iter().any(|log| side_file(path, log).exists()) {
+    if !hold.logs()?.is_empty() {
         let aside = create::claim(path, &format!(".damaged-{label}"))?;
         for log in LOGS.map(|log| (side_file(path, log), side_file(&aside, log))) {
             if log.0.exists() {
@@ -270,8 +264,8 @@ fn overwrite<T, E: From<DbError>>(
         Err(Errno::AGAIN | Errno::ACCESS) => return Err(DbError::InUse(path.to_owned()).into()),
         Err(err) => return Err(DbError::file("locking", path)(err.into()).into()),
     }
-    let now = file.metadata().map_err(DbError::file("looking at", path))?;
-    if Seen::of(&now) != *seen || fs::metadata(path).ok().map(|named| named.ino()) != Some(seen.inode) {
+    let opened = file.metadata().map_err(DbError::file("looking at", path))?;
+    if Seen::of(path)? != *seen || !seen.is_same_file(&opened) {
         return Err(DbError::InUse(path.to_owned()).into());
     }
     let aside = set_aside(&mut file, path, label)?;

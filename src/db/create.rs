@@ -1,19 +1,22 @@
-//! Making a database file, and bringing an older one up to date: the only code that writes beside the engine, and never
-//! to a file that the engine has open (K-01, K-09, K-10).
+//! Making a database file, and bringing an older one up to date; the files beside it. Nothing is written past the engine to a
+//! file that the engine has open (K-01, K-09, K-10).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 use super::error::DbError;
 use super::identity::{self, APPLICATION_ID, Identity};
 use super::migrate::{self, Migration};
-use super::side_file;
 use super::sqlite::{Begin, Conn};
+use super::{LOGS, side_file};
 
 /// How many backups of a database are kept.
 const BACKUPS_KEPT: usize = 5;
@@ -62,11 +65,17 @@ pub(super) fn prepare_with(
     done
 }
 
-/// Makes the directory that the file at `path` is to be in.
+/// Makes the directory that the file at `path` is to be in, as durably as what will be in it.
 pub(super) fn create_parent(path: &Path) -> Result<(), DbError> {
     let Some(parent) = path.parent() else { return Ok(()) };
+    let missing: Vec<_> = parent.ancestors().take_while(|dir| !dir.exists()).collect();
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);
-    made.map_err(DbError::file("creating directory", parent))
+    made.map_err(DbError::file("creating directory", parent))?;
+    missing.into_iter().filter_map(Path::parent).try_for_each(|dir| match sync_directory(dir) {
+        // A directory that may be written and not read can still be worked in.
+        Err(DbError::Denied { .. }) => Ok(()),
+        synced => synced,
+    })
 }
 
 /// Makes and answers a private directory beside the database at `path`.
@@ -101,14 +110,6 @@ fn exists(path: &Path) -> Result<bool, DbError> {
 /// Builds a new file aside and links it into place. Answers false when somebody else was first.
 fn create(path: &Path, busy_timeout: Duration, migrations: &[Migration]) -> Result<bool, DbError> {
     let Some(parent) = path.parent() else { return Ok(false) };
-    // A log left behind by a lost database would be taken for the new one's. A database is always there before its log,
-    // so a log without one is old.
-    for suffix in ["-wal", "-shm"] {
-        let log = side_file(path, suffix);
-        if exists(&log)? {
-            return if exists(path)? { Ok(false) } else { Err(DbError::OrphanLog(log)) };
-        }
-    }
     let draft = new_draft(parent)?;
     let conn = Conn::open(draft.path(), busy_timeout)?;
     // Nobody else sees the draft: it is synced as a whole once it is complete.
@@ -119,7 +120,61 @@ fn create(path: &Path, busy_timeout: Duration, migrations: &[Migration]) -> Resu
     conn.commit()?;
     conn.use_wal()?;
     conn.close()?;
+    let hold = Hold::on(path)?;
+    if hold.is_taken()? {
+        return Ok(false);
+    }
+    hold.require_no_logs()?;
     publish(&draft, path)
+}
+
+/// Keeps other processes from making a database at a path, for as long as it lives.
+///
+/// Who has it and finds no database knows that a log which lies there belongs to none: logs come after their database, and
+/// that cannot come now. Without it a log that was just begun could be taken for one that was left behind.
+pub(super) struct Hold {
+    path: PathBuf,
+    _dir: File,
+}
+
+impl Hold {
+    /// Waits for its turn. Others take a few milliseconds, and their end ends it too.
+    ///
+    /// # Errors
+    /// What the file system says of the directory.
+    pub(super) fn on(path: &Path) -> Result<Self, DbError> {
+        let dir = path.parent().unwrap_or(Path::new("/"));
+        let opened = File::open(dir).map_err(DbError::file("opening", dir))?;
+        loop {
+            match rustix::fs::flock(&opened, FlockOperation::LockExclusive) {
+                Ok(()) => return Ok(Self { path: path.to_owned(), _dir: opened }),
+                Err(Errno::INTR) => {}
+                Err(err) => return Err(DbError::file("locking", dir)(err.into())),
+            }
+        }
+    }
+
+    /// Whether there is a database by now.
+    pub(super) fn is_taken(&self) -> Result<bool, DbError> {
+        exists(&self.path)
+    }
+
+    /// The logs at the path. A log left behind by a lost database would be taken for the new one's.
+    pub(super) fn logs(&self) -> Result<Vec<PathBuf>, DbError> {
+        let mut found = Vec::new();
+        for log in LOGS.map(|log| side_file(&self.path, log)) {
+            if exists(&log)? {
+                found.push(log);
+            }
+        }
+        Ok(found)
+    }
+
+    /// # Errors
+    /// [`DbError::OrphanLog`] naming the log that is there.
+    pub(super) fn require_no_logs(&self) -> Result<(), DbError> {
+        self.logs()?.into_iter().next().map_or(Ok(()), |log| Err(DbError::OrphanLog(log)))
+    }
 }
 
 /// A private, empty file in `dir`, gone when it is dropped.
@@ -156,7 +211,11 @@ fn upgrade(conn: &Conn, label: &str, migrations: &[Migration]) -> Result<Prepare
     conn.begin(Begin::Immediate)?;
     let done = upgrade_locked(conn, label, migrations);
     match &done {
-        Ok(_) => conn.commit()?,
+        Ok(_) => {
+            // The log may be new: its entry in the directory has to be as durable as what it holds.
+            conn.path().parent().map_or(Ok(()), sync_directory)?;
+            conn.commit()?;
+        }
         Err(_) => conn.rollback(),
     }
     done
@@ -181,42 +240,75 @@ fn upgrade_locked(conn: &Conn, label: &str, migrations: &[Migration]) -> Result<
 
 /// Copies the database as it is now, log included, to a private file beside it, and drops all but the newest few.
 pub(super) fn back_up(path: &Path, label: &str) -> Result<PathBuf, DbError> {
-    let backup = claim(path, &format!(".backup-{label}"))?;
+    let draft = new_draft(path.parent().unwrap_or(Path::new("/")))?;
     // A second connection reads what is committed; the one that called us holds the write lock, so nothing moves.
     let source = Conn::open(path, Duration::ZERO)?;
-    source.backup_to(&backup)?;
+    source.backup_to(draft.path())?;
     source.close()?;
-    drop_old_backups(path)?;
+    // Complete before it has its name: half a backup would count as one of those that are kept.
+    let backup = free_name(path, &format!(".backup-{label}"), |name| publish(&draft, name))?;
+    drop_old_backups(path, &backup)?;
     Ok(backup)
+}
+
+/// Tries numbered names beside the database until `take` says that one was free. They begin behind the last that is there: a
+/// name that was given up may be told of somewhere.
+fn free_name(
+    path: &Path,
+    suffix: &str,
+    mut take: impl FnMut(&Path) -> Result<bool, DbError>,
+) -> Result<PathBuf, DbError> {
+    let stem = side_file(path, &format!("{suffix}-"));
+    let number = |other: PathBuf| {
+        let rest = other.as_os_str().as_bytes().strip_prefix(stem.as_os_str().as_bytes())?;
+        std::str::from_utf8(rest.get(..3)?).ok()?.parse::<u16>().ok()
+    };
+    let first = beside(&stem)?.into_iter().filter_map(number).max().map_or(0, |last| last + 1);
+    for nth in first..1000 {
+        let candidate = side_file(&stem, &format!("{nth:03}"));
+        if take(&candidate)? {
+            return Ok(candidate);
+        }
+    }
+    Err(DbError::Exists(stem))
+}
+
+/// The files whose paths begin like this one, the oldest first.
+fn beside(stem: &Path) -> Result<Vec<PathBuf>, DbError> {
+    let dir = stem.parent().unwrap_or(Path::new("/"));
+    let entries = fs::read_dir(dir).map_err(DbError::file("listing", dir))?;
+    let mut found: Vec<_> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.as_os_str().as_bytes().starts_with(stem.as_os_str().as_bytes()))
+        .collect();
+    found.sort_by_cached_key(|path| {
+        let written = path.metadata().map_or((0, 0), |found| (found.mtime(), found.mtime_nsec()));
+        (written, path.clone())
+    });
+    Ok(found)
 }
 
 /// Makes a new, private, empty file beside the database, named after it.
 pub(super) fn claim(path: &Path, suffix: &str) -> Result<PathBuf, DbError> {
-    let mut nth = 0;
-    loop {
-        let candidate = side_file(path, &format!("{suffix}-{nth:03}"));
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&candidate) {
-            Ok(_) => return Ok(candidate),
-            Err(err) if err.kind() == ErrorKind::AlreadyExists && nth < 999 => nth += 1,
-            Err(err) => return Err(DbError::file("creating", &candidate)(err)),
+    free_name(path, suffix, |name| {
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(name) {
+            Ok(_) => Ok(true),
+            Err(err) if err.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(err) => Err(DbError::file("creating", name)(err)),
         }
-    }
+    })
 }
 
-fn drop_old_backups(path: &Path) -> Result<(), DbError> {
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
-        return Ok(());
-    };
-    let prefix = format!("{name}.backup-");
-    let entries = fs::read_dir(parent).map_err(DbError::file("listing", parent))?;
-    let mut backups: Vec<PathBuf> = entries
-        .filter_map(Result::ok)
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
-        .map(|entry| entry.path())
-        .collect();
-    backups.sort();
-    for old in backups.iter().rev().skip(BACKUPS_KEPT) {
-        fs::remove_file(old).map_err(DbError::file("removing", old))?;
+/// Drops all but the newest few backups, and never `newest`, which may be older than the others by a clock that was set back.
+fn drop_old_backups(path: &Path, newest: &Path) -> Result<(), DbError> {
+    let mut others = beside(&side_file(path, ".backup-"))?;
+    others.retain(|other| other != newest);
+    for old in others.iter().rev().skip(BACKUPS_KEPT - 1) {
+        match fs::remove_file(old) {
+            // Another process drops them too.
+            Err(err) if err.kind() != ErrorKind::NotFound => return Err(DbError::file("removing", old)(err)),
+            _ => {}
+        }
     }
     Ok(())
 }

@@ -105,6 +105,16 @@ pub enum DbError {
     /// The file or its directory cannot be written.
     #[error("the database at {} cannot be written", .0.display())]
     ReadOnly(PathBuf),
+    /// A file beside the database, or its directory, is not for this user.
+    #[error("{what} {}: {source}", path.display())]
+    Denied {
+        /// What was tried.
+        what: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: std::io::Error,
+    },
     /// A constraint of the schema refused the change.
     #[error("a constraint refused the change: {0}")]
     Constraint(String),
@@ -139,7 +149,7 @@ impl DbError {
             | std::io::ErrorKind::QuotaExceeded
             | std::io::ErrorKind::FileTooLarge => Self::Full,
             std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-                Self::ReadOnly(path.to_owned())
+                Self::Denied { what, path: path.to_owned(), source }
             }
             _ => Self::File { what, path: path.to_owned(), source },
         }

@@ -1,14 +1,15 @@
 //! Databases of the Go program: opened to be read, and a new one of ours in their place (K-21).
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
+use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value as Json};
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::NamedTempFile;
 
+use super::apart::Apart;
 use super::create;
 use super::error::DbError;
 use super::identity::{self, APPLICATION_ID, Identity};
@@ -20,89 +21,28 @@ use super::{Db, crash_point, side_file};
 /// The newest schema of the Go program that can be read.
 pub const GO_NEWEST: i64 = 39;
 
-/// Byte of the file's header that says whether it has a write-ahead log: 2 if so.
-const JOURNAL_BYTE: usize = 18;
-
 /// A database of the Go program, open for one long look: what is read is one state of it.
 pub struct GoDb {
-    conn: Conn,
+    file: Apart,
     path: PathBuf,
     version: i64,
-    /// The file as it was at first, where nothing but this can tell whether somebody changed it.
-    unlocked: Option<Seen>,
     inode: u64,
-    /// Where a copy of the file lies, if there had to be one.
-    _copy: Option<TempDir>,
-}
-
-/// What tells a file from itself after a change.
-#[derive(Debug, PartialEq, Eq)]
-struct Seen {
-    inode: u64,
-    size: u64,
-    changed: (i64, i64),
-    log: u64,
-}
-
-impl Seen {
-    fn of(path: &Path) -> Result<Self, DbError> {
-        let found = look_at(path)?;
-        Ok(Self {
-            inode: found.ino(),
-            size: found.size(),
-            changed: (found.mtime(), found.mtime_nsec()),
-            log: size_of_log(path),
-        })
-    }
-}
-
-fn look_at(path: &Path) -> Result<fs::Metadata, DbError> {
-    match path.metadata() {
-        Ok(found) if found.is_file() => Ok(found),
-        Ok(_) => Err(DbError::NotGo(path.to_owned())),
-        Err(err) if err.kind() == ErrorKind::NotFound => Err(DbError::NoSource(path.to_owned())),
-        Err(err) => Err(DbError::file("importing from", path)(err)),
-    }
-}
-
-fn size_of_log(path: &Path) -> u64 {
-    side_file(path, "-wal").metadata().map_or(0, |log| log.len())
 }
 
 impl GoDb {
     /// Opens a file that is to stay as it is, down to the files beside it. What its log holds is read too.
     ///
-    /// How depends on who may have it open: with a log and its index, others may, and reading goes by their locks. With a
-    /// log alone nobody has, but reading it would leave an index behind: file and log are copied. Without a log there is
-    /// nobody to wait for.
-    ///
     /// # Errors
     /// [`DbError::NoSource`], [`DbError::NotGo`] and [`DbError::GoTooNew`] for another file, or what the engine says.
     pub fn open_apart(path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
-        let given = path;
-        look_at(path)?;
-        // The engine looks for the log beside the file itself, wherever a symlink to it lies.
-        let path = &path.canonicalize().map_err(DbError::file("importing from", path))?;
-        let seen = Seen::of(path)?;
-        let inode = seen.inode;
-        let has_index = side_file(path, "-shm").exists();
-        let has_log = side_file(path, "-wal").exists();
-        let (conn, unlocked, copy) = if !keeps_a_log(path)? || (has_index && has_log) {
-            (Conn::open_read_only(path, false, busy_timeout)?, None, None)
-        } else if seen.log > 0 {
-            let dir = TempDir::with_prefix("ic-import-").map_err(DbError::file("copying", path))?;
-            let copy = dir.path().join("copy.db");
-            for suffix in ["", "-wal"] {
-                let part = side_file(path, suffix);
-                fs::copy(&part, side_file(&copy, suffix)).map_err(DbError::file("copying", &part))?;
-            }
-            (Conn::open(&copy, busy_timeout)?, Some(seen), Some(dir))
-        } else {
-            (Conn::open_read_only(path, true, busy_timeout)?, Some(seen), None)
-        };
-        conn.begin(Begin::Deferred)?;
-        let version = version(&conn, given)?;
-        Ok(Self { conn, path: given.to_owned(), version, unlocked, inode, _copy: copy })
+        let inode = inode(path)?;
+        let file = Apart::open(path, busy_timeout).map_err(|err| match err {
+            DbError::NotADatabase(_) => DbError::NotGo(path.to_owned()),
+            other => other,
+        })?;
+        file.begin(Begin::Deferred)?;
+        let version = version(&file, path)?;
+        Ok(Self { file, path: path.to_owned(), version, inode })
     }
 
     /// Opens the file that a new database is to take the place of, and keeps everybody else out of it, readers too: who
@@ -114,7 +54,7 @@ impl GoDb {
     pub fn open_in_place(path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
         create::refuse_symlinks(path)?;
         let deadline = Instant::now() + busy_timeout;
-        let inode = look_at(path)?.ino();
+        let inode = inode(path)?;
         let conn = Conn::open(path, busy_timeout)?;
         // Asked first: the file of somebody else is not switched to another kind of log.
         version(&conn, path)?;
@@ -131,7 +71,7 @@ impl GoDb {
             }
         }
         let version = version(&conn, path)?;
-        let opened = Self { conn, path: path.to_owned(), version, unlocked: None, inode, _copy: None };
+        let opened = Self { file: Apart::locked(conn), path: path.to_owned(), version, inode };
         opened.require_place()?;
         Ok(opened)
     }
@@ -156,39 +96,21 @@ impl GoDb {
         params: &[Value],
         each: &mut dyn FnMut(Map<String, Json>) -> Result<bool, E>,
     ) -> Result<(), E> {
-        self.conn.query_objects(sql, params, each)
-    }
-
-    /// Holds that what was read is one state of the file, where no lock did.
-    fn require_unchanged(&self) -> Result<(), DbError> {
-        match &self.unlocked {
-            Some(seen)
-                if Seen::of(&self.path.canonicalize().unwrap_or_else(|_| self.path.clone()))? != *seen =>
-            {
-                Err(DbError::Busy)
-            }
-            _ => Ok(()),
-        }
+        self.file.query_objects(sql, params, each)
     }
 
     /// Holds that the file that is locked is the one at its path: who was first has put another there, one of ours.
     fn require_place(&self) -> Result<(), DbError> {
-        if look_at(&self.path)?.ino() == self.inode {
-            Ok(())
-        } else {
-            Err(DbError::Occupied(self.path.clone()))
-        }
+        if inode(&self.path)? == self.inode { Ok(()) } else { Err(DbError::Occupied(self.path.clone())) }
     }
 }
 
-/// Whether the file was written with a write-ahead log. The one thing that is read off the header: to ask the engine is to
-/// open the file, and how to open it is the question.
-fn keeps_a_log(path: &Path) -> Result<bool, DbError> {
-    let mut header = [0; JOURNAL_BYTE + 1];
-    match File::open(path).and_then(|mut file| file.read_exact(&mut header)) {
-        Ok(()) => Ok(header[JOURNAL_BYTE] == 2),
-        Err(err) if err.kind() == ErrorKind::UnexpectedEof => Err(DbError::NotGo(path.to_owned())),
-        Err(err) => Err(DbError::file("reading", path)(err)),
+fn inode(path: &Path) -> Result<u64, DbError> {
+    match path.metadata() {
+        Ok(found) if found.is_file() => Ok(found.ino()),
+        Ok(_) => Err(DbError::NotGo(path.to_owned())),
+        Err(err) if err.kind() == ErrorKind::NotFound => Err(DbError::NoSource(path.to_owned())),
+        Err(err) => Err(DbError::file("importing from", path)(err)),
     }
 }
 
@@ -252,14 +174,10 @@ impl NewDb {
     /// [`DbError::Occupied`] if somebody has, [`DbError::Busy`] if `source` was changed while it was read, or
     /// [`DbError::OrphanLog`].
     pub fn publish(self, path: &Path, source: &GoDb) -> Result<(), DbError> {
-        source.require_unchanged()?;
-        // A log left behind by a lost database would be taken for the new one's.
-        if let Some(log) =
-            ["-wal", "-shm"].map(|suffix| side_file(path, suffix)).into_iter().find(|log| log.exists())
-        {
-            return Err(DbError::OrphanLog(log));
-        }
         let file = self.finish()?;
+        source.file.require_unchanged()?;
+        let hold = create::Hold::on(path)?;
+        hold.require_no_logs()?;
         if !create::publish(&file, path)? {
             return Err(DbError::Occupied(path.to_owned()));
         }

@@ -2,6 +2,7 @@
 //!
 //! Stores see [`ReadTx`], [`WriteTx`], [`Row`] and [`params!`](crate::params); nothing here knows the name of a table.
 
+mod apart;
 mod check;
 mod copy;
 mod create;
@@ -31,6 +32,9 @@ use sqlite::{Begin, Conn};
 /// leaving them costs every opener a read per frame; between 30 and 150 frames the sum is about the same, and from 80 on
 /// sixty advances stay below 78 syncs.
 const CHECKPOINT_FRAMES: usize = 80;
+
+/// What lies beside a database while it is open.
+const LOGS: [&str; 2] = ["-wal", "-shm"];
 
 /// An open database: one connection for the whole call.
 pub struct Db {

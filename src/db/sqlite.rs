@@ -46,19 +46,6 @@ impl Conn {
         Self::set_up(inner, path, busy_timeout)
     }
 
-    /// Opens somebody's file to read it, and leaves its directory as it is: without a log beside it no side file is made.
-    pub(super) fn open_to_read(path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let has_log = super::side_file(path, "-wal").metadata().is_ok_and(|log| log.len() > 0);
-        let inner = if has_log {
-            Connection::open_with_flags(path, flags)
-        } else {
-            let uri = format!("file:{}?immutable=1", escaped(path));
-            Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)
-        };
-        Self::set_up(inner.map_err(|err| map(path, err))?, path, busy_timeout)
-    }
-
     /// Leaves the log alone when this connection closes, also as the last one: for looking at a file that may be damaged.
     pub(super) fn never_checkpoint(&self) -> Result<(), DbError> {
         let set = self.inner.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
@@ -275,11 +262,6 @@ impl Copy<'_> {
             step => Ok(step),
         }
     }
-}
-
-/// A path as the engine's URIs want it.
-fn escaped(path: &Path) -> String {
-    path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23")
 }
 
 impl ToSql for Value {

@@ -103,6 +103,9 @@ pub enum PayloadError {
     /// Not exactly one JSON value.
     #[error("invalid JSON payload")]
     NotJson,
+    /// An object that would be taken for a number, because of how the parser hands those over.
+    #[error("JSON object key not allowed: {NUMBER}")]
+    Number,
     /// Looks like a secret; which one is not said.
     #[error("payload contains a likely secret value; store variable names for provenance, not secret values")]
     Secret,
@@ -141,6 +144,9 @@ pub fn check_json(text: &str) -> Result<(), PayloadError> {
     if found.secret {
         return Err(PayloadError::Secret);
     }
+    if found.numbers != numbers(text) {
+        return Err(PayloadError::Number);
+    }
     if found.deepest > MAX_DEPTH {
         return Err(PayloadError::TooDeep);
     }
@@ -154,6 +160,23 @@ pub fn check_json(text: &str) -> Result<(), PayloadError> {
         return Err(PayloadError::LongArray);
     }
     Ok(())
+}
+
+/// How many numbers stand in a JSON document: outside its strings, nothing else has digits.
+fn numbers(text: &str) -> usize {
+    let (mut found, mut in_string, mut escaped, mut before) = (0, false, false, b' ');
+    for byte in text.bytes() {
+        match byte {
+            b'"' if !escaped => in_string = !in_string,
+            b'-' | b'0'..=b'9' if !in_string => {
+                found += usize::from(!matches!(before, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
+            }
+            _ => {}
+        }
+        escaped = byte == b'\\' && !escaped;
+        before = byte;
+    }
+    found
 }
 
 /// Whether a text holds a secret, or is a JSON document that has one in it (K-16).
@@ -190,6 +213,7 @@ fn check_size(text: &str) -> Result<(), PayloadError> {
 #[derive(Default)]
 struct Found {
     secret: bool,
+    numbers: usize,
     deepest: usize,
     longest_string: usize,
     longest_member: usize,
@@ -226,14 +250,17 @@ impl<'de> Visitor<'de> for Walk<'_> {
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        self.found.numbers += 1;
         Ok(())
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        self.found.numbers += 1;
         Ok(())
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        self.found.numbers += 1;
         Ok(())
     }
 
@@ -265,6 +292,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
         while let Some(name) = map.next_key::<String>()? {
             if first && name == NUMBER {
                 depth -= 1;
+                self.found.numbers += 1;
             }
             first = false;
             self.found.deepest = self.found.deepest.max(depth);
@@ -325,6 +353,13 @@ mod tests {
         for bad in ["", "{", "1 2", "nope", "{'a':1}", "[1,]"] {
             assert_eq!(check_json(bad), Err(PayloadError::NotJson), "{bad}");
         }
+        for hidden in
+            ["{\"$serde_json::private::Number\":\"1\"}", "[1,{\"\\u0024serde_json::private::Number\":{}}]"]
+        {
+            assert_eq!(check_json(hidden), Err(PayloadError::Number), "{hidden}");
+        }
+        let many = r#"[-1.5E+7,0,{"a 1\\\"2":-0,"3\\\\":1e-3},true,null,[4]]"#;
+        assert_eq!((check_json(many), numbers(many)), (Ok(()), 5));
         for good in ["1e400", "-0.10", "\"\\u0000\"", "null", "{\"a\":1,\"a\":2}"] {
             assert_eq!(check_json(good), Ok(()), "{good}");
         }

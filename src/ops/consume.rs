@@ -28,11 +28,28 @@ pub fn position(tx: &ReadTx<'_>, consumer: &Consumer, stamp: &Stamp) -> Result<i
     if has_expired(&cursor, stamp) {
         return Err(OpsError::CursorExpired { consumer: consumer.name.clone(), position: cursor.position });
     }
-    let known = known(tx, &cursor)?;
+    let known = known(tx, &cursor.epoch)?;
     if cursor.position > known {
         return Err(OpsError::CursorAhead { position: cursor.position, known });
     }
     Ok(cursor.position)
+}
+
+/// Holds that the log still has all that was read of it up to `position`, when it was the one of `epoch`. Answers which one
+/// it is now.
+///
+/// # Errors
+/// [`OpsError::CursorAhead`] if the log was restored from a backup that does not reach that far: what comes now under the
+/// numbers that were read are other events.
+pub fn go_on(tx: &ReadTx<'_>, position: i64, epoch: &str) -> Result<String, OpsError> {
+    let now = store::event::epoch(tx)?;
+    if now != epoch {
+        let known = known(tx, epoch)?;
+        if position > known {
+            return Err(OpsError::CursorAhead { position, known });
+        }
+    }
+    Ok(now)
 }
 
 /// Refuses a position that the log does not have.
@@ -44,13 +61,33 @@ pub fn require_known(tx: &ReadTx<'_>, position: i64) -> Result<(), OpsError> {
     if position > head { Err(OpsError::CursorAhead { position, known: head }) } else { Ok(()) }
 }
 
-/// Moves the consumer on to `to`, and never back: another process may have come further under the same name.
+/// Moves the consumer on to `to`, which was read when the log was the one of `epoch`; and never back: another process may
+/// have come further under the same name.
+///
+/// If the log was replaced since by one without these events, they stay events of the old one: the consumer's next call is
+/// told that it is ahead, instead of skipping what comes under their numbers.
 ///
 /// # Errors
 /// What the engine says.
-pub fn advance(tx: &WriteTx<'_>, consumer: &Consumer, to: i64, stamp: &Stamp) -> Result<(), OpsError> {
+pub fn advance(
+    tx: &WriteTx<'_>,
+    consumer: &Consumer,
+    to: i64,
+    epoch: &str,
+    stamp: &Stamp,
+) -> Result<(), OpsError> {
     let cursor = found_or_new(tx, consumer, stamp)?;
-    let position = if is_of_this_log(tx, &cursor)? { cursor.position.max(to) } else { to };
+    let now = store::event::epoch(tx)?;
+    if now != epoch && to > known(tx, epoch)? {
+        if find(tx, consumer)?.is_some_and(|cursor| cursor.epoch == now) {
+            // Somebody has put it into the new log on purpose.
+            return Ok(());
+        }
+        let durable = cursor.durable;
+        let cursor = Cursor { position: to, epoch: epoch.to_owned(), ..kept(cursor, durable, stamp) };
+        return Ok(store::cursor::put(tx, &cursor)?);
+    }
+    let position = if cursor.position <= known(tx, &cursor.epoch)? { cursor.position.max(to) } else { to };
     store_at(tx, cursor, position, stamp)
 }
 
@@ -97,22 +134,35 @@ pub fn has_expired(cursor: &Cursor, stamp: &Stamp) -> bool {
     cursor.expires_at.is_some_and(|at| at <= stamp.secs())
 }
 
-fn find(tx: &ReadTx<'_>, consumer: &Consumer) -> Result<Option<Cursor>, StoreError> {
-    store::cursor::find(tx, &consumer.name, &consumer.run_id)
+/// The consumer's cursor. One of a run's events is as durable as the same consumer's for all runs.
+///
+/// # Errors
+/// What the engine says.
+pub fn find(tx: &ReadTx<'_>, consumer: &Consumer) -> Result<Option<Cursor>, StoreError> {
+    let Some(cursor) = store::cursor::find(tx, &consumer.name, &consumer.run_id)? else { return Ok(None) };
+    if !cursor.durable && is_durable(tx, consumer)? {
+        return Ok(Some(Cursor { durable: true, expires_at: None, ..cursor }));
+    }
+    Ok(Some(cursor))
 }
 
-/// The consumer's cursor. A new one for a run is as durable as the same consumer's for all runs.
+fn is_durable(tx: &ReadTx<'_>, consumer: &Consumer) -> Result<bool, StoreError> {
+    if consumer.run_id.is_empty() {
+        return Ok(false);
+    }
+    Ok(store::cursor::find(tx, &consumer.name, "")?.is_some_and(|general| general.durable))
+}
+
 fn found_or_new(tx: &ReadTx<'_>, consumer: &Consumer, stamp: &Stamp) -> Result<Cursor, StoreError> {
     if let Some(cursor) = find(tx, consumer)? {
         return Ok(cursor);
     }
-    let general = store::cursor::find(tx, &consumer.name, "")?;
     Ok(Cursor {
         consumer: consumer.name.clone(),
         run_id: consumer.run_id.clone(),
         position: 0,
         epoch: store::event::epoch(tx)?,
-        durable: general.is_some_and(|cursor| cursor.durable),
+        durable: is_durable(tx, consumer)?,
         expires_at: None,
         updated_at: stamp.secs(),
     })
@@ -130,15 +180,11 @@ fn kept(cursor: Cursor, durable: bool, stamp: &Stamp) -> Cursor {
     Cursor { durable, expires_at, updated_at: stamp.secs(), ..cursor }
 }
 
-/// How far this log is the one that the cursor was moved in.
-fn known(tx: &ReadTx<'_>, cursor: &Cursor) -> Result<i64, StoreError> {
+/// How far this log is the one that it was in `epoch`.
+fn known(tx: &ReadTx<'_>, epoch: &str) -> Result<i64, StoreError> {
     let head = store::event::head(tx)?.id;
-    if cursor.epoch == store::event::epoch(tx)? {
+    if epoch == store::event::epoch(tx)? {
         return Ok(head);
     }
-    Ok(store::event::parted(tx, &cursor.epoch)?.map_or(head, |restore| restore - 1))
-}
-
-fn is_of_this_log(tx: &ReadTx<'_>, cursor: &Cursor) -> Result<bool, StoreError> {
-    Ok(cursor.position <= known(tx, cursor)?)
+    Ok(store::event::parted(tx, epoch)?.map_or(head, |restore| restore - 1))
 }

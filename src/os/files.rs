@@ -1,15 +1,16 @@
-//! Single operations on files that the standard library leaves out or leaves open: hashing without blocking, and free
-//! space.
+//! Single operations on files that the standard library leaves out or leaves open: hashing without blocking, files that are
+//! whole or not there, and free space.
 
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, BufWriter, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
 
 /// Bytes read at a time: memory stays the same however large the file is.
 const PIECE: usize = 64 * 1024;
@@ -63,6 +64,63 @@ fn hash(mut content: impl Read) -> io::Result<String> {
         let _ = write!(text, "{byte:02x}"); // writing to a `String` cannot fail
     }
     Ok(text)
+}
+
+/// A file of which nobody sees anything before it is whole and durable. Private, and gone when it is dropped.
+pub struct Unfinished {
+    file: NamedTempFile,
+    path: PathBuf,
+}
+
+impl Unfinished {
+    /// Begins a file that is to be at the absolute `path`, in the same directory.
+    ///
+    /// # Errors
+    /// If the directory cannot be written.
+    pub fn beside(path: &Path) -> io::Result<Self> {
+        let dir = path.parent().unwrap_or(Path::new("/"));
+        let file = tempfile::Builder::new().prefix(".intercore-").suffix(".tmp").tempfile_in(dir)?;
+        Ok(Self { file, path: path.to_owned() })
+    }
+
+    /// What its content goes to.
+    pub fn writer(&self) -> BufWriter<&File> {
+        BufWriter::new(self.file.as_file())
+    }
+
+    /// Gives the file its name. `false` if that is taken: nothing is overwritten.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn finish(self) -> io::Result<bool> {
+        self.file.as_file().sync_all()?;
+        match self.file.persist_noclobber(&self.path) {
+            Ok(_) => {}
+            Err(err) if err.error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+            Err(err) => return Err(err.error),
+        }
+        self.path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())?;
+        Ok(true)
+    }
+}
+
+/// All that `source` has to say, in a file without a name: it can be read again, and nobody has to be waited for.
+///
+/// # Errors
+/// If reading fails, or there is no space for it.
+pub fn spooled(source: &mut dyn Read) -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    io::copy(source, &mut file)?;
+    Ok(file)
+}
+
+/// Opens a file; what is none, a FIFO say, is read to its end into one.
+///
+/// # Errors
+/// As [`File::open`] and [`spooled`].
+pub fn open_spooled(path: &Path) -> io::Result<File> {
+    let mut file = File::open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { spooled(&mut file) }
 }
 
 /// The space left for an unprivileged user on the filesystem that holds `dir`, in bytes.

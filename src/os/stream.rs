@@ -1,6 +1,6 @@
 //! Writing to somebody who may stall or go away, without getting stuck (EV-04).
 
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,25 +31,47 @@ pub fn stop_flag() -> io::Result<Arc<AtomicBool>> {
 /// Writes everything, unless the reader stalls and `stop` is raised: then `false`, with the bytes written in part.
 ///
 /// # Errors
-/// As [`Write::write`]; a reader that is gone is [`io::ErrorKind::BrokenPipe`].
-pub fn write_all(to: &mut (impl Write + AsFd), bytes: &[u8], stop: &AtomicBool) -> io::Result<bool> {
+/// As [`io::Write::write`]; a reader that is gone is [`io::ErrorKind::BrokenPipe`].
+/// Past any buffer: what is buffered is written with the piece after it, and that may be more than was asked for.
+pub fn write_all(to: impl AsFd, bytes: &[u8], stop: &AtomicBool) -> io::Result<bool> {
+    let fd = to.as_fd();
     let mut rest = bytes;
     while !rest.is_empty() {
-        if !is_ready(to.as_fd(), GLANCE)? {
+        if !is_ready(fd, GLANCE)? {
             if stop.load(Ordering::Relaxed) {
                 return Ok(false);
             }
             continue;
         }
-        match to.write(&rest[..rest.len().min(PIECE)]) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => rest = &rest[written..],
-            Err(err) if matches!(err.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
-            Err(err) => return Err(err),
+        rest = &rest[write(fd, &rest[..rest.len().min(PIECE)])?..];
+    }
+    Ok(true)
+}
+
+/// Writes everything, however long the reader takes: also to a stream that does not block, because it is shared with somebody
+/// who wants it so.
+///
+/// # Errors
+/// As [`write_all`].
+pub fn write_patiently(to: impl AsFd, bytes: &[u8]) -> io::Result<()> {
+    let fd = to.as_fd();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match write(fd, rest)? {
+            0 => drop(is_ready(fd, GLANCE)?),
+            written => rest = &rest[written..],
         }
     }
-    to.flush()?;
-    Ok(true)
+    Ok(())
+}
+
+/// Writes what the stream takes now; nothing if it takes nothing yet.
+fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    match rustix::io::write(fd, bytes) {
+        Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+        Err(Errno::INTR | Errno::AGAIN) => Ok(0),
+        written => Ok(written?),
+    }
 }
 
 /// Waits until the reader has taken everything that was written. `false` if it is gone before that, or stalls and `stop` is
@@ -103,20 +125,20 @@ fn is_ready(fd: BorrowedFd<'_>, most: Duration) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
+    use std::io::{Read, Write};
     use std::thread;
 
     use super::*;
 
     #[test]
     fn everything_arrives_however_slow_the_reader() {
-        let (mut reader, mut writer) = io::pipe().unwrap();
+        let (mut reader, writer) = io::pipe().unwrap();
         let bytes: Vec<u8> = (0..300_000_u32).map(|n| n.to_le_bytes()[0]).collect();
         let sent = bytes.clone();
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(|| {
-                assert!(write_all(&mut writer, &sent, &stop).unwrap());
+                assert!(write_all(&writer, &sent, &stop).unwrap());
                 drop(writer);
             });
             thread::sleep(Duration::from_millis(120));
@@ -150,13 +172,13 @@ mod tests {
     /// EV-04
     #[test]
     fn a_stalled_reader_does_not_hold_up_the_end() {
-        let (reader, mut writer) = io::pipe().unwrap();
+        let (reader, writer) = io::pipe().unwrap();
         let stop = AtomicBool::new(true);
-        assert!(!write_all(&mut writer, &vec![0; 1 << 20], &stop).unwrap());
+        assert!(!write_all(&writer, &vec![0; 1 << 20], &stop).unwrap());
         assert!(!is_abandoned(&writer));
         drop(reader);
         assert!(is_abandoned(&writer));
-        let gone = write_all(&mut writer, b"x", &stop).unwrap_err();
+        let gone = write_all(&writer, b"x", &stop).unwrap_err();
         assert_eq!(gone.kind(), io::ErrorKind::BrokenPipe);
     }
 }

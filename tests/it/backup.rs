@@ -1,6 +1,7 @@
 //! Backups, putting them back, and the deep check (K-18): over sound databases in use, and over damaged ones.
 
 use std::fs::{self, File, Permissions};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -104,6 +105,13 @@ fn a_backup_overwrites_nothing() {
     assert_eq!(fs::read_to_string(sandbox.dir().join("there")).unwrap(), "precious");
     refused(&sandbox, &["backup", "no/such/dir/file.db"], "io_error");
     refused(&sandbox, &["backup", ".clavain/intercore.db"], "file_exists");
+    if !rustix::process::geteuid().is_root() {
+        // What is said is of the directory, not of the database.
+        fs::create_dir(sandbox.dir().join("closed")).unwrap();
+        fs::set_permissions(sandbox.dir().join("closed"), Permissions::from_mode(0o500)).unwrap();
+        let stderr = refused(&sandbox, &["backup", "closed/copy.db"], "db_read_only");
+        assert!(stderr.contains("closed: Permission denied"), "{stderr}");
+    }
     let (_, stderr) = sandbox.fails(["restore", ".clavain/intercore.db"], 3);
     assert!(stderr.contains("the database itself"), "{stderr}");
 }
@@ -168,6 +176,25 @@ fn a_sound_database_is_replaced_while_it_is_used() {
     assert!(found("SELECT count(*) FROM events") >= i64::try_from(before).unwrap());
     let event = sandbox.events().into_iter().find(|event| event["type"] == "restore").unwrap();
     assert!(event["data"]["kept"].as_str().unwrap().contains(".backup-"), "{event}");
+}
+
+/// K-10: what a restore says it kept is there, however many there are in one second, and after the clock was set back.
+#[test]
+fn the_backup_that_was_just_made_is_kept() {
+    let sandbox = with_history();
+    let file = backup(&sandbox, "copy.db");
+    let mut made = Vec::new();
+    for nth in 0..9 {
+        let mut command = sandbox.command(["restore", file.to_str().unwrap(), "--json"]);
+        if nth == 8 {
+            command.env("IC_TEST_NOW", "1600000000");
+        }
+        let done: Value = serde_json::from_slice(&run(command).stdout).unwrap();
+        made.push(kept(&done));
+        assert!(made.last().unwrap().exists(), "{made:?}");
+    }
+    let left: Vec<_> = made.iter().filter(|path| path.exists()).collect();
+    assert_eq!(left, made[4..].iter().collect::<Vec<_>>());
 }
 
 /// Whoever had read further than the backup goes is not forgotten.
@@ -379,6 +406,12 @@ fn a_full_disk_stops_backup_and_restore_before_they_change_anything() {
             sandbox.check_integrity();
         }
     }
+    // A backup that was begun and not finished must not count as one of those that are kept.
+    for name in sandbox.files().into_iter().map(|(name, _)| name).filter(|name| name.contains(".backup-")) {
+        let kept = Connection::open(sandbox.dir().join(".clavain").join(&name)).unwrap();
+        let runs = kept.query_row("SELECT count(*) FROM runs", [], |row| row.get::<_, i64>(0));
+        assert!(runs.is_ok_and(|runs| runs >= 40), "{name}");
+    }
     // Over a damaged file, shorter than what is to come.
     settle(&sandbox);
     File::options().write(true).open(sandbox.db_path()).unwrap().set_len(2 * 4096).unwrap();
@@ -415,6 +448,13 @@ fn a_bad_backup_is_refused() {
     fs::write(&bad, "some text that is long enough to be taken for the header of a database file, or not")
         .unwrap();
     check("text");
+    fs::remove_file(&bad).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&bad).status().unwrap().success());
+    check("a pipe, which is not waited for");
+    fs::remove_file(&bad).unwrap();
+    fs::create_dir(&bad).unwrap();
+    check("a directory");
+    fs::remove_dir(&bad).unwrap();
     let mut cut = fs::read(&good).unwrap();
     cut.truncate(5 * 4096);
     fs::write(&bad, cut).unwrap();
@@ -438,6 +478,47 @@ fn a_bad_backup_is_refused() {
         "{:?}",
         sandbox.files()
     );
+}
+
+/// K-08: a path need not be text.
+#[test]
+fn a_backup_of_any_name_is_restored() {
+    let sandbox = with_history();
+    let name = std::ffi::OsStr::from_bytes(b"c\xffo py?#%25.db");
+    sandbox.ok(["backup".as_ref(), name]);
+    sandbox.new_run();
+    sandbox.ok(["restore".as_ref(), name]);
+    assert_eq!(sandbox.count("SELECT count(*) FROM runs"), 40);
+}
+
+/// K-16: the log tells where it was restored from, but for what looks like a secret.
+#[test]
+fn a_secret_in_the_name_of_a_backup_is_not_kept() {
+    let sandbox = with_history();
+    let file = backup(&sandbox, "sk-a1B2c3D4e5F6g7H8i9J0k1L2.db");
+    restore(&sandbox, &file);
+    let event = sandbox.events().pop().unwrap();
+    let told = event["data"]["backup"].as_str().unwrap();
+    assert!(told.ends_with("[redacted]") && !event.to_string().contains("a1B2c3"), "{event}");
+}
+
+/// A database of another project is a backup too: what is in its log alone comes along, and nothing is left beside it.
+#[test]
+fn a_backup_with_a_log_is_read_and_left_as_it_is() {
+    let sandbox = with_history();
+    let dir = sandbox.dir().join("other");
+    fs::create_dir(&dir).unwrap();
+    sandbox.new_run();
+    for suffix in ["", "-wal"] {
+        let name = format!("intercore.db{suffix}");
+        fs::copy(sandbox.db_path().with_file_name(&name), dir.join(&name)).unwrap();
+    }
+    let other = Sandbox::bare();
+    restore(&other, &dir.join("intercore.db"));
+    assert_eq!(other.count("SELECT count(*) FROM runs"), 41);
+    let mut left: Vec<_> = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["intercore.db", "intercore.db-wal"]);
 }
 
 /// K-10: a backup of an older version is brought up to date on its way.

@@ -223,3 +223,96 @@ fn a_follower_does_not_wait_for_a_lost_database() {
     child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
     assert!(stderr.contains("another file is at"), "{stderr}");
 }
+
+/// K-18, EV-02: a follower that had read further than the restored log goes is told so; it does not skip what comes under
+/// the numbers that it has seen, and neither does its next call.
+#[test]
+fn a_follower_does_not_skip_what_a_restored_log_holds() {
+    let sandbox = Sandbox::new();
+    (0..5).for_each(|_| record(&sandbox, 1));
+    sandbox.ok(["backup", "copy.db"]);
+    let mut ahead: Vec<_> = [&["--all"][..], &["--consumer=c"]]
+        .iter()
+        .map(|how| {
+            let (child, stdout) = start(&sandbox, &[&["events", "tail", "--follow"], *how].concat());
+            (child, BufReader::new(stdout).lines())
+        })
+        .collect();
+    (0..5).for_each(|_| record(&sandbox, 1));
+    for (_, lines) in &mut ahead {
+        assert_eq!(read_up_to(lines, 10), (1..=10).collect::<Vec<_>>());
+    }
+    let since = Instant::now();
+    while sandbox.ic(["events", "cursor", "get", "c"]).stdout != b"10\n" {
+        assert!(since.elapsed() < PATIENCE);
+    }
+    sandbox.ok(["restore", "copy.db"]);
+    (0..6).for_each(|_| record(&sandbox, 1));
+    for (mut child, mut lines) in ahead {
+        assert!(lines.next().is_none());
+        assert_eq!(child.wait().unwrap().code(), Some(1));
+        let mut stderr = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        assert!(stderr.contains("ahead of the log"), "{stderr}");
+    }
+    let (_, stderr) = sandbox.fails(["events", "tail", "--consumer=c", "--json"], 1);
+    assert!(stderr.contains("cursor_ahead"), "{stderr}");
+}
+
+/// K-18: the log is replaced after a consumer's events were written, and before its cursor moves.
+#[test]
+fn a_cursor_does_not_move_into_a_log_that_it_has_not_read() {
+    let sandbox = Sandbox::new();
+    (0..3).for_each(|_| record(&sandbox, 1));
+    sandbox.ok(["backup", "copy.db"]);
+    (0..5).for_each(|_| record(&sandbox, 1));
+    let (mut child, stdout) = start(&sandbox, &["events", "tail", "--consumer=c"]);
+    let mut lines = BufReader::with_capacity(1, stdout).lines();
+    assert_eq!(read_up_to(&mut lines, 1), [1]);
+    sandbox.ok(["restore", "copy.db"]);
+    (0..9).for_each(|_| record(&sandbox, 1));
+    assert_eq!(read_up_to(&mut lines, 8), (2..=8).collect::<Vec<_>>());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let (_, stderr) = sandbox.fails(["events", "tail", "--consumer=c", "--json"], 1);
+    assert!(stderr.contains("cursor_ahead"), "{stderr}");
+}
+
+/// A page of any size is one document, and its consumer has seen it once all of it was taken.
+#[test]
+fn a_large_page_is_one_document() {
+    let sandbox = Sandbox::new();
+    for _ in 0..20 {
+        record(&sandbox, 20_000);
+    }
+    let page = ["events", "tail", "--consumer=c", "--page", "--limit=15"];
+    assert!(!cut_off(&sandbox, &page, 250_000).is_empty());
+    sandbox.fails(["events", "cursor", "get", "c"], 1);
+    let first: Value = serde_json::from_str(&sandbox.ok(page)).unwrap();
+    let ids = |page: &Value| -> Vec<i64> {
+        page["events"].as_array().unwrap().iter().map(|event| event["id"].as_i64().unwrap()).collect()
+    };
+    assert_eq!(ids(&first), (1..=15).collect::<Vec<_>>());
+    assert_eq!((&first["more"], &first["next"]), (&true.into(), &15.into()));
+    let second: Value = serde_json::from_str(&sandbox.ok(page)).unwrap();
+    assert_eq!((ids(&second), &second["more"]), ((16..=20).collect(), &false.into()));
+    assert_eq!(sandbox.ok(page), r#"{"events":[],"more":false,"next":20}"#);
+}
+
+/// K-06: stdout that does not block, because it is shared with somebody who wants it so, gets everything all the same.
+#[test]
+fn a_stream_that_does_not_block_gets_everything() {
+    let sandbox = Sandbox::new();
+    for _ in 0..40 {
+        record(&sandbox, 5000);
+    }
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    rustix::io::ioctl_fionbio(&writer, true).unwrap();
+    let mut command = sandbox.command(["events", "tail", "--all"]);
+    let mut child = command.stdout(writer).spawn().unwrap();
+    drop(command);
+    thread::sleep(Duration::from_millis(100));
+    let mut got = Vec::new();
+    reader.read_to_end(&mut got).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(complete(&got), (1..=40).collect::<Vec<_>>());
+}

@@ -13,6 +13,7 @@ mod dispatch;
 mod fold;
 mod follow;
 mod import;
+mod memory;
 mod race;
 mod readme;
 mod schema;

@@ -1,5 +1,6 @@
 //! Races between real processes.
 
+use std::ffi::OsStr;
 use std::process::{Child, Output, Stdio};
 use std::sync::Mutex;
 use std::thread;
@@ -253,4 +254,45 @@ fn one_idempotency_key_makes_one_run() {
     assert_eq!(sandbox.count("SELECT count(*) FROM runs"), 1);
     let (_, stderr) = sandbox.fails(["run", "create", "--goal=other", "--idempotency-key=k1", "--json"], 1);
     assert!(stderr.contains("idempotency_conflict"), "{stderr}");
+}
+
+/// K-01: restores into an empty project race with its first writers. Whatever a writer was told is there after it, or in
+/// the backup of what a later restore replaced; nobody's log is taken for one that was left behind.
+#[test]
+fn restores_into_an_empty_project_lose_no_first_write() {
+    let source = Sandbox::new();
+    source.new_run();
+    source.ok(["backup", "copy.db"]);
+    let file = source.dir().join("copy.db");
+    for _ in 0..12 {
+        let sandbox = Sandbox::bare();
+        std::fs::create_dir(sandbox.dir().join(".clavain")).unwrap();
+        let written: Vec<String> = thread::scope(|scope| {
+            let restores: Vec<_> = (0..3)
+                .map(|_| scope.spawn(|| sandbox.ok([OsStr::new("restore"), file.as_os_str()])))
+                .collect();
+            let writers: Vec<_> = (0..2)
+                .map(|_| scope.spawn(|| (0..6).map(|_| sandbox.new_run()).collect::<Vec<_>>()))
+                .collect();
+            for restore in restores {
+                restore.join().unwrap();
+            }
+            writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
+        });
+        let names = sandbox.files();
+        assert!(!names.iter().any(|(name, _)| name.contains(".damaged-")), "{names:?}");
+        let is_database = |name: &str| name == "intercore.db" || name.contains(".backup-");
+        let places = names.iter().filter(|(name, _)| is_database(name));
+        let databases: Vec<_> = places
+            .map(|(name, _)| rusqlite::Connection::open(sandbox.db_path().with_file_name(name)).unwrap())
+            .collect();
+        for id in written {
+            let has = |conn: &rusqlite::Connection| {
+                let count = "SELECT count(*) FROM runs WHERE id = ?1";
+                conn.query_row(count, [&id], |row| row.get::<_, i64>(0)).unwrap() == 1
+            };
+            assert!(databases.iter().any(has), "{id} was acknowledged and is nowhere: {names:?}");
+        }
+        sandbox.check_integrity();
+    }
 }

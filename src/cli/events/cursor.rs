@@ -148,8 +148,7 @@ impl Verb for Get {
 }
 
 fn require(tx: &ReadTx<'_>, consumer: &Consumer) -> Result<Cursor, StoreError> {
-    store::cursor::find(tx, &consumer.name, &consumer.run_id)?
-        .ok_or_else(|| StoreError::CursorNotFound(consumer.name.clone()))
+    consume::find(tx, consumer)?.ok_or_else(|| StoreError::CursorNotFound(consumer.name.clone()))
 }
 
 /// Say how far a consumer has read

@@ -1,13 +1,13 @@
 //! `ic events export`, `ic events import`: the log as a file of its own, chain and all.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::form::json_line;
+use super::pieces::Pieces;
 use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
@@ -16,8 +16,9 @@ use crate::db::DbError;
 use crate::domain::event::{Event, Origin};
 use crate::domain::ids::RunId;
 use crate::ops::import_log::Import as Taking;
+use crate::os::files::{self, Unfinished};
 use crate::os::paths;
-use crate::store::event::{Filter, Head};
+use crate::store::event::{Break, Filter, Head};
 use crate::store::{self, StoreError};
 
 /// The first line of an export names its form.
@@ -131,50 +132,48 @@ impl Verb for Export {
             return Ok(Answer::Yes);
         }
         let path = paths::clean(&self.file, &locate::cwd()?);
-        let failed = |source| CliError::File { what: "writing", path: path.clone(), source };
-        let file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-            Ok(file) => file,
-            Err(err) if err.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(DbError::Exists(path).into());
-            }
-            Err(err) => return Err(failed(err)),
-        };
-        let mut writer = BufWriter::new(&file);
-        let written = write_log(cx, |bytes| writer.write_all(bytes).map_err(failed))
-            .and_then(|head| writer.flush().and_then(|()| file.sync_all()).map(|()| head).map_err(failed));
-        match written {
-            Ok(head) => {
-                cx.out.show(&Done { events: head.id, head: head.to_string(), new: None })?;
-                Ok(Answer::Yes)
-            }
-            Err(err) => {
-                // Half an export is no export; its failure is what counts.
-                let _ = std::fs::remove_file(&path);
-                Err(err)
-            }
+        if path.symlink_metadata().is_ok() {
+            return Err(DbError::Exists(path).into());
         }
+        let failed = |source| CliError::File { what: "writing", path: path.clone(), source };
+        let file = Unfinished::beside(&path).map_err(failed)?;
+        let mut writer = file.writer();
+        let head = write_log(cx, |bytes| writer.write_all(bytes).map_err(failed))?;
+        writer.flush().map_err(failed)?;
+        drop(writer);
+        if !file.finish().map_err(failed)? {
+            return Err(DbError::Exists(path).into());
+        }
+        cx.out.show(&Done { events: head.id, head: head.to_string(), new: None })?;
+        Ok(Answer::Yes)
     }
 }
 
 /// Hands the export to `put`, piece by piece, and checks the chain as it goes.
 fn write_log(cx: &mut Cx, mut put: impl FnMut(&[u8]) -> Result<(), CliError>) -> Result<Head, CliError> {
-    let head = cx.read(store::event::head)?;
+    let (mut pieces, head) = Pieces::up_to_now(Filter::default(), cx)?;
     put(&line(&Header { format: FORM.to_owned(), head: head.to_string() })?)?;
     let mut at = Head::genesis();
-    // In batches: whoever reads the export may be slow, and no transaction should wait for them.
-    while at.id < head.id {
-        let filter = Filter { since: at.id, until: Some(head.id), limit: Some(500), ..Filter::default() };
-        let events = cx.read(|tx| store::event::list(tx, &filter))?;
-        if events.is_empty() {
-            let cut = store::event::Break { id: at.id + 1, problem: "removed" };
-            return Err(StoreError::ChainBroken(cut).into());
-        }
-        for event in events {
+    loop {
+        let piece = pieces.next(cx, |event, text| {
             at = store::event::follows(&at, &event).map_err(StoreError::ChainBroken)?;
-            put(&line(&Stored::from(event))?)?;
+            json_line(&Stored::from(event), text)?;
+            Ok(true)
+        })?;
+        put(&piece.text)?;
+        if !piece.full {
+            break;
         }
     }
-    Ok(at)
+    if at == head {
+        return Ok(at);
+    }
+    let broken = if at.id < head.id {
+        Break { id: at.id + 1, problem: "removed" }
+    } else {
+        Break { id: head.id, problem: "replaced while the log was exported" }
+    };
+    Err(StoreError::ChainBroken(broken).into())
 }
 
 fn line(value: &impl Serialize) -> Result<Vec<u8>, CliError> {
@@ -197,18 +196,15 @@ pub(in crate::cli) struct Import {
 impl Verb for Import {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let failed = |source| CliError::File { what: "reading", path: self.file.clone(), source };
-        // `write` may run its closure again, and stdin can be read but once.
-        let mut source: Box<dyn Read> = if self.file == Path::new("-") {
-            Box::new(io::stdin().lock())
+        // Nobody is waited for while the write lock is held.
+        let mut file = if self.file == Path::new("-") {
+            files::spooled(&mut io::stdin().lock()).map_err(failed)?
         } else {
-            Box::new(File::open(&self.file).map_err(failed)?)
+            files::open_spooled(&self.file).map_err(failed)?
         };
-        let mut lines = Lines { reader: BufReader::new(&mut source), number: 0 };
-        let header: Header = lines.next(failed)?.ok_or_else(|| bad(1, "the file is empty"))?;
-        if header.format != FORM {
-            return Err(bad(1, &format!("format is {}, want {FORM}", header.format)));
-        }
+        let header = begin(&mut file, failed)?.1;
         let (head, new) = cx.write(|tx| {
+            let (mut lines, _) = begin(&mut file, failed)?;
             let mut taking = Taking::new(tx)?;
             while let Some(stored) = lines.next::<Stored>(failed)? {
                 let event = stored.into_event().map_err(|problem| bad(lines.number, &problem))?;
@@ -219,6 +215,20 @@ impl Verb for Import {
         cx.out.show(&Done { events: head.id, head: head.to_string(), new: Some(new) })?;
         Ok(Answer::Yes)
     }
+}
+
+/// The lines behind the header, and the header: from the beginning of the file, wherever it was read up to.
+fn begin(
+    file: &mut File,
+    failed: impl Fn(io::Error) -> CliError,
+) -> Result<(Lines<&mut File>, Header), CliError> {
+    file.rewind().map_err(&failed)?;
+    let mut lines = Lines { reader: BufReader::new(file), number: 0 };
+    let header: Header = lines.next(failed)?.ok_or_else(|| bad(1, "the file is empty"))?;
+    if header.format != FORM {
+        return Err(bad(1, &format!("format is {}, want {FORM}", header.format)));
+    }
+    Ok((lines, header))
 }
 
 struct Lines<R> {

@@ -3,13 +3,13 @@
 use serde_json::{Map, Value, json};
 
 use super::form::json_line;
+use super::pieces::Pieces;
 use crate::cli::error::CliError;
 use crate::cli::output::rfc3339;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
 use crate::domain::event::{Event, Source};
 use crate::domain::ids::RunId;
-use crate::store;
 use crate::store::event::Filter;
 
 /// How many rows a limit of 0 or less means.
@@ -127,30 +127,32 @@ fn print(
     asked: Asked,
     fill: impl Fn(&Event, &mut Map<String, Value>, &Map<String, Value>),
 ) -> Result<Answer, CliError> {
-    let limit = usize::try_from(if asked.limit <= 0 { MOST } else { asked.limit }).unwrap_or(usize::MAX);
+    let mut left = if asked.limit <= 0 { MOST } else { asked.limit };
     let source: Source = asked.source.parse().map_err(CliError::usage)?;
     let filter = Filter { source: Some(source), run_id: asked.run, since: asked.since, ..Filter::default() };
-    let mut rows = Vec::new();
-    cx.read(|tx| {
-        store::event::for_each(tx, &filter, |event| {
+    let (mut pieces, _) = Pieces::up_to_now(filter, cx)?;
+    loop {
+        let piece = pieces.next(cx, |event, text| {
+            if left == 0 {
+                return Ok(false);
+            }
             if asked.subject.as_ref().is_none_or(|subject| *subject == event.subject) {
+                left -= 1;
                 let mut row = Map::from_iter([("id".to_owned(), json!(event.id))]);
                 if let Some(run) = &event.run_id {
                     row.insert("run_id".to_owned(), run.as_str().into());
                 }
                 fill(&event, &mut row, &said(&event));
                 row.insert("timestamp".to_owned(), rfc3339(event.at_ms).into());
-                rows.push(Value::from(row));
+                json_line(&row, text)?;
             }
-            Ok::<_, CliError>(rows.len() < limit)
-        })
-    })?;
-    let mut lines = Vec::new();
-    for row in rows {
-        json_line(&row, &mut lines)?;
+            Ok(true)
+        })?;
+        cx.out.raw(&piece.text)?;
+        if !piece.full {
+            return Ok(Answer::Yes);
+        }
     }
-    cx.out.raw(&lines)?;
-    Ok(Answer::Yes)
 }
 
 /// The members of the payload. Of an event that came from a database of the Go program they are the columns of its row.

@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::form::{Form, Format};
+use super::pieces::{Piece, Pieces};
 use crate::cli::error::CliError;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
-use crate::db::{Place, ReadTx};
+use crate::db::Place;
 use crate::domain::event::{Event, Source};
 use crate::domain::ids::RunId;
 use crate::ops::consume::{self, Consumer};
@@ -17,8 +18,6 @@ use crate::store::event::Filter;
 
 /// How many events a limit of 0 or less means.
 const MOST: i64 = 1000;
-/// Bytes read before they are written: no transaction is open while a reader is waited for.
-const PIECE: usize = 64 * 1024;
 /// How often a follower looks for a commit. A look costs some 20 µs, so this is a fifth of a percent of one core.
 const GLANCE: Duration = Duration::from_millis(12);
 /// How often a follower looks whether its database is still the one at its path.
@@ -124,7 +123,7 @@ static NEVER: AtomicBool = AtomicBool::new(false);
 
 /// A tail under way.
 struct Tailing {
-    filter: Filter,
+    pieces: Pieces,
     floors: Floors,
     form: Form,
     consumer: Option<Consumer>,
@@ -132,17 +131,6 @@ struct Tailing {
     moves: bool,
     /// How many events may still come; none for as many as there are.
     left: Option<i64>,
-}
-
-/// What one transaction read.
-#[derive(Default)]
-struct Batch {
-    text: Vec<u8>,
-    shown: i64,
-    /// Number of the last event that was looked at.
-    last: Option<i64>,
-    /// Whether the reading stopped before the end.
-    more: bool,
 }
 
 impl Verb for Tail {
@@ -160,8 +148,6 @@ impl Verb for Tail {
         if follow {
             return tailing.follow(cx);
         }
-        // What comes while this is printed is for the next call: a busy log must not keep it going.
-        tailing.filter.until = Some(cx.read(store::event::head)?.id);
         if page { tailing.page(cx) } else { tailing.print(cx) }
     }
 }
@@ -176,15 +162,18 @@ impl Tail {
         let stamp = cx.stamp.clone();
         // Numbers given by hand come before the cursor.
         let by_hand = self.since.is_some() || self.floors.are_given();
-        let since = cx.read(|tx| {
+        let (since, until, epoch) = cx.read(|tx| {
             if let Some(run) = &run_id {
                 store::run::get(tx, run)?;
             }
-            match (&consumer, self.since) {
-                (Some(consumer), _) if !by_hand => Ok(consume::position(tx, consumer, &stamp)?),
-                (_, Some(since)) => consume::require_known(tx, since).map(|()| since).map_err(CliError::from),
-                _ => Ok(0),
-            }
+            let since = match (&consumer, self.since) {
+                (Some(consumer), _) if !by_hand => consume::position(tx, consumer, &stamp)?,
+                (_, Some(since)) => consume::require_known(tx, since).map(|()| since)?,
+                _ => 0,
+            };
+            // What comes while this is printed is for the next call: a busy log must not keep it going.
+            let until = if self.follow { None } else { Some(store::event::head(tx)?.id) };
+            Ok::<_, CliError>((since, until, store::event::epoch(tx)?))
         })?;
         let out = cx.out;
         let format = match self.format {
@@ -194,14 +183,16 @@ impl Tail {
         };
         let colour = format == Format::Text && out.is_terminal() && args::wants_colour();
         let limit = if self.limit <= 0 { MOST } else { self.limit };
+        let filter = Filter {
+            run_id,
+            source: self.source,
+            kind: args::given(self.kind),
+            since,
+            until,
+            ..Filter::default()
+        };
         Ok(Tailing {
-            filter: Filter {
-                run_id,
-                source: self.source,
-                kind: args::given(self.kind),
-                since,
-                ..Filter::default()
-            },
+            pieces: Pieces::new(filter, epoch),
             floors: self.floors,
             form: Form { format, colour },
             consumer,
@@ -215,32 +206,47 @@ impl Tailing {
     /// Everything up to the limit.
     fn print(&mut self, cx: &mut Cx) -> Result<Answer, CliError> {
         loop {
-            let batch = cx.read(|tx| self.read(tx, PIECE))?;
-            cx.out.raw(&batch.text)?;
-            if !self.pass(&batch, &NEVER, cx)? || !batch.more {
+            let piece = self.read(cx)?;
+            cx.out.raw(&piece.text)?;
+            if piece.last.is_some() && !self.pass(&NEVER, cx)? {
                 return Ok(Answer::Yes);
             }
-            if self.left == Some(0) {
-                cx.out.warn(format_args!("more events follow: --since={} continues", self.filter.since));
+            if piece.more {
+                let since = self.pieces.position();
+                cx.out.warn(format_args!("more events follow: --since={since} continues"));
+            }
+            if !piece.full {
                 return Ok(Answer::Yes);
             }
         }
     }
 
-    /// Everything up to the limit, as one document.
+    /// Everything up to the limit, as one document. The cursor moves once all of it is written: half a document is nothing
+    /// that its reader could use.
     fn page(&mut self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let batch = cx.read(|tx| self.read(tx, usize::MAX))?;
-        // The events are JSON already, one per line.
+        let since = self.pieces.position();
         let mut text = b"{\"events\":[".to_vec();
-        for (at, line) in batch.text.split(|b| *b == b'\n').filter(|line| !line.is_empty()).enumerate() {
-            text.extend_from_slice(if at == 0 { b"" } else { b"," });
-            text.extend_from_slice(line);
+        let mut separator: &[u8] = b"";
+        loop {
+            let piece = self.read(cx)?;
+            // The events are JSON already, one per line.
+            for line in piece.text.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
+                text.extend_from_slice(separator);
+                text.extend_from_slice(line);
+                separator = b",";
+            }
+            if !piece.full {
+                let next = self.pieces.position();
+                text.extend_from_slice(format!("],\"more\":{},\"next\":{next}}}\n", piece.more).as_bytes());
+                cx.out.raw(&text)?;
+                if next > since {
+                    self.pass(&NEVER, cx)?;
+                }
+                return Ok(Answer::Yes);
+            }
+            cx.out.raw(&text)?;
+            text.clear();
         }
-        let next = batch.last.unwrap_or(self.filter.since);
-        text.extend_from_slice(format!("],\"more\":{},\"next\":{next}}}\n", batch.more).as_bytes());
-        cx.out.raw(&text)?;
-        self.pass(&batch, &NEVER, cx)?;
-        Ok(Answer::Yes)
     }
 
     /// Everything that is there, and then whatever comes.
@@ -250,8 +256,8 @@ impl Tailing {
         loop {
             // Before reading: a commit between the two makes the next wait end at once.
             let version = cx.existing()?.version()?;
-            let batch = cx.read(|tx| self.read(tx, PIECE))?;
-            match cx.out.stream(&batch.text, &stop) {
+            let piece = self.read(cx)?;
+            match cx.out.stream(&piece.text, &stop) {
                 Ok(true) => {}
                 Ok(false) => return Ok(Answer::Yes),
                 Err(CliError::Output(err)) if err.kind() == std::io::ErrorKind::BrokenPipe => {
@@ -259,49 +265,40 @@ impl Tailing {
                 }
                 Err(err) => return Err(err),
             }
-            if !self.pass(&batch, &stop, cx)? || !batch.more && !wait(cx, version, place, &stop)? {
+            if piece.last.is_some() && !self.pass(&stop, cx)?
+                || !piece.full && !wait(cx, version, place, &stop)?
+            {
                 return Ok(Answer::Yes);
             }
         }
     }
 
     /// Reads on, until there is no more, enough, or as much as is wanted at once.
-    fn read(&self, tx: &ReadTx<'_>, most: usize) -> Result<Batch, CliError> {
-        let mut batch = Batch::default();
-        store::event::for_each(tx, &self.filter, |event| {
-            let admitted = self.floors.admit(&event);
-            if batch.text.len() >= most || (admitted && self.left == Some(batch.shown)) {
-                batch.more = true;
-                return Ok(false);
-            }
-            batch.last = Some(event.id);
-            if admitted {
-                self.form.write(&event, &mut batch.text)?;
-                batch.shown += 1;
-            }
-            Ok::<_, CliError>(true)
-        })?;
-        Ok(batch)
-    }
-
-    /// Goes on behind what was written. The cursor moves only now that it is written and, where stdout is a pipe, taken
-    /// from there: a reader that dies half way finds the rest of it again (EV-03). `false` if it did not move because the
-    /// reader is gone or `stop` was raised.
-    fn pass(&mut self, batch: &Batch, stop: &AtomicBool, cx: &mut Cx) -> Result<bool, CliError> {
-        self.left = self.left.map(|left| left - batch.shown);
-        let Some(last) = batch.last else { return Ok(true) };
-        self.filter.since = last;
-        match &self.consumer {
-            Some(consumer) if self.moves => {
-                if !cx.out.wait_drained(stop)? {
+    fn read(&mut self, cx: &mut Cx) -> Result<Piece, CliError> {
+        let Self { floors, form, left, .. } = self;
+        self.pieces.next(cx, |event, text| {
+            if floors.admit(&event) {
+                if *left == Some(0) {
                     return Ok(false);
                 }
-                let stamp = cx.now();
-                cx.write(|tx| consume::advance(tx, consumer, last, &stamp))?;
-                Ok(true)
+                *left = left.map(|left| left - 1);
+                form.write(&event, text)?;
             }
-            _ => Ok(true),
+            Ok(true)
+        })
+    }
+
+    /// Moves the cursor behind what was written: only now, and where stdout is a pipe only once it is taken from there. A
+    /// reader that dies half way finds the rest of it again (EV-03). `false` if it did not move because the reader is gone
+    /// or `stop` was raised.
+    fn pass(&self, stop: &AtomicBool, cx: &mut Cx) -> Result<bool, CliError> {
+        let Some(consumer) = self.consumer.as_ref().filter(|_| self.moves) else { return Ok(true) };
+        if !cx.out.wait_drained(stop)? {
+            return Ok(false);
         }
+        let stamp = cx.now();
+        cx.write(|tx| consume::advance(tx, consumer, self.pieces.position(), self.pieces.epoch(), &stamp))?;
+        Ok(true)
     }
 }
 

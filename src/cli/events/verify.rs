@@ -11,7 +11,6 @@ use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
 use crate::db::ReadTx;
 use crate::domain::chain::GENESIS;
-use crate::store::event::Head;
 use crate::store::{self, StoreError};
 
 /// Check the hash chain of the event log
@@ -111,18 +110,18 @@ impl Verify {
             }
         };
         let sound = Sound { ok: true, events: head.id - self.from + 1, head: head.to_string() };
-        Ok(against(tx, &head, self.head.as_ref())?.map_or(Ok(sound), Err))
+        Ok(against(tx, end, self.head.as_ref())?.map_or(Ok(sound), Err))
     }
 }
 
 /// Compares with a head that was kept elsewhere.
-fn against(tx: &ReadTx<'_>, head: &Head, known: Option<&Known>) -> Result<Option<Broken>, StoreError> {
+/// A log that ends at event `end` is compared; not only the part of it that was walked.
+fn against(tx: &ReadTx<'_>, end: i64, known: Option<&Known>) -> Result<Option<Broken>, StoreError> {
     let broken = |id, problem: String| Ok(Some(Broken { ok: false, id, problem }));
     if let Some(known) = known {
         let hash = match known.id {
-            id if id > head.id => {
-                let problem =
-                    format!("the log ends at {}, expected at least {id}: its tail was cut", head.id);
+            id if id > end => {
+                let problem = format!("the log ends at {end}, expected at least {id}: its tail was cut");
                 return broken(id, problem);
             }
             0 => GENESIS.to_owned(),

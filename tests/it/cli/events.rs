@@ -1,5 +1,8 @@
 //! `ic events …` and `ic interspect …`: the log as callers see it.
 
+use std::io::Write;
+use std::process::Stdio;
+
 use serde_json::{Value, json};
 
 use crate::support::{Sandbox, render};
@@ -171,6 +174,14 @@ fn a_run_s_cursor_inherits_durability() {
     assert_eq!(sandbox.ok(["events", "cursor", "get", "c", "--run", &run]), "1");
     assert_eq!(sandbox.ok(["events", "cursor", "reset", &format!("c:{run}")]), "reset");
     assert_eq!(sandbox.json(["events", "cursor", "list"]).as_array().unwrap().len(), 1);
+    // Also one that is older than the registration: it does not expire.
+    sandbox.ok(["events", "tail", &run, "--consumer=later"]);
+    sandbox.ok(["events", "cursor", "register", "later", "--durable"]);
+    let mut after_days = sandbox.command(["events", "tail", &run, "--consumer=later"]);
+    after_days.env("IC_TEST_NOW", "1700900000");
+    let output = crate::support::run(after_days);
+    assert_eq!(output.status.code(), Some(0), "{}", render(&output));
+    assert_eq!(sandbox.json(["events", "cursor", "get", "later", "--run", &run])["durable"], true);
 }
 
 /// EV-02: who was away for too long is told so; registering goes on where it stopped.
@@ -504,6 +515,12 @@ fn a_range_is_verified_by_itself() {
     for bad in [&["--from=0"][..], &["--from=9", "--to=5"], &["--from=21"], &["--to=21"]] {
         sandbox.fails([&["events", "verify"], bad].concat(), 3);
     }
+    // A head kept elsewhere is one of the log, not of the part.
+    let head = sandbox.json(["events", "verify"])["head"].as_str().unwrap().to_owned();
+    sandbox.ok(["events", "verify", "--to=9", &format!("--head={head}")]);
+    let beyond = head.replace("20:", "21:");
+    let (stdout, _) = sandbox.fails(["events", "verify", "--to=9", &format!("--head={beyond}")], 2);
+    assert!(stdout.contains("the log ends at 20"), "{stdout}");
     let conn = sandbox.open();
     conn.execute_batch("DROP TRIGGER events_no_update; UPDATE events SET subject = 'forged' WHERE id = 7")
         .unwrap();
@@ -574,6 +591,29 @@ fn an_export_is_imported_with_its_chain() {
         .unwrap();
     sandbox.fails(["events", "export", "bad.jsonl"], 2);
     assert!(!sandbox.dir().join("bad.jsonl").exists());
+}
+
+/// K-04: an import that waits for what it reads holds nobody up.
+#[test]
+fn a_slow_import_keeps_nobody_waiting() {
+    let sandbox = Sandbox::new();
+    record(&sandbox, "mine", "{}");
+    let text = sandbox.ok(["events", "export", "-"]);
+    let (begin, rest) = text.split_at(text.len() - 20);
+    let mut child = sandbox
+        .command(["events", "import", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(begin.as_bytes()).unwrap();
+    for _ in 0..40 {
+        sandbox.ok(["config", "set", "test.key", "7", "--timeout=0"]);
+    }
+    stdin.write_all(rest.as_bytes()).unwrap();
+    drop(stdin);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[test]
