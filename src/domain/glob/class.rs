@@ -81,9 +81,9 @@ impl Class {
             while let (Some(a), Some(b)) = (self.ranges.get(i), other.ranges.get(j)) {
                 let both = (a.0.max(b.0), a.1.min(b.1));
                 if a.1 < b.1 {
-                    i += 1
+                    i += 1;
                 } else {
-                    j += 1
+                    j += 1;
                 }
                 if both.0 <= both.1 {
                     return Some(both);

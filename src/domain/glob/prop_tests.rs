@@ -32,7 +32,6 @@ fn name_matches(segment: &[char], name: &[char]) -> bool {
         [] => name.is_empty(),
         ['*', rest @ ..] => (0..=name.len()).any(|n| name_matches(rest, &name[n..])),
         ['?', rest @ ..] => !name.is_empty() && name_matches(rest, &name[1..]),
-        ['\\', c, rest @ ..] => name.first() == Some(c) && name_matches(rest, &name[1..]),
         ['[', rest @ ..] => {
             let end = rest.iter().position(|c| *c == ']').unwrap();
             let (negated, members) = match &rest[..end] {
@@ -46,7 +45,7 @@ fn name_matches(segment: &[char], name: &[char]) -> bool {
             };
             inside != negated && name_matches(&rest[end + 1..], &name[1..])
         }
-        [c, rest @ ..] => name.first() == Some(c) && name_matches(rest, &name[1..]),
+        ['\\', c, rest @ ..] | [c, rest @ ..] => name.first() == Some(c) && name_matches(rest, &name[1..]),
     }
 }
 

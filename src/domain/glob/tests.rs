@@ -117,8 +117,8 @@ fn more_pairs() {
         ("*?b*", "aab?"),
     ];
     let no = [
-        ("a/**/b", "*/c/*"),
-        ("**/a", "*/b/*"),
+        ("a/**/b", "*/c"),
+        ("**/a", "*/b"),
         ("a/*", "a/b/*"),
         ("src", "srcs"),
         ("src/a", "src/ab/*"),
@@ -408,7 +408,6 @@ fn the_worst_pairs_are_fast() {
         };
         let compared = best(&|| x.overlaps(&y));
         let parsed = best(&|| Pattern::parse(&a).is_ok());
-        eprintln!("{name}: compared in {compared:?}, parsed in {parsed:?}: {}", x.overlaps(&y));
         assert!(compared < limit && parsed < limit, "{name}: compared in {compared:?}, parsed in {parsed:?}");
     }
 }
