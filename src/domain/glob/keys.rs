@@ -8,7 +8,7 @@
 //! A pattern without wildcards covers all below it, so its paths may end in anything: its suffix key is empty.
 //! Keys are compared by bytes (`BINARY` in SQLite, `COLLATE "C"` in PostgreSQL).
 
-use super::parse::{Kind, Shape, Tok};
+use super::shape::{Kind, Shape, Tok};
 use std::ops::Range;
 
 /// Most names in a prefix key: what is cut off only makes the key match more, and bounds the number of probes.

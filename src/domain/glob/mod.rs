@@ -13,21 +13,23 @@
 //! | a pattern without wildcards | that path and all below it |
 //! | everything else, braces too | itself; upper and lower case differ |
 //!
-//! Two patterns overlap when there is a path that both cover. That is answered exactly (`overlap.rs`), without recursion
-//! or allocation, in at most `O(|a| · |b|)` comparisons of characters: a character of one pattern meets a character of the
-//! other at most once or twice. Literal text is compared as slices.
+//! Two patterns overlap when there is a path that both cover. That is answered exactly (`overlap.rs`, `segment.rs`), without
+//! recursion, backtracking or allocation, in `O(|a| · |b|)` at worst: a character of one pattern is held against a character
+//! of the other at most twice, and literal text is compared as slices. A set of `n` characters adds a factor `log n`.
 
 mod class;
+mod cursor;
 mod keys;
 mod overlap;
 mod parse;
 mod segment;
+mod shape;
 mod witness;
 
 pub use keys::{Below, Key, Keys, Side};
 pub use parse::{MAX_BYTES, MAX_WILDCARDS, PatternError};
 
-use parse::Shape;
+use shape::Shape;
 use std::fmt;
 use std::str::FromStr;
 
@@ -145,3 +147,5 @@ impl Eq for Pattern {}
 mod prop_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod worst_tests;

@@ -2,8 +2,8 @@
 //! characters, and `Deep` for the star. No pair of segments is compared twice, but for those of a piece that is tried at
 //! the place where it lay before; so the sum over all pairs of segments bounds the whole: `|a| · |b|` characters.
 
-use super::parse::{Kind, Seg, Shape};
 use super::segment::{self, Segment};
+use super::shape::{Kind, Seg, Shape};
 use std::ops::Range;
 
 /// What is told while two patterns are compared: the segments of a path that both match, in order.

@@ -3,6 +3,7 @@
 use super::Pattern;
 use super::class::Class;
 use super::segment;
+use super::shape::{Kind, Shape, Tok};
 use std::borrow::Cow;
 
 /// Most bytes of a pattern (CO-04): as many as a path may have.
@@ -47,95 +48,7 @@ pub enum PatternError {
     Nothing(usize),
 }
 
-/// A part of a segment.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Tok {
-    /// Bytes of the shape's text, and how many characters they are.
-    Lit { start: usize, end: usize, chars: usize },
-    /// `?`
-    Any,
-    /// Brackets: an index into the shape's classes.
-    Class(usize),
-    /// `*`
-    Star,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A name, in one token.
-    Literal,
-    /// With wildcards.
-    Glob,
-    /// Any number of segments, also none.
-    Deep,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Seg {
-    pub kind: Kind,
-    /// Where its tokens are.
-    pub toks: (usize, usize),
-    /// Where its literal bytes are.
-    pub text: (usize, usize),
-    /// Characters that it has at least: all but stars.
-    pub chars: usize,
-    /// Whether it has a star.
-    pub starred: bool,
-    /// How many literal segments begin here, one behind the other.
-    pub run: usize,
-}
-
-/// A pattern taken apart. `Deep` means zero or more segments here, also at the end: `a/**` is `a/*` and a `Deep`, and
-/// what covers all below it ends in one.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Shape {
-    /// The literal characters, with `/` between segments.
-    pub text: String,
-    pub toks: Vec<Tok>,
-    pub classes: Vec<Class>,
-    pub segs: Vec<Seg>,
-    /// The first and the last `Deep`.
-    pub deep: Option<(usize, usize)>,
-    /// How many were read.
-    pub wildcards: usize,
-}
-
 impl Shape {
-    /// The path of a shape that is all literal but for a `Deep` at its end.
-    pub(super) fn plain(&self) -> &str {
-        match self.segs.iter().rev().find(|seg| seg.kind == Kind::Literal) {
-            Some(last) => &self.text[..last.text.1],
-            None => "",
-        }
-    }
-
-    fn deepen(&mut self) {
-        if self.segs.last().is_none_or(|seg| seg.kind != Kind::Deep) {
-            let at = (self.toks.len(), self.toks.len());
-            let text = (self.text.len(), self.text.len());
-            self.segs.push(Seg { kind: Kind::Deep, toks: at, text, chars: 0, starred: false, run: 0 });
-        }
-    }
-
-    /// A segment `*`.
-    fn any_name(&mut self) {
-        let (tok, text) = (self.toks.len(), self.text.len());
-        self.toks.push(Tok::Star);
-        let toks = (tok, tok + 1);
-        self.segs.push(Seg { kind: Kind::Glob, toks, text: (text, text), chars: 0, starred: true, run: 0 });
-    }
-
-    /// Adds a character to the literal token at the end, if that belongs to the segment that began with token `first`.
-    fn literal(&mut self, first: usize, c: char) {
-        let at = self.text.len();
-        self.text.push(c);
-        let now = self.text.len();
-        match self.toks[first..].last_mut() {
-            Some(Tok::Lit { end, chars, .. }) => (*end, *chars) = (now, *chars + 1),
-            _ => self.toks.push(Tok::Lit { start: at, end: now, chars: 1 }),
-        }
-    }
-
     /// Reads a segment and adds its canonical text to `out`. `.` adds nothing.
     fn segment(&mut self, raw: &str, out: &mut String) -> Result<(), PatternError> {
         let (kept, written) = (self.text.len(), out.len());
@@ -147,22 +60,29 @@ impl Shape {
         }
         let (first, start) = (self.toks.len(), self.text.len());
         let mut rest = raw;
-        while let Some(c) = rest.chars().next() {
-            rest = &rest[c.len_utf8()..];
-            match c {
-                '*' => {
+        while let Some(&byte) = rest.as_bytes().first() {
+            if !is_special(byte) {
+                let end = rest.bytes().position(is_special).unwrap_or(rest.len());
+                self.literal(first, &rest[..end]);
+                out.push_str(&rest[..end]);
+                rest = &rest[end..];
+                continue;
+            }
+            rest = &rest[1..];
+            match byte {
+                b'*' => {
                     self.wildcards += 1;
                     if !matches!(self.toks[first..].last(), Some(Tok::Star)) {
                         self.toks.push(Tok::Star);
                         out.push('*');
                     }
                 }
-                '?' => {
+                b'?' => {
                     self.wildcards += 1;
                     self.toks.push(Tok::Any);
                     out.push('?');
                 }
-                '[' => {
+                b'[' => {
                     self.wildcards += 1;
                     let (class, length) = Class::parse(rest)?;
                     self.toks.push(Tok::Class(self.classes.len()));
@@ -171,19 +91,14 @@ impl Shape {
                     out.push_str(&rest[..length].replacen('^', "!", usize::from(rest.starts_with('^'))));
                     rest = &rest[length..];
                 }
-                '\\' => {
+                _ => {
                     let c = rest.chars().next().ok_or(PatternError::Escape)?;
+                    self.literal(first, &rest[..c.len_utf8()]);
                     rest = &rest[c.len_utf8()..];
-                    self.literal(first, c);
                     push_escaped(out, c);
-                }
-                c => {
-                    self.literal(first, c);
-                    out.push(c);
                 }
             }
         }
-        let toks = (first, self.toks.len());
         let literal = matches!(self.toks[first..], [Tok::Lit { .. }]);
         match &self.text[start..] {
             ".." if literal => return Err(PatternError::Parent),
@@ -195,32 +110,8 @@ impl Shape {
             }
             _ => {}
         }
-        let size = |tok: &Tok| match tok {
-            Tok::Lit { chars, .. } => *chars,
-            Tok::Any | Tok::Class(_) => 1,
-            Tok::Star => 0,
-        };
-        let seg = Seg {
-            kind: if literal { Kind::Literal } else { Kind::Glob },
-            toks,
-            text: (start, self.text.len()),
-            chars: self.toks[first..].iter().map(size).sum(),
-            starred: self.toks[first..].iter().any(|tok| matches!(tok, Tok::Star)),
-            run: 0,
-        };
-        self.segs.push(seg);
+        self.add(if literal { Kind::Literal } else { Kind::Glob }, first, start);
         Ok(())
-    }
-
-    /// Fills in what is known only when all segments are there.
-    fn finish(&mut self) {
-        let mut run = 0;
-        for seg in self.segs.iter_mut().rev() {
-            run = if seg.kind == Kind::Literal { run + 1 } else { 0 };
-            seg.run = run;
-        }
-        let deep = |seg: &Seg| seg.kind == Kind::Deep;
-        self.deep = self.segs.iter().position(deep).zip(self.segs.iter().rposition(deep));
     }
 }
 
@@ -377,7 +268,7 @@ pub(super) fn widened(text: &str) -> Pattern {
 
 /// The path as a pattern: what would be a wildcard is escaped.
 pub(super) fn escape(path: &str) -> Cow<'_, str> {
-    if !path.contains(['*', '?', '[', '\\']) {
+    if !path.bytes().any(is_special) {
         return Cow::Borrowed(path);
     }
     let mut out = String::with_capacity(path.len() + 8);
@@ -385,8 +276,13 @@ pub(super) fn escape(path: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Whether a byte means something else than itself.
+fn is_special(byte: u8) -> bool {
+    matches!(byte, b'*' | b'?' | b'[' | b'\\')
+}
+
 fn push_escaped(out: &mut String, c: char) {
-    if matches!(c, '*' | '?' | '[' | '\\') {
+    if u8::try_from(c).is_ok_and(is_special) {
         out.push('\\');
     }
     out.push(c);

@@ -8,93 +8,17 @@
 //! - Both have stars: only what is before the first and behind the last star of each must agree. Each star takes in what
 //!   the other segment has in its middle.
 
-use super::class::Class;
-use super::parse::{Shape, Tok};
-
-/// What one place of a segment asks for.
-#[derive(Clone, Copy)]
-pub(super) enum Head<'a> {
-    Text(&'a str),
-    Any,
-    Class(&'a Class),
-    /// At a star or at the end.
-    Stop,
-}
-
-/// Reads a segment from left to right, up to a star or the end.
-#[derive(Clone, Copy)]
-pub(super) struct Cursor<'a> {
-    shape: &'a Shape,
-    toks: &'a [Tok],
-    /// What is left of a literal token that was begun; `toks` is what follows.
-    rest: &'a str,
-}
-
-impl<'a> Cursor<'a> {
-    fn new(shape: &'a Shape, toks: &'a [Tok]) -> Self {
-        let mut cursor = Self { shape, toks, rest: "" };
-        cursor.fill();
-        cursor
-    }
-
-    fn fill(&mut self) {
-        if let ("", [Tok::Lit { start, end, .. }, toks @ ..]) = (self.rest, self.toks) {
-            (self.rest, self.toks) = (&self.shape.text[*start..*end], toks);
-        }
-    }
-
-    pub(super) fn head(&self) -> Head<'a> {
-        match self.toks {
-            _ if !self.rest.is_empty() => Head::Text(self.rest),
-            [Tok::Any, ..] => Head::Any,
-            [Tok::Class(at), ..] => Head::Class(&self.shape.classes[*at]),
-            _ => Head::Stop,
-        }
-    }
-
-    /// Goes on by so many bytes of literal text, or by one wildcard.
-    fn bump(&mut self, bytes: usize) {
-        if self.rest.is_empty() {
-            self.toks = self.toks.get(1..).unwrap_or_default();
-        } else {
-            self.rest = &self.rest[bytes..];
-        }
-        self.fill();
-    }
-
-    /// Goes on by one character.
-    pub(super) fn next(&mut self) {
-        self.bump(self.rest.chars().next().map_or(0, char::len_utf8));
-    }
-
-    /// Goes on by so many characters.
-    fn skip(&mut self, mut chars: usize) {
-        while chars > 0 {
-            if let Head::Text(text) = self.head() {
-                // A piece of ASCII is as long in bytes.
-                let bytes = text.len().min(chars);
-                if text.is_char_boundary(bytes) && text.as_bytes()[..bytes].is_ascii() {
-                    chars -= bytes;
-                    self.bump(bytes);
-                    continue;
-                }
-            }
-            self.next();
-            chars -= 1;
-        }
-    }
-}
+use super::cursor::{Cursor, Head, agree, pick};
+use super::shape::{Kind, Seg, Shape, Tok};
 
 /// One segment of a shape.
 #[derive(Clone, Copy)]
 pub(super) struct Segment<'a> {
     shape: &'a Shape,
-    toks: &'a [Tok],
-    chars: usize,
-    starred: bool,
+    seg: &'a Seg,
 }
 
-static NOTHING: Shape = Shape {
+static STAR: Shape = Shape {
     text: String::new(),
     toks: Vec::new(),
     classes: Vec::new(),
@@ -102,10 +26,19 @@ static NOTHING: Shape = Shape {
     deep: None,
     wildcards: 0,
 };
+static STAR_SEG: Seg = Seg {
+    kind: Kind::Glob,
+    toks: (0, 0),
+    text: (0, 0),
+    chars: 0,
+    stars: Some((0, 0)),
+    head: 0,
+    tail: 0,
+    run: 0,
+};
 
 /// The segment `*`: any name.
-pub(super) static NAME: Segment<'static> =
-    Segment { shape: &NOTHING, toks: &[Tok::Star], chars: 0, starred: true };
+pub(super) static NAME: Segment<'static> = Segment { shape: &STAR, seg: &STAR_SEG };
 
 /// What is told while two segments are compared: the characters of a name that both match, in order.
 pub(super) trait Told {
@@ -123,28 +56,38 @@ impl Told for () {}
 
 impl<'a> Segment<'a> {
     pub(super) fn of(shape: &'a Shape, at: usize) -> Self {
-        let seg = &shape.segs[at];
-        Self { shape, toks: &shape.toks[seg.toks.0..seg.toks.1], chars: seg.chars, starred: seg.starred }
+        Self { shape, seg: &shape.segs[at] }
+    }
+
+    fn toks(&self, from: usize, to: usize) -> &'a [Tok] {
+        self.shape.toks.get(from..to).unwrap_or_default()
+    }
+
+    fn all(&self) -> &'a [Tok] {
+        self.toks(self.seg.toks.0, self.seg.toks.1)
     }
 
     fn cursor(&self, toks: &'a [Tok]) -> Cursor<'a> {
         Cursor::new(self.shape, toks)
     }
 
-    /// What stands before the first star.
-    fn head(&self) -> &'a [Tok] {
-        self.toks.split(is_star).next().unwrap_or_default()
+    /// What stands before the first star, or all.
+    fn head(&self) -> Cursor<'a> {
+        // A cursor stops at a star.
+        self.cursor(self.all())
     }
 
-    /// What stands behind the last star.
-    fn tail(&self) -> &'a [Tok] {
-        self.toks.rsplit(is_star).next().unwrap_or_default()
+    /// What stands behind the last star. Only for a segment that has one.
+    fn tail(&self) -> Cursor<'a> {
+        let last = self.seg.stars.unwrap_or_default().1;
+        self.cursor(self.toks(last + 1, self.seg.toks.1))
     }
 
     /// The pieces between the first and the last star.
     fn pieces(&self) -> impl Iterator<Item = &'a [Tok]> + use<'a> {
-        let stars = self.toks.iter().filter(|tok| is_star(tok)).count();
-        self.toks.split(is_star).skip(1).take(stars.saturating_sub(1))
+        let (first, last) = self.seg.stars.unwrap_or_default();
+        let between = self.toks(first + 1, last);
+        between.split(is_star).filter(|piece| !piece.is_empty())
     }
 }
 
@@ -152,7 +95,8 @@ fn is_star(tok: &Tok) -> bool {
     matches!(tok, Tok::Star)
 }
 
-fn length(toks: &[Tok]) -> usize {
+/// How many characters the tokens ask for.
+pub(super) fn length(toks: &[Tok]) -> usize {
     let length = |tok: &Tok| match tok {
         Tok::Lit { chars, .. } => *chars,
         Tok::Any | Tok::Class(_) => 1,
@@ -163,97 +107,46 @@ fn length(toks: &[Tok]) -> usize {
 
 /// Whether any name at all matches a segment.
 pub(super) fn possible(shape: &Shape, at: usize) -> bool {
-    shape.segs[at].toks.0 == shape.segs[at].toks.1 || meet(Segment::of(shape, at), NAME, &mut ())
+    shape.segs[at].kind != Kind::Glob || meet(Segment::of(shape, at), NAME, &mut ())
 }
 
 /// Whether there is a name that matches both segments.
 pub(super) fn meet(a: Segment<'_>, b: Segment<'_>, told: &mut impl Told) -> bool {
-    match (a.starred, b.starred) {
-        (true, true) => both_starred(a, b, told),
-        (false, true) => one_starred(a, b, told),
-        (true, false) => one_starred(b, a, told),
-        (false, false) if a.chars != b.chars => false,
-        (false, false) if a.chars <= 2 => short(a, b, told),
-        (false, false) => {
-            let (a, b) = (a.cursor(a.toks), b.cursor(b.toks));
-            let found = agree(a, b);
+    // A literal is no `.` or `..`, so that nothing short has to be kept out.
+    let literal = a.seg.kind == Kind::Literal || b.seg.kind == Kind::Literal;
+    match (a.seg.stars, b.seg.stars) {
+        (Some(_), Some(_)) => both_starred(a, b, told),
+        (None, Some(_)) if a.seg.chars < b.seg.chars => false,
+        (Some(_), None) if b.seg.chars < a.seg.chars => false,
+        (None, None) if a.seg.chars != b.seg.chars => false,
+        (None, _) if a.seg.chars <= 2 && !literal => short(a, b, told),
+        (Some(_), None) if b.seg.chars <= 2 && !literal => short(b, a, told),
+        (None, Some(_)) => one_starred(a, b, told),
+        (Some(_), None) => one_starred(b, a, told),
+        (None, None) => {
+            let found = agree(a.head(), b.head());
             if found {
-                told.pair(a, b);
+                told.pair(a.head(), b.head());
             }
             found
         }
     }
 }
 
-/// Whether the characters agree until one of the two stops.
-fn agree(mut a: Cursor<'_>, mut b: Cursor<'_>) -> bool {
-    loop {
-        match (a.head(), b.head()) {
-            (Head::Stop, _) | (_, Head::Stop) => return true,
-            (Head::Text(x), Head::Text(y)) => {
-                let bytes = x.len().min(y.len());
-                if x.as_bytes()[..bytes] != y.as_bytes()[..bytes] {
-                    return false;
-                }
-                a.bump(bytes);
-                b.bump(bytes);
-            }
-            (x, y) => {
-                if !meets(x, y) {
-                    return false;
-                }
-                a.next();
-                b.next();
-            }
-        }
-    }
-}
-
-fn meets(a: Head<'_>, b: Head<'_>) -> bool {
-    match (a, b) {
-        (Head::Text(text), Head::Class(class)) | (Head::Class(class), Head::Text(text)) => {
-            text.chars().next().is_some_and(|c| class.contains(c))
-        }
-        (Head::Class(a), Head::Class(b)) => a.meets(b),
-        _ => true,
-    }
-}
-
-/// A character that both ask for; the full stop only where it may be. `Stop` asks for nothing here.
-pub(super) fn pick(a: Head<'_>, b: Head<'_>, dot: bool) -> Option<char> {
-    match (a, b) {
-        (Head::Text(text), other) | (other, Head::Text(text)) => {
-            let c = text.chars().next()?;
-            let fits = match other {
-                Head::Text(other) => other.starts_with(c),
-                Head::Class(class) => class.contains(c),
-                Head::Any | Head::Stop => true,
-            };
-            (fits && (dot || c != '.')).then_some(c)
-        }
-        (Head::Class(a), Head::Class(b)) => a.pick(b, dot),
-        (Head::Class(class), _) | (_, Head::Class(class)) => class.pick(class, dot),
-        _ => Some('x'),
-    }
-}
-
 fn both_starred(a: Segment<'_>, b: Segment<'_>, told: &mut impl Told) -> bool {
-    let heads = (a.cursor(a.head()), b.cursor(b.head()));
-    let tails = (a.cursor(a.tail()), b.cursor(b.tail()));
-    let sizes = (length(a.tail()), length(b.tail()));
-    let least = sizes.0.min(sizes.1);
-    let (mut x, mut y) = tails;
-    x.skip(sizes.0 - least);
-    y.skip(sizes.1 - least);
-    if !agree(heads.0, heads.1) || !agree(x, y) {
+    let heads = a.seg.head.min(b.seg.head);
+    let tails = a.seg.tail.min(b.seg.tail);
+    let (mut x, mut y) = (a.tail(), b.tail());
+    x.skip(a.seg.tail - tails);
+    y.skip(b.seg.tail - tails);
+    if !agree(a.head(), b.head()) || !agree(x, y) {
         return false;
     }
-    told.pair(heads.0, heads.1);
-    let sizes_before = (length(a.head()), length(b.head()));
-    let shared = sizes_before.0.min(sizes_before.1);
-    for (mut cursor, size) in [(heads.0, sizes_before.0), (heads.1, sizes_before.1)] {
-        cursor.skip(shared);
-        told.alone(cursor, size - shared);
+    told.pair(a.head(), b.head());
+    for segment in [a, b] {
+        let mut rest = segment.head();
+        rest.skip(heads);
+        told.alone(rest, segment.seg.head - heads);
     }
     for segment in [a, b] {
         for piece in segment.pieces() {
@@ -261,31 +154,31 @@ fn both_starred(a: Segment<'_>, b: Segment<'_>, told: &mut impl Told) -> bool {
         }
     }
     told.free();
-    told.alone(tails.0, sizes.0 - least);
-    told.alone(tails.1, sizes.1 - least);
+    for segment in [a, b] {
+        told.alone(segment.tail(), segment.seg.tail - tails);
+    }
     told.pair(x, y);
     true
 }
 
-/// `fixed` has no star, `starred` has.
+/// `fixed` has no star, `starred` has, and asks for no more characters.
 fn one_starred(fixed: Segment<'_>, starred: Segment<'_>, told: &mut impl Told) -> bool {
-    let size = fixed.chars;
-    if starred.chars > size {
-        return false;
-    }
-    if size <= 2 {
-        return short(fixed, starred, told);
-    }
-    let head = starred.head();
-    let mut at = fixed.cursor(fixed.toks);
-    let first = starred.cursor(head);
+    let mut at = fixed.head();
+    let first = starred.head();
     if !agree(at, first) {
         return false;
     }
     told.pair(at, first);
-    at.skip(length(head));
+    at.skip(starred.seg.head);
+    // The end before the middle, which costs more.
+    let tail = starred.tail();
+    let mut end = at;
+    end.skip(fixed.seg.chars - starred.seg.head - starred.seg.tail);
+    if !agree(end, tail) {
+        return false;
+    }
     // How many characters may still be left out, to the left of the place that is looked at.
-    let mut spare = size - starred.chars;
+    let mut spare = fixed.seg.chars - starred.seg.chars;
     for piece in starred.pieces() {
         let cursor = starred.cursor(piece);
         while !agree(at, cursor) {
@@ -299,24 +192,19 @@ fn one_starred(fixed: Segment<'_>, starred: Segment<'_>, told: &mut impl Told) -
         told.pair(at, cursor);
         at.skip(length(piece));
     }
-    let last = starred.cursor(starred.tail());
     told.alone(at, spare);
-    at.skip(spare);
-    let found = agree(at, last);
-    if found {
-        told.pair(at, last);
-    }
-    found
+    told.pair(end, tail);
+    true
 }
 
 /// Names of one or two characters, by trying all places: not every match will do, since `.` and `..` are no names.
 /// `fixed` has no star.
 fn short(fixed: Segment<'_>, other: Segment<'_>, told: &mut impl Told) -> bool {
-    for mask in 0..1_u8 << fixed.chars {
-        if mask.count_ones() as usize == other.chars
+    for mask in 0..1_u8 << fixed.seg.chars {
+        if mask.count_ones() as usize == other.seg.chars
             && let Some(name) = placed(fixed, other, mask)
         {
-            told.name(&name[..fixed.chars]);
+            told.name(&name[..fixed.seg.chars]);
             return true;
         }
     }
@@ -326,13 +214,14 @@ fn short(fixed: Segment<'_>, other: Segment<'_>, told: &mut impl Told) -> bool {
 /// A name where the characters of `other` lie at the places of the mask, and its stars take in the rest.
 fn placed(fixed: Segment<'_>, other: Segment<'_>, mask: u8) -> Option<[char; 2]> {
     let mut heads = [(Head::Stop, Head::Stop); 2];
-    let mut at = fixed.cursor(fixed.toks);
-    let mut over = other.cursor(other.toks);
-    let mut star = false;
-    for (place, heads) in heads.iter_mut().enumerate().take(fixed.chars) {
-        while over.toks.first().is_some_and(is_star) && over.rest.is_empty() {
+    let mut at = fixed.head();
+    // Without tokens, it is the star that stands for any name.
+    let mut over = other.head();
+    let mut star = other.all().is_empty();
+    for (place, heads) in heads.iter_mut().enumerate().take(fixed.seg.chars) {
+        while over.toks.first().is_some_and(is_star) && over.text().is_empty() {
             star = true;
-            over.bump(0);
+            over.next();
         }
         heads.0 = at.head();
         if mask >> place & 1 == 1 {
@@ -345,7 +234,7 @@ fn placed(fixed: Segment<'_>, other: Segment<'_>, mask: u8) -> Option<[char; 2]>
         at.next();
     }
     let [first, second] = heads.map(|(a, b)| [pick(a, b, true), pick(a, b, false)]);
-    if fixed.chars == 1 {
+    if fixed.seg.chars == 1 {
         return Some([first[1]?, '/']);
     }
     match (first, second) {

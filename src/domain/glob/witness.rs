@@ -1,8 +1,9 @@
 //! A path that two patterns both cover, put together from what their comparison tells.
 
+use super::cursor::{self, Cursor, Head};
 use super::overlap;
-use super::parse::Shape;
-use super::segment::{self, Cursor, Head, Segment};
+use super::segment::{self, Segment};
+use super::shape::Shape;
 
 /// A path that matches both shapes.
 pub(super) fn path(a: &Shape, b: &Shape) -> Option<String> {
@@ -53,7 +54,7 @@ impl segment::Told for Name {
     fn pair(&mut self, mut a: Cursor<'_>, mut b: Cursor<'_>) {
         while !matches!(a.head(), Head::Stop) && !matches!(b.head(), Head::Stop) {
             // Only asked where the two agree.
-            self.text.extend(segment::pick(a.head(), b.head(), true));
+            self.text.extend(cursor::pick(a.head(), b.head(), true));
             a.next();
             b.next();
         }
@@ -61,7 +62,7 @@ impl segment::Told for Name {
 
     fn alone(&mut self, mut at: Cursor<'_>, chars: usize) {
         for _ in 0..chars {
-            self.text.extend(segment::pick(at.head(), Head::Stop, true));
+            self.text.extend(cursor::pick(at.head(), Head::Stop, true));
             at.next();
         }
     }
