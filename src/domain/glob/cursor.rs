@@ -93,10 +93,12 @@ impl<'a> Cursor<'a> {
     pub(super) fn skip(&mut self, mut chars: usize) {
         while chars > 0 {
             let text = self.text();
-            let ascii = &text[..text.len().min(chars)];
-            if !ascii.is_empty() && ascii.is_ascii() {
-                chars -= ascii.len();
-                self.bump(ascii.len());
+            let text = &text[..text.len().min(chars)];
+            let ascii =
+                if text.is_ascii() { text.len() } else { text.iter().take_while(|b| b.is_ascii()).count() };
+            if ascii > 0 {
+                chars -= ascii;
+                self.bump(ascii);
             } else {
                 self.next();
                 chars -= 1;
