@@ -64,6 +64,7 @@ pub mod dispatch;
 pub mod envelope;
 pub mod event;
 pub mod gate;
+pub mod glob;
 pub mod ids;
 pub mod ladder;
 pub mod launch;

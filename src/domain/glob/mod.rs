@@ -1,0 +1,151 @@
+//! Patterns of file reservations: what they cover, and whether two of them can cover the same path.
+//!
+//! A path is a list of names below the scope, none of them empty, `.` or `..`. A pattern is made of segments between `/`:
+//!
+//! | in a pattern | covers |
+//! |---|---|
+//! | `*` | any characters of one segment, also none (a whole segment is never empty) |
+//! | `?` | one character |
+//! | `[a-z_]`, `[!a]`, `[^a]` | one character that is, or is not, among these; `]` first and `-` first or last are themselves |
+//! | `\x` | the character `x` itself, also within brackets |
+//! | `**` as a whole segment | any number of segments, also none; at the end at least one (`src/**` is what lies below `src`) |
+//! | `dir/` | `dir` and all below it |
+//! | a pattern without wildcards | that path and all below it |
+//! | everything else, braces too | itself; upper and lower case differ |
+//!
+//! Two patterns overlap when there is a path that both cover. That is answered exactly (`overlap.rs`, `segment.rs`), without
+//! recursion, backtracking or allocation, in `O(|a| · |b|)` at worst: a character of one pattern is held against a character
+//! of the other at most twice, and literal text is compared as slices. A set of `n` characters adds a factor `log n`.
+
+mod class;
+mod cursor;
+mod keys;
+mod overlap;
+mod parse;
+mod segment;
+mod shape;
+mod witness;
+
+pub use keys::{Below, Key, Keys, Side};
+pub use parse::{MAX_BYTES, MAX_WILDCARDS, PatternError};
+
+use shape::Shape;
+use std::fmt;
+use std::str::FromStr;
+
+/// A checked pattern in its canonical form (CO-04, CO-13, CO-14).
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    text: String,
+    /// Without wildcards, `text` unescaped: the path that is covered with all below it.
+    literal: bool,
+    shape: Shape,
+}
+
+impl Pattern {
+    /// Reads a pattern that is relative to its scope. `./`, `//` and needless escapes go away; `.` alone is everything.
+    ///
+    /// # Errors
+    /// See [`PatternError`]. The text is never repeated, nor looked at beyond its length when it is too long (CO-04).
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
+        parse::pattern(text)
+    }
+
+    /// As [`Pattern::parse`], but an absolute pattern is taken as relative to `scope` if it lies in it (CO-13). The scope
+    /// is canonical already: whether it is a path, and which, only the file system knows.
+    ///
+    /// # Errors
+    /// [`PatternError::Outside`] for an absolute pattern elsewhere, or if the scope is no absolute path.
+    pub fn parse_in(scope: &str, text: &str) -> Result<Self, PatternError> {
+        parse::within(scope, text).and_then(parse::pattern)
+    }
+
+    /// The pattern of one path, whatever characters it is made of, and of what lies below it. An absolute path has to lie
+    /// in `scope`.
+    ///
+    /// # Errors
+    /// As [`Pattern::parse_in`].
+    pub fn of_path(scope: &str, path: &str) -> Result<Self, PatternError> {
+        Self::parse_in(scope, &parse::escape(path))
+    }
+
+    /// For a stored text that cannot be read: the narrowest pattern that covers all that it could have meant, the
+    /// directory named by its leading plain segments, or everything (CO-04). A readable text gives its own pattern.
+    pub fn widened(text: &str) -> Self {
+        Self::parse(text).unwrap_or_else(|_| parse::widened(text))
+    }
+
+    /// The canonical text: what is stored, shown, and compared to tell whether two patterns are the same. Reading it gives
+    /// the same pattern again.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether the pattern has no wildcards: a path, with all below it.
+    pub fn is_literal(&self) -> bool {
+        self.literal
+    }
+
+    /// Whether the pattern covers the path, given relative to the scope. What is no such path is covered by nothing.
+    pub fn covers(&self, path: &str) -> bool {
+        parse::path(path).is_some_and(|path| overlap::meet(&self.shape, &path, &mut ()))
+    }
+
+    /// Whether there is a path that both cover (CO-05).
+    pub fn overlaps(&self, other: &Self) -> bool {
+        if self.literal && other.literal {
+            let (short, long) = if self.plain().len() <= other.plain().len() {
+                (self.plain(), other.plain())
+            } else {
+                (other.plain(), self.plain())
+            };
+            return long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        }
+        overlap::meet(&self.shape, &other.shape, &mut ())
+    }
+
+    /// A path that both cover, if there is one (CO-05).
+    pub fn witness(&self, other: &Self) -> Option<String> {
+        witness::path(&self.shape, &other.shape)
+    }
+
+    /// What an index needs to find the patterns that can overlap (CO-18).
+    pub fn keys(&self) -> Keys {
+        keys::of(&self.shape)
+    }
+
+    /// The path of a pattern without wildcards.
+    fn plain(&self) -> &str {
+        self.shape.plain()
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The same canonical text.
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Pattern {}
+
+#[cfg(test)]
+mod prop_tests;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod worst_tests;

@@ -1,0 +1,125 @@
+//! A pattern taken apart into segments and their parts.
+
+use super::class::Class;
+use super::segment;
+
+/// A part of a segment.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Tok {
+    /// Bytes of the shape's text, and how many characters they are.
+    Lit { start: usize, end: usize, chars: usize },
+    /// `?`
+    Any,
+    /// Brackets: an index into the shape's classes.
+    Class(usize),
+    /// `*`
+    Star,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A name, in one token.
+    Literal,
+    /// With wildcards.
+    Glob,
+    /// Any number of segments, also none.
+    Deep,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seg {
+    pub kind: Kind,
+    /// Where its tokens are.
+    pub toks: (usize, usize),
+    /// Where its literal bytes are.
+    pub text: (usize, usize),
+    /// Characters that it has at least: all but stars.
+    pub chars: usize,
+    /// The first and the last star among the tokens of the shape.
+    pub stars: Option<(usize, usize)>,
+    /// Characters before the first star, and behind the last.
+    pub head: usize,
+    pub tail: usize,
+    /// How many literal segments begin here, one behind the other.
+    pub run: usize,
+}
+
+/// A pattern taken apart. `Deep` means zero or more segments here, also at the end: `a/**` is `a/*` and a `Deep`, and
+/// what covers all below it ends in one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shape {
+    /// The literal characters, with `/` between segments.
+    pub text: String,
+    pub toks: Vec<Tok>,
+    pub classes: Vec<Class>,
+    pub segs: Vec<Seg>,
+    /// The first and the last `Deep`.
+    pub deep: Option<(usize, usize)>,
+    /// How many were read.
+    pub wildcards: usize,
+}
+
+impl Shape {
+    /// The path of a shape that is all literal but for a `Deep` at its end.
+    pub(super) fn plain(&self) -> &str {
+        match self.segs.iter().rev().find(|seg| seg.kind == Kind::Literal) {
+            Some(last) => &self.text[..last.text.1],
+            None => "",
+        }
+    }
+
+    pub(super) fn deepen(&mut self) {
+        if self.segs.last().is_none_or(|seg| seg.kind != Kind::Deep) {
+            self.add(Kind::Deep, self.toks.len(), self.text.len());
+        }
+    }
+
+    /// A segment `*`.
+    pub(super) fn any_name(&mut self) {
+        self.toks.push(Tok::Star);
+        self.add(Kind::Glob, self.toks.len() - 1, self.text.len());
+    }
+
+    /// A segment of the tokens from `first` and the text from `text`.
+    pub(super) fn add(&mut self, kind: Kind, first: usize, text: usize) {
+        let toks = &self.toks[first..];
+        let star = |tok: &Tok| matches!(tok, Tok::Star);
+        let stars = toks.iter().position(star).zip(toks.iter().rposition(star));
+        let ends = stars.map(|(one, last)| (segment::length(&toks[..one]), segment::length(&toks[last..])));
+        let (head, tail) = ends.unwrap_or_default();
+        self.segs.push(Seg {
+            kind,
+            toks: (first, self.toks.len()),
+            text: (text, self.text.len()),
+            chars: segment::length(toks),
+            stars: stars.map(|(one, last)| (first + one, first + last)),
+            head,
+            tail,
+            run: 0,
+        });
+    }
+
+    /// Adds literal text to the token at the end, if that is literal and belongs to the segment that began with token
+    /// `first`.
+    pub(super) fn literal(&mut self, first: usize, plain: &str) {
+        let at = self.text.len();
+        self.text.push_str(plain);
+        let now = self.text.len();
+        let more = plain.chars().count();
+        match self.toks[first..].last_mut() {
+            Some(Tok::Lit { end, chars, .. }) => (*end, *chars) = (now, *chars + more),
+            _ => self.toks.push(Tok::Lit { start: at, end: now, chars: more }),
+        }
+    }
+
+    /// Fills in what is known only when all segments are there.
+    pub(super) fn finish(&mut self) {
+        let mut run = 0;
+        for seg in self.segs.iter_mut().rev() {
+            run = if seg.kind == Kind::Literal { run + 1 } else { 0 };
+            seg.run = run;
+        }
+        let deep = |seg: &Seg| seg.kind == Kind::Deep;
+        self.deep = self.segs.iter().position(deep).zip(self.segs.iter().rposition(deep));
+    }
+}
