@@ -14,7 +14,7 @@ max_write_instructions=1900000
 max_health_instructions=300000
 max_read_calls=130
 max_write_calls=160
-max_bytes=4000000
+max_bytes=4194304
 max_log_bytes=524288
 
 ic=${1:-}

@@ -134,6 +134,10 @@ pub const ERRORS: &[(&str, u8, &str)] = &[
     ("internal", 2, "a bug: please report it"),
     ("invalid_input", 2, "the content of a file or of stdin is wrong"),
     ("io_error", 2, "a file could not be read or written"),
+    ("lock_gone", 1, "the lock was released or has expired, or its token is an old one"),
+    ("lock_limit", 1, "the owner has as many locks in the scope as there may be"),
+    ("lock_not_found", 1, "no lock with this id"),
+    ("lock_owner", 1, "the lock is somebody else's"),
     ("log_diverged", 1, "the log to import is not the continuation of the one that is there"),
     ("no_current_run", 1, "the project has no active run"),
     ("not_a_rollback", 1, "the event to undo is not a rollback of this run"),
@@ -279,6 +283,11 @@ impl Classified for OpsError {
                 ("cursor_rewind", Some("--force goes back: what lies between is told again"))
             }
             Self::SpawnRejected => ("spawn_rejected", None),
+            Self::LockOwner { .. } => ("lock_owner", None),
+            Self::LockGone { .. } => ("lock_gone", Some("reserve again")),
+            Self::LockLimit { .. } => {
+                ("lock_limit", Some("release some, or hold a wider pattern instead of many"))
+            }
             Self::NotRetryable { .. } => {
                 ("not_retryable", Some("only a failed or timed out dispatch takes another attempt, and one"))
             }
@@ -302,6 +311,7 @@ impl Classified for StoreError {
             Self::RunNotFound(_) => ("run_not_found", None),
             Self::AgentNotFound(_) => ("agent_not_found", None),
             Self::DispatchNotFound(_) => ("dispatch_not_found", None),
+            Self::LockNotFound(_) => ("lock_not_found", None),
             Self::CursorNotFound(_) => ("cursor_not_found", Some("`ic events cursor list` shows them")),
             Self::ChainBroken(_) => {
                 ("event_chain_broken", Some("keep the file as it is and compare it with a backup"))

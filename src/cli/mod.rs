@@ -11,6 +11,7 @@ mod backup;
 mod compat;
 mod completions;
 mod config;
+mod coordination;
 mod demo;
 mod dispatch;
 mod effects;

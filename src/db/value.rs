@@ -6,9 +6,10 @@ use super::error::DbError;
 use crate::domain::action::{ActionMode, ActionType};
 use crate::domain::agent::AgentStatus;
 use crate::domain::artifact::ArtifactStatus;
+use crate::domain::coordination::LockKind;
 use crate::domain::dispatch::DispatchStatus;
 use crate::domain::event::{Origin, Source};
-use crate::domain::ids::{AgentId, ArtifactId, DispatchId, RunId};
+use crate::domain::ids::{AgentId, ArtifactId, DispatchId, LockId, RunId};
 use crate::domain::phase::{Chain, Phase};
 use crate::domain::run::RunStatus;
 
@@ -112,6 +113,8 @@ text_column!(
     AgentId,
     ArtifactId,
     DispatchId,
+    LockId,
+    LockKind,
     Phase,
     RunStatus,
     AgentStatus,

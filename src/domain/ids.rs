@@ -103,6 +103,10 @@ id!(
     /// Identifies a dispatch: one child process and its record.
     DispatchId
 );
+id!(
+    /// Identifies a lock on files or on a name.
+    LockId
+);
 
 #[cfg(test)]
 mod tests {

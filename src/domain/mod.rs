@@ -60,6 +60,7 @@ pub mod autonomy;
 pub mod budget;
 pub mod chain;
 pub mod config;
+pub mod coordination;
 pub mod dispatch;
 pub mod envelope;
 pub mod event;

@@ -62,6 +62,7 @@ fn end(
         store::dispatch::decide(tx, &dispatch, &decision, stamp)?;
         cancelled.push(dispatch.id);
     }
+    super::coordination::release_run(tx, &run.id, "run cancelled", stamp)?;
     let because = Because { reason: Some("run cancelled".to_owned()), cause: Some(cause) };
     for agent in store::agent::list(tx, &run.id)?.iter().filter(|a| a.status == AgentStatus::Active) {
         store::agent::set_status(tx, agent, AgentStatus::Failed, &because, stamp)?;

@@ -102,6 +102,32 @@ pub enum OpsError {
     /// A limit forbids another child.
     #[error("spawn rejected")]
     SpawnRejected,
+    /// A lock of another owner.
+    #[error("lock {lock} belongs to {owner}")]
+    LockOwner {
+        /// The lock.
+        lock: String,
+        /// Whose it is.
+        owner: String,
+    },
+    /// A lock that does not hold any more.
+    #[error("lock {lock} is {state}")]
+    LockGone {
+        /// The lock.
+        lock: String,
+        /// What it is.
+        state: &'static str,
+    },
+    /// Too many locks.
+    #[error("{owner} has {held} live locks in {scope}, which is the most")]
+    LockLimit {
+        /// Whose.
+        owner: String,
+        /// Where.
+        scope: String,
+        /// How many.
+        held: i64,
+    },
     /// Another attempt at a dispatch that does not take one.
     #[error("retry: dispatch {dispatch} is not retryable ({why})")]
     NotRetryable {

@@ -5,6 +5,7 @@ pub mod advance;
 pub mod cancel;
 pub mod config;
 pub mod consume;
+pub mod coordination;
 pub mod create;
 pub mod dispatch;
 mod error;

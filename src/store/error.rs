@@ -21,6 +21,9 @@ pub enum StoreError {
     /// No such event.
     #[error("event {0} not found")]
     EventNotFound(i64),
+    /// No such lock.
+    #[error("lock `{0}` not found")]
+    LockNotFound(String),
     /// No cursor of this name.
     #[error("consumer `{0}` has no cursor")]
     CursorNotFound(String),

@@ -5,6 +5,7 @@ pub mod action;
 pub mod agent;
 pub mod artifact;
 mod cells;
+pub mod coordination;
 pub mod cursor;
 pub mod dispatch;
 mod error;

@@ -2,8 +2,8 @@
 
 use super::{Node, group, hidden, leaf};
 use crate::cli::{
-    action, agent, artifact, backup, compat, completions, config, demo, dispatch as child, events, gate,
-    health, help, hook_watch, import, init, lock, man, restore, run, sentinel, state, version,
+    action, agent, artifact, backup, compat, completions, config, coordination, demo, dispatch as child,
+    events, gate, health, help, hook_watch, import, init, lock, man, restore, run, sentinel, state, version,
 };
 
 const AGENT: &[Node] =
@@ -117,6 +117,21 @@ pub(in crate::cli) const ROOT: &[Node] = &[
             leaf::<events::verify::Verify>("verify"),
             leaf::<events::export::Export>("export"),
             leaf::<events::export::Import>("import"),
+        ],
+    ),
+    group(
+        "coordination",
+        "Coordination: who holds which files, and which names",
+        &[
+            leaf::<coordination::reserve::Reserve>("reserve"),
+            leaf::<coordination::end::Release>("release"),
+            leaf::<coordination::reserve::Renew>("renew"),
+            leaf::<coordination::look::Check>("check"),
+            leaf::<coordination::look::List>("list"),
+            leaf::<coordination::end::Sweep>("sweep"),
+            leaf::<coordination::end::Transfer>("transfer"),
+            leaf::<coordination::look::Verify>("verify"),
+            leaf::<coordination::explain::Explain>("explain"),
         ],
     ),
     group(

@@ -17,7 +17,7 @@ use crate::support::Sandbox;
 type Line = &'static [(&'static str, &'static str)];
 
 /// What each command needs besides the argument that is tested. `{run}` is a run, `{fresh}` one of its own, `{skipped}` one
-/// in which phase c is skipped, `{acted}` one with an action, `{moved}` one that was advanced, `{agent}` and `{dispatch}` are what they say.
+/// in which phase c is skipped, `{acted}` one with an action, `{moved}` one that was advanced, `{agent}`, `{dispatch}` and `{lock}` are what they say.
 const LINES: &[(&str, Line)] = &[
     ("ic init", &[]),
     ("ic health", &[]),
@@ -77,6 +77,15 @@ const LINES: &[(&str, Line)] = &[
     ("ic events verify", &[]),
     ("ic events export", &[("<FILE>", "-")]),
     ("ic events import", &[("<FILE>", "log.jsonl")]),
+    ("ic coordination reserve", &[("--owner", "o"), ("--scope", "s"), ("--pattern", "p")]),
+    ("ic coordination release", &[("<ID>", "{lock}")]),
+    ("ic coordination renew", &[("<ID>", "{lock}")]),
+    ("ic coordination check", &[("--scope", "s"), ("--pattern", "p")]),
+    ("ic coordination list", &[]),
+    ("ic coordination sweep", &[]),
+    ("ic coordination transfer", &[("--from", "nobody"), ("--to", "t"), ("--scope", "s")]),
+    ("ic coordination verify", &[("<ID>", "{lock}"), ("--token", "1")]),
+    ("ic coordination explain", &[("<A>", "a"), ("<B>", "b")]),
     ("ic interspect record", &[("--agent", "a"), ("--type", "t")]),
     ("ic interspect query", &[]),
     ("ic state set", &[("<KEY>", "k"), ("<SCOPE>", "s"), ("<@FILE>", "@one.json")]),
@@ -134,6 +143,7 @@ pub struct Stage {
     pub run: String,
     agent: String,
     dispatch: String,
+    lock: String,
     /// The runs of one's own that no call has changed yet.
     unused: RefCell<HashMap<String, String>>,
 }
@@ -144,9 +154,10 @@ impl Stage {
         let run = sandbox.short_run();
         let agent = sandbox.ok(["agent", "add", &run]);
         let dispatch = sandbox.ok(["dispatch", "record"]);
+        let lock = sandbox.ok(["coordination", "reserve", "--owner=me", "--scope=mine", "--pattern=known"]);
         sandbox.ok(["run", "action", "add", &run, "--phase=b", "--command=known"]);
         std::fs::write(sandbox.dir().join("one.json"), "1").unwrap();
-        Self { sandbox, run, agent, dispatch, unused: RefCell::default() }
+        Self { sandbox, run, agent, dispatch, lock, unused: RefCell::default() }
     }
 
     fn fill(&self, value: &str) -> String {
@@ -155,6 +166,7 @@ impl Stage {
             "{run}" => self.run.clone(),
             "{agent}" => self.agent.clone(),
             "{dispatch}" => self.dispatch.clone(),
+            "{lock}" => self.lock.clone(),
             own if own.starts_with('{') && self.unused.borrow().contains_key(own) => {
                 self.unused.borrow()[own].clone()
             }
@@ -236,6 +248,8 @@ impl Stage {
             "SELECT reason FROM events WHERE id > {since} UNION ALL SELECT data FROM events WHERE id > {since} \
              UNION ALL SELECT source FROM events WHERE id > {since} UNION ALL SELECT type FROM events WHERE id > {since} \
              UNION ALL SELECT run_id FROM events WHERE id > {since} \
+             UNION ALL SELECT owner FROM coordination_locks UNION ALL SELECT scope FROM coordination_locks \
+             UNION ALL SELECT pattern FROM coordination_locks UNION ALL SELECT to_state FROM events WHERE id > {since} \
              UNION ALL SELECT consumer FROM event_cursors UNION ALL SELECT run_id FROM event_cursors \
              UNION ALL SELECT key FROM state UNION ALL SELECT scope_id FROM state UNION ALL SELECT name FROM sentinels \
              UNION ALL SELECT scope_id FROM sentinels UNION ALL SELECT key FROM idempotency"

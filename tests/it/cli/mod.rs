@@ -9,6 +9,7 @@ mod callers;
 mod compat;
 mod completions;
 mod config;
+mod coordination;
 mod events;
 mod help;
 mod hooks;

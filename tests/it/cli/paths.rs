@@ -23,7 +23,7 @@ fn the_nearest_database_upwards_is_used() {
     assert_eq!(sandbox.ok(["run", "list"]).split('\t').next().unwrap(), id.trim());
     assert_eq!(
         in_dir(&sandbox, "a/b", &["init"], &[]).1,
-        format!("initialized {} (schema v1005)\n", sandbox.db_path().display())
+        format!("initialized {} (schema v1006)\n", sandbox.db_path().display())
     );
     // A `.clavain` of the directory's own is where `init` goes.
     fs::create_dir(sandbox.dir().join("a/.clavain")).unwrap();
@@ -106,7 +106,7 @@ fn version_and_health_answer_with_and_without_a_database() {
     assert!(sandbox.ok(["version"]).ends_with("schema: unknown (no database)"));
     sandbox.fails(["health"], 2);
     sandbox.ok(["init"]);
-    assert_eq!(sandbox.json(["version"])["schema"], 1005);
+    assert_eq!(sandbox.json(["version"])["schema"], 1006);
     assert_eq!(sandbox.ok(["--version"]), sandbox.ok(["version"]));
     assert_eq!(sandbox.ok(["health"]), "ok");
     assert_eq!(sandbox.json(["health"])["status"], "ok");

@@ -1,0 +1,137 @@
+//! `ic coordination …`: who holds which files, and which names.
+
+pub(super) mod end;
+pub(super) mod explain;
+pub(super) mod look;
+pub(super) mod reserve;
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::error::CliError;
+use super::{Cx, locate};
+use crate::domain::coordination::{Lock, LockKind};
+use crate::domain::dispatch::ProcessKey;
+use crate::domain::glob::Pattern;
+use crate::ops::coordination::Held;
+use crate::os::{paths, process};
+
+/// Reads an owner or a scope: text on one line.
+pub(super) fn word(text: &str) -> Result<String, String> {
+    match text.len() {
+        0 => Err("must not be empty".to_owned()),
+        1..=4096 if text.chars().any(char::is_control) => {
+            Err("must not contain control characters".to_owned())
+        }
+        1..=4096 => Ok(text.to_owned()),
+        _ => Err("must have at most 4096 bytes".to_owned()),
+    }
+}
+
+/// The canonical name of a scope: of a path that exists, the top of its repository or else the directory itself, without
+/// symlinks; anything else as it is (CO-13).
+pub(super) fn scope(given: &str) -> Result<String, CliError> {
+    Ok(canonical(given, &locate::cwd()?))
+}
+
+fn canonical(given: &str, cwd: &Path) -> String {
+    let path = paths::clean(Path::new(given), cwd);
+    if !path.is_dir() {
+        return given.to_owned();
+    }
+    let real = paths::canonical_key(&path);
+    let top = paths::git_top_level(&real).unwrap_or(real);
+    top.to_str().map_or_else(|| given.to_owned(), ToOwned::to_owned)
+}
+
+/// What a scope means that another program wrote: as [`scope`], and the bare name of the repository around means it (CO-19).
+pub(super) fn meaning() -> Result<impl Fn(&str) -> String, CliError> {
+    let cwd = locate::cwd()?;
+    let here: PathBuf = paths::git_top_level(&paths::canonical_key(&cwd)).unwrap_or_else(|| cwd.clone());
+    Ok(move |given: &str| {
+        let named = here.file_name().is_some_and(|name| name == given);
+        match here.to_str() {
+            Some(here) if named && !paths::clean(Path::new(given), &cwd).is_dir() => here.to_owned(),
+            _ => canonical(given, &cwd),
+        }
+    })
+}
+
+/// Reads what is to be held in a canonical scope.
+pub(super) fn held(command: &str, kind: LockKind, scope: &str, pattern: &str) -> Result<Held, CliError> {
+    if kind.is_named() {
+        return word(pattern)
+            .map(Held::Name)
+            .map_err(|err| CliError::usage(format!("coordination {command}: --pattern {err}")));
+    }
+    // Not a matter of usage alone: callers of old take 2 for a pattern that cannot be used.
+    Pattern::parse_in(scope, pattern)
+        .map(Held::Paths)
+        .map_err(|err| CliError::Input(format!("coordination {command}: invalid pattern: {err}")))
+}
+
+/// The process that an owner names, as `PID:host`, or the one that is given.
+pub(super) fn lives_with(owner: &str, pid: Option<i32>) -> Option<ProcessKey> {
+    let named = owner.split_once(':').and_then(|(pid, host)| {
+        let pid: i32 = pid.parse().ok().filter(|pid| *pid > 1)?;
+        (host == process::this_host()).then_some(pid)
+    });
+    let found = process::identify(pid.or(named)?).ok().flatten()?;
+    Some(ProcessKey {
+        pid: found.pid.into(),
+        start_time: found.start_time,
+        boot_id: found.boot_id,
+        host: found.host,
+    })
+}
+
+/// A lock as callers see it; what is empty is left out.
+#[derive(Serialize)]
+pub(super) struct LockView {
+    pub id: String,
+    #[serde(rename = "type")]
+    pub kind: LockKind,
+    pub owner: String,
+    pub scope: String,
+    pub pattern: String,
+    exclusive: bool,
+    fence: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl_seconds: Option<i64>,
+    pub created_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    released_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dispatch_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_id: Option<String>,
+    pub state: &'static str,
+}
+
+impl LockView {
+    pub(super) fn new(lock: Lock, cx: &Cx) -> Self {
+        let state = lock.state(cx.stamp.secs());
+        Self {
+            id: lock.id,
+            kind: lock.kind,
+            owner: lock.owner,
+            scope: lock.scope,
+            pattern: lock.pattern,
+            exclusive: lock.exclusive,
+            fence: lock.fence,
+            reason: lock.reason.filter(|reason| !reason.is_empty()),
+            ttl_seconds: lock.ttl_seconds.filter(|ttl| *ttl != 0),
+            created_at: lock.created_at,
+            expires_at: lock.expires_at,
+            released_at: lock.released_at,
+            dispatch_id: lock.dispatch_id,
+            run_id: lock.run_id,
+            state,
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! `ic coordination reserve`, `ic coordination renew`
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::{LockView, held, lives_with, meaning, scope, word};
+use crate::cli::error::CliError;
+use crate::cli::output::View;
+use crate::cli::verb::Verb;
+use crate::cli::{Answer, Cx, args};
+use crate::domain::coordination::{LockKind, NAMED_TTL};
+use crate::domain::text::one_line;
+use crate::ops::coordination::{self, Request, Reserved};
+
+/// Hold files, or a name
+///
+/// Granted if nobody else holds what overlaps, unless both are shared; otherwise exit code 1, with the lock that is in the
+/// way. What the owner holds already is renewed. A pattern is relative to its scope: `*`, `?` and `[…]` within a segment,
+/// `**` across segments; a plain path covers what lies below it, `dir/` too. An owner may hold patterns that overlap.
+#[derive(Debug, clap::Parser)]
+#[command(
+    after_help = "Example: ic coordination reserve --owner=me --scope=. --pattern='src/**' --ttl=15m\n         \
+                        ic coordination reserve --owner=me --scope=. --pattern=deploy --type=named_lock"
+)]
+pub(in crate::cli) struct Reserve {
+    /// Whose it is to be
+    #[arg(long, value_parser = word)]
+    owner: String,
+    /// Where it counts: a directory stands for its repository; any other name for itself
+    #[arg(long, value_parser = word)]
+    scope: String,
+    /// What is to be held
+    #[arg(long)]
+    pattern: String,
+    /// What it is for: `file_reservation`, `write_set` or `named_lock`
+    #[arg(long = "type", value_name = "TYPE", default_value_t = LockKind::FileReservation)]
+    kind: LockKind,
+    /// For how long, in seconds or as a duration; 0 until it is released; a named lock five minutes
+    #[arg(long, value_name = "DURATION", value_parser = args::seconds)]
+    ttl: Option<i64>,
+    /// Whether nobody else may hold what overlaps
+    #[arg(
+        long,
+        value_name = "BOOL",
+        action = clap::ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "true",
+        default_missing_value = "true",
+        hide_default_value = true,
+        value_parser = args::switch
+    )]
+    exclusive: bool,
+    /// Why, free text
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// The dispatch that it is for
+    #[arg(long, value_name = "ID")]
+    dispatch: Option<String>,
+    /// The run that it is for
+    #[arg(long, value_name = "ID")]
+    run: Option<String>,
+    /// The process that it lives with
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(i32).range(2..))]
+    owner_pid: Option<i32>,
+}
+
+#[derive(Serialize)]
+struct Granted {
+    lock: LockView,
+}
+
+impl View for Granted {
+    fn human(&self, w: &mut dyn Write) -> io::Result<()> {
+        writeln!(w, "{}", self.lock.id)
+    }
+}
+
+#[derive(Serialize)]
+struct Refused {
+    conflict: Blocker,
+}
+
+#[derive(Serialize)]
+struct Blocker {
+    #[serde(rename = "blocker_id")]
+    id: String,
+    #[serde(rename = "blocker_owner")]
+    owner: String,
+    #[serde(rename = "blocker_pattern")]
+    pattern: String,
+    #[serde(rename = "blocker_reason", skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(rename = "blocker_expires_at", skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
+}
+
+impl Verb for Reserve {
+    const KEPT: &'static [&'static str] = &["owner", "scope", "pattern", "reason", "dispatch", "run"];
+
+    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+        let scope = scope(&self.scope)?;
+        let held = held("reserve", self.kind, &scope, &self.pattern)?;
+        let ttl_seconds = match self.ttl {
+            Some(ttl) if ttl > 0 => Some(ttl),
+            _ => self.kind.is_named().then_some(NAMED_TTL),
+        };
+        let request = Request {
+            kind: self.kind,
+            process: lives_with(&self.owner, self.owner_pid),
+            owner: self.owner,
+            scope,
+            held,
+            exclusive: self.exclusive,
+            ttl_seconds,
+            reason: args::given(self.reason),
+            dispatch_id: args::given(self.dispatch),
+            run_id: args::given(self.run),
+        };
+        let meaning = meaning()?;
+        let stamp = cx.stamp.clone();
+        match cx.write(|tx| coordination::reserve(tx, &request, &meaning, &stamp))? {
+            Reserved::Granted(lock) => {
+                let lock = LockView::new(lock, cx);
+                cx.out.show(&Granted { lock })?;
+                Ok(Answer::Yes)
+            }
+            Reserved::Conflict(blocker) => {
+                let reason = blocker.reason.filter(|reason| !reason.is_empty());
+                if cx.out.is_json() {
+                    cx.out.document(&Refused {
+                        conflict: Blocker {
+                            id: blocker.id,
+                            owner: blocker.owner,
+                            pattern: blocker.pattern,
+                            reason,
+                            expires_at: blocker.expires_at,
+                        },
+                    })?;
+                } else {
+                    let why = reason.map_or_else(String::new, |reason| format!(" ({})", one_line(&reason)));
+                    cx.out.remark(format_args!(
+                        "coordination conflict: {} is held by {}{why}",
+                        one_line(&blocker.pattern),
+                        one_line(&blocker.owner)
+                    ));
+                }
+                Ok(Answer::No)
+            }
+        }
+    }
+}
+
+/// Hold a lock for longer
+///
+/// The heartbeat of whoever works under it. Exit code 1 if it does not hold any more.
+#[derive(Debug, clap::Parser)]
+#[command(after_help = "Example: ic coordination renew l3k9x2ab --owner=me --ttl=15m")]
+pub(in crate::cli) struct Renew {
+    /// The lock
+    id: String,
+    /// Refuse if it is somebody else's
+    #[arg(long, value_parser = word)]
+    owner: Option<String>,
+    /// From now on for how long [default: as long as when it was reserved]
+    #[arg(long, value_name = "DURATION", value_parser = args::seconds)]
+    ttl: Option<i64>,
+}
+
+impl Verb for Renew {
+    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+        let stamp = cx.stamp.clone();
+        let ttl = self.ttl.filter(|ttl| *ttl > 0);
+        let lock = cx.write(|tx| coordination::renew(tx, &self.id, self.owner.as_deref(), ttl, &stamp))?;
+        let lock = LockView::new(lock, cx);
+        cx.out.show(&Granted { lock })?;
+        Ok(Answer::Yes)
+    }
+}
