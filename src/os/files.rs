@@ -62,10 +62,12 @@ pub fn text(path: &Path, most: u64) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// As [`text`], for a place where anybody may put a file: only one that is our own, under that very name.
-pub fn own_text(path: &Path, most: u64) -> Option<String> {
+/// As [`text`], for a place where anybody may put a file: only one that is our own, under that very name, and was written
+/// to since `since` (Unix seconds).
+pub fn own_text(path: &Path, since: i64, most: u64) -> Option<String> {
     let found = fs::symlink_metadata(path).ok()?;
-    (found.is_file() && found.uid() == geteuid().as_raw()).then(|| text(path, most))?
+    let ours = found.is_file() && found.uid() == geteuid().as_raw() && found.mtime() >= since;
+    ours.then(|| text(path, most))?
 }
 
 fn has_no_content(err: &io::Error) -> bool {
@@ -187,8 +189,9 @@ mod tests {
         assert!(Command::new("mkfifo").arg(at("fifo")).status().unwrap().success());
         symlink("file", at("link")).unwrap();
         assert_eq!((text(&at("fifo"), 8), text(&at("none"), 8), text(dir.path(), 8)), (None, None, None));
-        assert_eq!((text(&at("link"), 8).is_some(), own_text(&at("link"), 8)), (true, None));
-        assert!(own_text(&at("file"), 8).is_some());
+        assert_eq!((text(&at("link"), 8).is_some(), own_text(&at("link"), 0, 8)), (true, None));
+        assert!(own_text(&at("file"), 0, 8).is_some());
+        assert_eq!(own_text(&at("file"), i64::MAX, 8), None, "an old one");
     }
 
     #[test]

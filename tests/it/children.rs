@@ -180,6 +180,21 @@ fn counters_are_read_from_our_own_files_only() {
     assert_eq!(turns(), 3);
 }
 
+/// DI-01: what the child counted is in the record when it has ended, without anybody polling.
+#[test]
+fn the_last_counters_are_kept() {
+    let sandbox = Sandbox::new();
+    let script = r#"echo '{"turns":3,"commands":2,"messages":1}' > /tmp/clavain-dispatch-$$.json"#;
+    let id = spawn(&sandbox, &[], script);
+    sandbox.ok(["dispatch", "wait", &id]);
+    let dispatch = status(&sandbox, &id);
+    let _ = fs::remove_file(format!("/tmp/clavain-dispatch-{}.json", dispatch["pid"]));
+    assert_eq!(
+        ["turns", "commands", "messages"].map(|name| dispatch[name].clone()),
+        [json!(3), json!(2), json!(1)]
+    );
+}
+
 /// DI-07: an attempt is told what went wrong, whatever prompt and answer look like; one that cannot be told is closed.
 #[test]
 fn odd_prompts_and_answers_do_not_stop_another_attempt() {

@@ -150,10 +150,13 @@ impl Left {
     }
 }
 
-/// The counters that a running child keeps for its user interface: turns, commands, messages.
+/// The counters that a child keeps for its user interface: turns, commands, messages.
+///
+/// Of a child that was started here, what is older than its record is somebody else's who had its number before.
 pub(super) fn counters(dispatch: &Dispatch) -> Option<[i64; 3]> {
     let pid = dispatch.process.as_ref()?.pid;
-    let text = files::own_text(Path::new(&format!("/tmp/clavain-dispatch-{pid}.json")), MOST)?;
+    let since = dispatch.supervisor.as_ref().map_or(0, |_| dispatch.created_at);
+    let text = files::own_text(Path::new(&format!("/tmp/clavain-dispatch-{pid}.json")), since, MOST)?;
     let state: serde_json::Value = serde_json::from_str(&text).ok()?;
     let number = |name: &str| state[name].as_i64().filter(|number| *number >= 0);
     Some([number("turns")?, number("commands")?, number("messages")?])

@@ -78,6 +78,7 @@ impl Verb for Supervise {
         let me = key(&process::myself().map_err(unexpected)?);
         let id = self.id;
         if !persist(cx, |tx, stamp| store::dispatch::claim(tx, &id, &me, stamp))? {
+            forget_stop(cx, &id)?;
             return report(cx, None, Some("it was called off before it started".to_owned()));
         }
         let ic = std::env::current_exe().map_err(unexpected)?;
@@ -101,7 +102,7 @@ impl Verb for Supervise {
 fn is_due(cx: &mut Cx, id: &DispatchId, delay: Duration, asked: &AtomicBool) -> Result<bool, CliError> {
     let start = Instant::now();
     loop {
-        let dispatch = cx.read(|tx| store::dispatch::get(tx, id))?;
+        let dispatch = insist(|| cx.read(|tx| store::dispatch::get(tx, id)))?;
         if dispatch.status != DispatchStatus::Spawned {
             forget_stop(cx, id)?;
             return Ok(false);
@@ -120,7 +121,8 @@ fn is_due(cx: &mut Cx, id: &DispatchId, delay: Duration, asked: &AtomicBool) -> 
 
 /// Starts the child and sees it through.
 fn attend(cx: &mut Cx, id: &DispatchId, delay: Duration, asked: &AtomicBool) -> Result<(), CliError> {
-    let dispatch = cx.read(|tx| store::dispatch::get(tx, id))?;
+    let dispatch = insist(|| cx.read(|tx| store::dispatch::get(tx, id)))?;
+    let start = Instant::now();
     let mut child = match plan(cx, &dispatch).and_then(|plan| {
         Child::start(&plan).map_err(|source| CliError::File {
             what: "starting program",
@@ -144,7 +146,8 @@ fn attend(cx: &mut Cx, id: &DispatchId, delay: Duration, asked: &AtomicBool) -> 
         let called_off = (!running).then(|| "it was called off before it started".to_owned());
         report(cx, Some(process.pid), called_off)?;
     }
-    let end = if running { watch(cx, &dispatch, &mut child, asked)? } else { End::CalledOff };
+    let dispatch = Dispatch { process: Some(process), ..dispatch };
+    let end = if running { watch(cx, &dispatch, &mut child, start, asked)? } else { End::CalledOff };
     if !matches!(end, End::Exited) {
         stop(&mut child)?;
     }
@@ -200,9 +203,14 @@ fn plan(cx: &mut Cx, dispatch: &Dispatch) -> Result<Plan, CliError> {
 
 /// Waits for the end of the child, of its time, or of its dispatch. A database that cannot be read for a while is no reason
 /// to leave the child.
-fn watch(cx: &mut Cx, dispatch: &Dispatch, child: &mut Child, asked: &AtomicBool) -> Result<End, CliError> {
+fn watch(
+    cx: &mut Cx,
+    dispatch: &Dispatch,
+    child: &mut Child,
+    start: Instant,
+    asked: &AtomicBool,
+) -> Result<End, CliError> {
     let limit = dispatch.timeout_sec.and_then(|secs| u64::try_from(secs).ok()).map(Duration::from_secs);
-    let start = Instant::now();
     let mut beat = Instant::now();
     let mut version = None;
     loop {
@@ -259,7 +267,7 @@ fn stop(child: &mut Child) -> Result<(), CliError> {
 /// Closes the record, unless it is closed.
 fn close(cx: &mut Cx, id: &DispatchId, end: &End, ended: Ended) -> Result<(), CliError> {
     let dispatch = insist(|| cx.read(|tx| store::dispatch::get(tx, id)))?;
-    let left = Left::of(&dispatch);
+    let (left, counters) = (Left::of(&dispatch), settle::counters(&dispatch));
     let (status, error) = match end {
         End::Exited => (left.ending(ended.code), said(ended)),
         End::TimedOut => {
@@ -271,7 +279,12 @@ fn close(cx: &mut Cx, id: &DispatchId, end: &End, ended: Ended) -> Result<(), Cl
         }
     };
     let error = error.as_deref();
-    persist(cx, |tx, stamp| left.write(tx, &dispatch, status, Some(ended.code), error, stamp))?;
+    persist(cx, |tx, stamp| {
+        if counters.is_some() {
+            store::dispatch::heartbeat(tx, id, counters, stamp)?;
+        }
+        left.write(tx, &dispatch, status, Some(ended.code), error, stamp)
+    })?;
     Ok(())
 }
 
