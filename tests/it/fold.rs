@@ -130,7 +130,7 @@ fn any_call(sandbox: &Sandbox, runs: &[String], rng: &mut impl rand::Rng) {
     };
     let owned: Vec<String> = match rng.random_range(0..22) {
         0..=3 => vec!["run", "advance", run, "--priority=4"].into_iter().map(String::from).collect(),
-        4 | 5 => ["run", "rollback", run, "--no-signal"]
+        4 | 5 => ["run", "rollback", run]
             .map(String::from)
             .into_iter()
             .chain([format!("--to-phase={phase}")])
