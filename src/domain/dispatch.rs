@@ -41,6 +41,9 @@ pub struct ProcessKey {
     pub host: String,
 }
 
+/// The largest number of tokens that is believed. What thousands of dispatches report can be added up.
+pub const MOST_TOKENS: i64 = 1_000_000_000_000_000;
+
 /// Tokens used, as reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tokens {
@@ -112,6 +115,8 @@ pub struct Dispatch {
     /// Who looks after it: its supervisor, or until that has taken over, whoever asked for it. `None` for a child that was
     /// started elsewhere.
     pub supervisor: Option<ProcessKey>,
+    /// Unix seconds at which the supervisor last said that it is at work. `None`: it has not taken over.
+    pub heartbeat_at: Option<i64>,
     /// What is run, and where: JSON with `argv` and `cwd`.
     pub command: Option<String>,
     /// The first 16 hexadecimal digits of the prompt's SHA-256.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::dispatch::DispatchStatus;
+use super::dispatch::{DispatchStatus, MOST_TOKENS};
 
 words!(
     /// What kind of program a command line is for: another attempt has to write it anew.
@@ -135,7 +135,8 @@ pub fn tokens(text: &str) -> Option<(i64, i64)> {
     let (input, output) = line.split_once('/')?;
     let number = |part: &str, unit: &str| part.trim().strip_suffix(unit)?.trim().parse::<i64>().ok();
     let (input, output) = (number(input, "in")?, number(output, "out")?);
-    (input >= 0 && output >= 0).then_some((input, output))
+    let possible = 0..=MOST_TOKENS;
+    (possible.contains(&input) && possible.contains(&output)).then_some((input, output))
 }
 
 /// How a child ended, from its exit status and its verdict: both have to be good.
@@ -180,7 +181,13 @@ mod tests {
         assert_eq!((read.status.as_deref(), read.summary.as_deref()), (Some("pass"), Some("all good")));
         assert_eq!(verdict("STATUS:  \nSUMMARY: x"), Verdict::default());
         assert_eq!(tokens("a\nTokens: 120 in / 7 out\nTokens: 1 in / 1 out"), Some((120, 7)));
-        for bad in ["", "Tokens: x in / 7 out", "Tokens: -1 in / 7 out", "Tokens: 1 / 2"] {
+        for bad in [
+            "",
+            "Tokens: 1 in / 9223372036854775807 out",
+            "Tokens: x in / 7 out",
+            "Tokens: -1 in / 7 out",
+            "Tokens: 1 / 2",
+        ] {
             assert_eq!(tokens(bad), None, "{bad}");
         }
     }

@@ -2,9 +2,8 @@
 //! without polling, and ended with everybody that it brought along (DI-01, DI-02).
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::OpenOptions;
+use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{self, ChildStdin, Command, ExitStatus, Stdio};
@@ -19,13 +18,12 @@ use rustix::process::{
 };
 
 use super::process::{self as table, Family, Identity};
+use super::rotated::Log;
 
 /// Set in the environment of processes of ours that outlive whoever starts them: no supervisor takes them for something
 /// that its child left behind.
 pub const DETACHED: &str = "IC_DETACHED";
 
-/// Bytes of a stream kept in its newest file; the one before is kept too, under the name with `.1`.
-pub const LOG_BYTES: u64 = 8 << 20;
 /// How long the last output is waited for after the child has ended.
 const LAST_WORDS: Duration = Duration::from_millis(30);
 /// How often it is looked whether anybody is left.
@@ -54,6 +52,17 @@ pub struct Child {
     inner: process::Child,
     identity: Identity,
     streams: Receiver<()>,
+    /// How it ended, if it was reaped already, among the orphans.
+    reaped: Option<ExitStatus>,
+}
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Its exit status; 128 and the signal's number if a signal ended it.
+    pub code: i64,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
 }
 
 /// Why waiting ended.
@@ -89,7 +98,13 @@ pub fn let_go_of_stdout() -> io::Result<()> {
     Ok(rustix::stdio::dup2_stdout(OpenOptions::new().write(true).open("/dev/null")?)?)
 }
 
-/// Starts `<ic> <args>` as a process that outlives this one; its stdout can be read.
+/// Keeps files that this process inherited from reaching the processes that it starts: a lock or a pipe of whoever called
+/// (`ic … 9>lock` in a shell) must not stay open for as long as one of those runs.
+pub fn keep_inherited_files() {
+    close_fds::set_fds_cloexec(3, &[]);
+}
+
+/// Starts `<ic> <args>` as a process that outlives this one; its stdout can be read. Of this one's files it gets none.
 ///
 /// # Errors
 /// If it cannot be started.
@@ -99,6 +114,7 @@ pub fn start_own(
     env: &[(&str, OsString)],
     without: &[&str],
 ) -> io::Result<process::Child> {
+    keep_inherited_files();
     let mut command = Command::new(ic);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     command.envs(env.iter().map(|(name, value)| (name, value)));
@@ -150,14 +166,15 @@ impl Child {
             thread::spawn(move || stderr.pump(from).map(|()| ended.send(())));
         }
         let pid = i32::try_from(inner.id()).unwrap_or(0);
-        // Not reaped, so even if it has ended its number is still its own; then there is no start time to record.
-        let identity = table::identify(pid)?.unwrap_or_else(|| Identity {
+        // Not reaped, so even if it has ended its number is still its own; then, or if it may not be looked at, there is no
+        // start time to record.
+        let identity = table::identify(pid).ok().flatten().unwrap_or_else(|| Identity {
             pid,
             start_time: 0,
             boot_id: table::boot_id(),
             host: table::this_host(),
         });
-        Ok(Self { inner, identity, streams })
+        Ok(Self { inner, identity, streams, reaped: None })
     }
 
     /// Which process it is.
@@ -165,16 +182,18 @@ impl Child {
         &self.identity
     }
 
-    /// Waits until it has ended, `limit` is over or the flag is raised. Does not reap it.
+    /// Waits until it has ended, `limit` is over or the flag is raised. Orphans that were handed to this process meanwhile
+    /// are reaped at every call, and each time a signal arrives: over hours there may be many.
     ///
     /// # Errors
     /// If the system does not say.
-    pub fn wait(&self, limit: Duration, asked: &AtomicBool) -> io::Result<Woken> {
+    pub fn wait(&mut self, limit: Duration, asked: &AtomicBool) -> io::Result<Woken> {
         let start = Instant::now();
         loop {
             if self.has_ended()? {
                 return Ok(Woken::Ended);
             }
+            self.reap_orphans();
             if asked.load(Ordering::Relaxed) {
                 return Ok(Woken::Asked);
             }
@@ -191,6 +210,9 @@ impl Child {
     /// # Errors
     /// If the system does not say.
     pub fn has_ended(&self) -> io::Result<bool> {
+        if self.reaped.is_some() {
+            return Ok(true);
+        }
         let Some(pid) = Pid::from_raw(self.identity.pid) else { return Ok(true) };
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         match waitid(WaitId::Pid(pid), options) {
@@ -198,6 +220,15 @@ impl Child {
             Err(Errno::CHILD) => Ok(true),
             Err(Errno::INTR) => Ok(false),
             Err(err) => Err(err.into()),
+        }
+    }
+
+    /// Reaps whatever has ended. The child itself may be among them, if it ended this very moment: that is noted.
+    fn reap_orphans(&mut self) {
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+            if pid.as_raw_pid() == self.identity.pid {
+                self.reaped = Some(ExitStatus::from_raw(status.as_raw()));
+            }
         }
     }
 
@@ -222,8 +253,11 @@ impl Child {
         thread::sleep(most.min(GLANCE));
     }
 
-    /// Asks its group to end, or ends it. Only before it is reaped: until then the number is its own.
+    /// Asks its group to end, or ends it. Nothing happens once it is reaped: until then the number is its own.
     pub fn signal_group(&self, signal: table::Signal) {
+        if self.reaped.is_some() {
+            return;
+        }
         let signal = match signal {
             table::Signal::Term => Signal::TERM,
             table::Signal::Kill => Signal::KILL,
@@ -233,13 +267,24 @@ impl Child {
         }
     }
 
-    /// Reaps it, after it has ended, and answers its exit code: 128 and the signal's number if a signal ended it. Its last
-    /// output is in the files by then, unless somebody else holds the streams open.
+    /// Reaps it, after it has ended, and answers how. Its last output is in the files by then, unless somebody else holds
+    /// the streams open.
+    ///
+    /// Where nobody can tell who else belongs to it, which is everywhere but on Linux, the rest of its group ends here: once
+    /// it is reaped the group has no name any more.
     ///
     /// # Errors
     /// If it cannot be waited for.
-    pub fn reap(&mut self) -> io::Result<i64> {
-        let status = self.inner.wait()?;
+    pub fn reap(&mut self) -> io::Result<Ended> {
+        #[cfg(not(target_os = "linux"))]
+        {
+            self.wait(Duration::MAX, &AtomicBool::new(false))?;
+            self.signal_group(table::Signal::Kill);
+        }
+        let status = match self.reaped {
+            Some(status) => status,
+            None => self.inner.wait()?,
+        };
         let deadline = Instant::now() + LAST_WORDS;
         for _ in 0..2 {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -247,12 +292,10 @@ impl Child {
                 break;
             }
         }
-        Ok(exit_code(status))
+        let signal = status.signal();
+        let code = status.code().or(signal.map(|signal| signal + 128)).unwrap_or(-1).into();
+        Ok(Ended { code, signal })
     }
-}
-
-fn exit_code(status: ExitStatus) -> i64 {
-    status.code().or_else(|| status.signal().map(|signal| signal + 128)).unwrap_or(-1).into()
 }
 
 /// Ends whoever belongs to the family: asked first, killed after `grace`. Answers whether nobody is left.
@@ -289,55 +332,4 @@ pub fn end_family(family: &Family, grace: Duration) -> bool {
 /// Reaps whatever has ended and was handed to this process.
 fn reap_orphans() {
     while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
-}
-
-/// A file of bounded size: when it is full it becomes the older one, and a new one is begun.
-#[derive(Debug)]
-struct Log {
-    path: PathBuf,
-    file: File,
-    size: u64,
-}
-
-impl Log {
-    fn create(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.to_owned(), file: new_file(path)?, size: 0 })
-    }
-
-    /// Copies everything that comes. What cannot be written is dropped: a full disk must not stop the child.
-    fn pump(mut self, mut from: impl Read) -> io::Result<()> {
-        let mut piece = vec![0; 64 * 1024];
-        loop {
-            match from.read(&mut piece) {
-                Ok(0) => return Ok(()),
-                Ok(length) => self.add(&piece[..length]),
-                Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
-                Err(err) => return Err(err),
-            }
-        }
-    }
-
-    fn add(&mut self, bytes: &[u8]) {
-        if self.size + bytes.len() as u64 > LOG_BYTES {
-            let _ = fs::rename(&self.path, older(&self.path));
-            match new_file(&self.path) {
-                Ok(file) => (self.file, self.size) = (file, 0),
-                Err(_) => return,
-            }
-        }
-        if self.file.write_all(bytes).is_ok() {
-            self.size += bytes.len() as u64;
-        }
-    }
-}
-
-fn new_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
-}
-
-/// Where the part before the newest is kept.
-pub fn older(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".1");
-    PathBuf::from(name)
 }

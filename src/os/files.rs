@@ -3,12 +3,13 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Read};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
+use rustix::process::geteuid;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
@@ -40,6 +41,34 @@ fn open_regular(path: &Path) -> io::Result<Option<File>> {
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     Ok(file.metadata()?.is_file().then_some(file))
+}
+
+/// The text of a regular file; of one that is longer than twice `most` bytes only the whole lines among the first and the
+/// last `most`. `None` for what is not there, cannot be read or is no regular file; nothing is waited for.
+pub fn text(path: &Path, most: u64) -> Option<String> {
+    let mut file = open_regular(path).ok()??;
+    let size = file.metadata().ok()?.len();
+    let mut bytes = Vec::new();
+    if size <= 2 * most {
+        file.take(2 * most).read_to_end(&mut bytes).ok()?;
+    } else {
+        file.by_ref().take(most).read_to_end(&mut bytes).ok()?;
+        bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1));
+        file.seek(SeekFrom::Start(size - most)).ok()?;
+        let mut tail = Vec::new();
+        file.take(most).read_to_end(&mut tail).ok()?;
+        let from = tail.iter().position(|byte| *byte == b'\n').map_or(tail.len(), |at| at + 1);
+        bytes.extend_from_slice(&tail[from..]);
+    }
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// As [`text`], for a place where anybody may put a file: only one that is our own, under that very name, and was written
+/// to since `since` (Unix seconds).
+pub fn own_text(path: &Path, since: i64, most: u64) -> Option<String> {
+    let found = fs::symlink_metadata(path).ok()?;
+    let ours = found.is_file() && found.uid() == geteuid().as_raw() && found.mtime() >= since;
+    ours.then(|| text(path, most))?
 }
 
 fn has_no_content(err: &io::Error) -> bool {
@@ -202,6 +231,25 @@ mod tests {
         fs::set_permissions(at("file"), fs::Permissions::from_mode(0o000)).unwrap();
         let readable = File::open(at("file")).is_ok(); // by root
         assert_eq!(sha256_file(&at("file")).unwrap().is_some(), readable);
+    }
+
+    #[test]
+    fn of_a_long_file_both_ends_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let read = |content: &str| {
+            fs::write(at("file"), content).unwrap();
+            text(&at("file"), 8).unwrap()
+        };
+        assert_eq!(read("0123456789abcdef"), "0123456789abcdef");
+        assert_eq!(read("a\nb\nccc | and more | ddd\ne\nf"), "a\nb\ne\nf", "no part of a line");
+        assert_eq!(read("one line of more than sixteen bytes"), "");
+        assert!(Command::new("mkfifo").arg(at("fifo")).status().unwrap().success());
+        symlink("file", at("link")).unwrap();
+        assert_eq!((text(&at("fifo"), 8), text(&at("none"), 8), text(dir.path(), 8)), (None, None, None));
+        assert_eq!((text(&at("link"), 8).is_some(), own_text(&at("link"), 0, 8)), (true, None));
+        assert!(own_text(&at("file"), 0, 8).is_some());
+        assert_eq!(own_text(&at("file"), i64::MAX, 8), None, "an old one");
     }
 
     #[test]

@@ -54,10 +54,8 @@ pub fn find(project: &Path) -> Option<PathBuf> {
 /// Starts `<ic> hook-watch <hook> <project>` with `event` on its standard input, and returns without waiting
 /// for it.
 ///
-/// The watcher gets nothing of the caller's but environment and working directory: its other streams are
-/// `/dev/null`, and every file the caller opened is closed in it. Descriptors above 2 that the caller itself
-/// *inherited* without close-on-exec (`ic … 9>lock` in a shell) do reach it and the hook, as they reach any
-/// child: closing a descriptor one did not open takes unsafe code.
+/// The watcher gets nothing of the caller's but environment and working directory: its other streams are `/dev/null`, and
+/// every other file is closed in it, those that the caller itself inherited included.
 ///
 /// # Errors
 /// If the event cannot be stored, or the watcher cannot be started.
@@ -65,6 +63,7 @@ pub fn start_watcher(ic: &Path, hook: &Path, project: &Path, event: &[u8]) -> io
     let mut input = tempfile::tempfile()?;
     input.write_all(event)?;
     input.rewind()?;
+    super::child::keep_inherited_files();
     // Absolute, so that neither path can look like a flag.
     let watcher = Command::new(ic)
         .arg("hook-watch")

@@ -15,4 +15,5 @@ pub mod git;
 pub mod hook;
 pub mod paths;
 pub mod process;
+pub mod rotated;
 pub mod stream;

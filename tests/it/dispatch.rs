@@ -15,7 +15,7 @@ use crate::support::{Sandbox, render, run};
 /// Long enough for any machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-fn until(what: &str, mut is: impl FnMut() -> bool) {
+pub fn until(what: &str, mut is: impl FnMut() -> bool) {
     let since = Instant::now();
     while !is() {
         assert!(since.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
@@ -24,13 +24,13 @@ fn until(what: &str, mut is: impl FnMut() -> bool) {
 }
 
 /// Whether a process runs, zombies left out.
-fn runs(pid: i64) -> bool {
+pub fn runs(pid: i64) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat"))
         .is_ok_and(|stat| !stat.rsplit(')').next().unwrap().trim_start().starts_with('Z'))
 }
 
 /// The processes that were started for a dispatch, or for something that it started.
-fn family(id: &str) -> Vec<i64> {
+pub fn family(id: &str) -> Vec<i64> {
     let mark = format!("IC_DISPATCH_ID={id}");
     let pids = fs::read_dir("/proc").unwrap().filter_map(|e| e.unwrap().file_name().to_str()?.parse().ok());
     pids.filter(|pid| {
@@ -42,28 +42,28 @@ fn family(id: &str) -> Vec<i64> {
 }
 
 /// Starts a shell script as a dispatch; answers its id.
-fn spawn(sandbox: &Sandbox, flags: &[&str], script: &str) -> String {
+pub fn spawn(sandbox: &Sandbox, flags: &[&str], script: &str) -> String {
     sandbox.ok([&["dispatch", "spawn"], flags, &["--", "sh", "-c", script]].concat())
 }
 
-fn status(sandbox: &Sandbox, id: &str) -> Value {
+pub fn status(sandbox: &Sandbox, id: &str) -> Value {
     sandbox.json(["dispatch", "status", id])
 }
 
-fn stored(sandbox: &Sandbox, id: &str, column: &str) -> i64 {
+pub fn stored(sandbox: &Sandbox, id: &str, column: &str) -> i64 {
     sandbox.count(&format!("SELECT coalesce({column}, 0) FROM dispatches WHERE id = '{id}'"))
 }
 
-fn signal(pid: i64, signal: Signal) {
+pub fn signal(pid: i64, signal: Signal) {
     if let Some(pid) = Pid::from_raw(pid.try_into().unwrap()) {
         let _ = kill_process(pid, signal); // gone is as well
     }
 }
 
 /// A child with a grandchild in its group and one that has left it; each writes its pid to a file.
-const WITH_GRANDCHILDREN: &str = "sleep 600 & echo $! > near; setsid sleep 600 & echo $! > far; wait";
+pub const WITH_GRANDCHILDREN: &str = "sleep 600 & echo $! > near; setsid sleep 600 & echo $! > far; wait";
 
-fn pid_in(path: &Path) -> i64 {
+pub fn pid_in(path: &Path) -> i64 {
     until("a pid is written", || fs::read_to_string(path).is_ok_and(|text| text.ends_with('\n')));
     fs::read_to_string(path).unwrap().trim().parse().unwrap()
 }
@@ -402,14 +402,14 @@ fn signal_if_ours(pid: i64, id: &str) {
 }
 
 /// A stranger that happens to have a number which a record names.
-struct Stranger(Child);
+pub struct Stranger(Child);
 
 impl Stranger {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(Command::new("sleep").arg("600").spawn().unwrap())
     }
 
-    fn pid(&self) -> i64 {
+    pub fn pid(&self) -> i64 {
         self.0.id().into()
     }
 }

@@ -8,7 +8,7 @@ use rusqlite::types::ValueRef;
 use serde_json::{Map, Value, json};
 
 use crate::race::assert_unbroken;
-use crate::support::Sandbox;
+use crate::support::{Sandbox, run as run_command};
 
 pub type Tables = BTreeMap<(&'static str, String), Map<String, Value>>;
 
@@ -128,9 +128,9 @@ fn any_call(sandbox: &Sandbox, runs: &[String], rng: &mut impl rand::Rng) {
         let found = sandbox.json(args);
         found.as_array()?.choose(&mut rand::rng()).and_then(|item| Some(item["id"].as_str()?.to_owned()))
     };
-    let owned: Vec<String> = match rng.random_range(0..18) {
+    let owned: Vec<String> = match rng.random_range(0..22) {
         0..=3 => vec!["run", "advance", run, "--priority=4"].into_iter().map(String::from).collect(),
-        4 | 5 => ["run", "rollback", run, "--no-signal"]
+        4 | 5 => ["run", "rollback", run]
             .map(String::from)
             .into_iter()
             .chain([format!("--to-phase={phase}")])
@@ -170,6 +170,27 @@ fn any_call(sandbox: &Sandbox, runs: &[String], rng: &mut impl rand::Rng) {
             let Some(last) = last else { return };
             ["run", "rollback"].map(String::from).into_iter().chain([format!("--undo={last}")]).collect()
         }
+        17 | 18 => {
+            let script = *["true", "exit 1", "exec sleep 600"].choose(rng).unwrap();
+            ["dispatch", "spawn", "--run", run, "--", "sh", "-c", script].map(String::from).to_vec()
+        }
+        19 => match first(&["dispatch", "list"]) {
+            Some(id) => {
+                let verb = *["kill", "retry", "retry"].choose(rng).unwrap();
+                ["dispatch", verb, &id]
+                    .map(String::from)
+                    .into_iter()
+                    .chain((verb == "retry").then(|| "--now".to_owned()))
+                    .collect()
+            }
+            None => return,
+        },
+        20 if rng.random_range(0..3) == 0 => {
+            let mut later = sandbox.command(["dispatch", "prune", "--older-than=1s"]);
+            later.env("IC_TEST_NOW", "1700000002");
+            assert!(run_command(later).status.success());
+            return;
+        }
         _ if rng.random_range(0..6) == 0 => ["run", "cancel", run].map(String::from).to_vec(),
         _ => ["run", "advance", run, "--priority=1"].map(String::from).to_vec(),
     };
@@ -190,6 +211,9 @@ fn the_fold_of_the_events_is_the_tables() {
         runs.push(portfolio["id"].as_str().unwrap().to_owned());
         for _ in 0..60 {
             any_call(&sandbox, &runs, &mut rng);
+        }
+        for live in sandbox.json(["dispatch", "list", "--active"]).as_array().unwrap() {
+            sandbox.ok(["dispatch", "kill", live["id"].as_str().unwrap()]);
         }
         assert_eq!(fold(&sandbox.events()), stored(&sandbox));
         for run in &runs {

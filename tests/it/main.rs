@@ -6,6 +6,7 @@
 #![expect(clippy::similar_names, reason = "rules and ruled, stdout and stdin")]
 
 mod backup;
+mod children;
 mod cli;
 mod crash;
 mod damage;

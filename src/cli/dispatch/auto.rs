@@ -67,11 +67,12 @@ fn dispatch_agent(cx: &mut Cx, run: &Run, agent: &Agent) -> Result<(), CliError>
         retry: None,
     };
     let row = wanted.row(cx)?;
-    match launch::launch(cx, &row, None, Some(&agent.id))? {
+    match launch::launch(cx, &row, None, Some(agent))? {
         Launched::Started { id, .. } => {
             cx.out.info(format_args!("agent {} works in dispatch {id}", agent.id));
             Ok(())
         }
+        Launched::Overtaken => Ok(()),
         Launched::Rejected(why) => Err(CliError::Rejected(why.reason, why.current, why.limit)),
     }
 }

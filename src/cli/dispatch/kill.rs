@@ -11,7 +11,7 @@ use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
 use crate::domain::dispatch::DispatchStatus;
 use crate::domain::ids::DispatchId;
-use crate::os::child;
+use crate::os::rotated::older;
 use crate::store;
 use crate::store::StoreError;
 use crate::store::dispatch::Decision;
@@ -102,7 +102,7 @@ impl Verb for Prune {
         let db = cx.existing()?.path().to_owned();
         for dispatch in &gone {
             let (stdout, stderr) = launch::logs(&db, &dispatch.id)?;
-            for log in [&stdout, &stderr, &child::older(&stdout), &child::older(&stderr)] {
+            for log in [&stdout, &stderr, &older(&stdout), &older(&stderr)] {
                 let _ = std::fs::remove_file(log); // there may be none
             }
         }

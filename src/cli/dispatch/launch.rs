@@ -10,8 +10,9 @@ use super::settle;
 use crate::cli::error::CliError;
 use crate::cli::{Cx, locate};
 use crate::db::{DbError, WriteTx};
+use crate::domain::agent::Agent;
 use crate::domain::dispatch::{Dispatch, DispatchStatus, ProcessKey};
-use crate::domain::ids::{AgentId, DispatchId};
+use crate::domain::ids::DispatchId;
 use crate::domain::launch::{Program, Task};
 use crate::ops::spawn::{self, Rejection, Spawned};
 use crate::ops::{OpsError, once};
@@ -51,6 +52,8 @@ pub(in crate::cli) enum Launched {
     Started { id: DispatchId, pid: Option<i64> },
     /// A limit forbids it.
     Rejected(Rejection),
+    /// The agent is not what it was: somebody else has dispatched it, or it is not to work any more.
+    Overtaken,
 }
 
 /// The program that starts agents here: a script that is named or found, or else `codex`.
@@ -182,7 +185,7 @@ pub(in crate::cli) fn launch(
     cx: &mut Cx,
     row: &NewDispatch,
     idempotency: Option<(&str, &serde_json::Value)>,
-    agent: Option<&AgentId>,
+    agent: Option<&Agent>,
 ) -> Result<Launched, CliError> {
     match settle::settle(cx) {
         // No database, nothing to settle: the first dispatch may be what makes one.
@@ -197,11 +200,17 @@ pub(in crate::cli) fn launch(
     let accepted = cx.write(|tx: &WriteTx<'_>| {
         (fresh, unenforced) = (false, false);
         let mut rejected = None;
+        if let Some(seen) = agent {
+            let now = store::agent::get(tx, &seen.id)?;
+            if (&now.status, &now.dispatch_id) != (&seen.status, &seen.dispatch_id) {
+                return Ok(Err(Launched::Overtaken));
+            }
+        }
         let recorded = once::once(tx, key, &arguments, &stamp, || match spawn::spawn(tx, row, &stamp)? {
             Spawned::Accepted { dispatch, unenforced: so } => {
                 (fresh, unenforced) = (true, so);
                 if let Some(agent) = agent {
-                    store::agent::link(tx, &store::agent::get(tx, agent)?, &dispatch.id, &stamp)?;
+                    store::agent::link(tx, &store::agent::get(tx, &agent.id)?, &dispatch.id, &stamp)?;
                 }
                 Ok(dispatch.id)
             }
@@ -212,7 +221,7 @@ pub(in crate::cli) fn launch(
         });
         match (recorded, rejected) {
             // Nothing was written, so nothing is lost by not rolling back.
-            (Err(OpsError::SpawnRejected), Some(rejection)) => Ok(Err(rejection)),
+            (Err(OpsError::SpawnRejected), Some(rejection)) => Ok(Err(Launched::Rejected(rejection))),
             (recorded, _) => recorded.map(Ok),
         }
     })?;
@@ -220,7 +229,7 @@ pub(in crate::cli) fn launch(
         cx.out.warn("dispatch spawn: no relay data for portfolio, dispatch limit not enforced");
     }
     match accepted {
-        Err(rejection) => Ok(Launched::Rejected(rejection)),
+        Err(otherwise) => Ok(otherwise),
         Ok(id) if fresh => {
             let pid = start(cx, &id, 0)?;
             Ok(Launched::Started { id, pid })
@@ -262,6 +271,11 @@ pub(super) fn start(cx: &mut Cx, id: &DispatchId, delay_ms: i64) -> Result<Optio
         },
         Err(err) => err.to_string(),
     };
+    Err(not_started(cx, id, error)?)
+}
+
+/// Closes the record of a dispatch whose child cannot be started, and answers what there is to say.
+pub(super) fn not_started(cx: &mut Cx, id: &DispatchId, error: String) -> Result<CliError, CliError> {
     let stamp = cx.now();
     cx.write(|tx| {
         let dispatch: Dispatch = store::dispatch::get(tx, id)?;
@@ -269,7 +283,7 @@ pub(super) fn start(cx: &mut Cx, id: &DispatchId, delay_ms: i64) -> Result<Optio
         store::dispatch::finish(tx, &dispatch, DispatchStatus::Failed, &ending, &stamp)?;
         Ok::<_, OpsError>(())
     })?;
-    Err(CliError::NotStarted(error))
+    Ok(CliError::NotStarted(error))
 }
 
 /// Where the output of a dispatch is kept, beside the database at `db`.

@@ -1,8 +1,5 @@
 //! `ic dispatch logs`
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
@@ -12,7 +9,8 @@ use crate::cli::error::CliError;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
 use crate::domain::ids::DispatchId;
-use crate::os::{child, stream};
+use crate::os::rotated::Reader;
+use crate::os::stream;
 use crate::store;
 
 /// Bytes read at a time.
@@ -44,63 +42,22 @@ impl Verb for Logs {
         let (stdout, stderr) = launch::logs(&db, &self.id)?;
         let path = if self.stderr { stderr } else { stdout };
         let stop = stream::stop_flag().map_err(|err| CliError::Unexpected(err.into()))?;
-        let mut reading = Reading { path, file: None };
-        if let Ok(mut older) = File::open(child::older(&reading.path)) {
-            copy(cx, &mut older, &reading.path, &stop)?;
-        }
+        let mut reader = Reader::new(path.clone());
+        let mut piece = vec![0; PIECE];
         loop {
             // Before reading: what is written between the two is read in the next round.
             let over = cx.read(|tx| store::dispatch::get(tx, &self.id))?.status.is_terminal();
-            reading.catch_up(cx, &stop)?;
+            loop {
+                let failed = |source| CliError::File { what: "reading", path: path.clone(), source };
+                let length = reader.read(&mut piece).map_err(failed)?;
+                if length == 0 || !cx.out.stream(&piece[..length], &stop)? {
+                    break;
+                }
+            }
             if !self.follow || over || stop.load(Ordering::Relaxed) || cx.out.is_abandoned() {
                 return Ok(Answer::Yes);
             }
             thread::sleep(GLANCE);
-        }
-    }
-}
-
-/// A log that may be turned over while it is read.
-struct Reading {
-    path: PathBuf,
-    file: Option<File>,
-}
-
-impl Reading {
-    fn catch_up(&mut self, cx: &Cx, stop: &std::sync::atomic::AtomicBool) -> Result<(), CliError> {
-        use std::os::unix::fs::MetadataExt;
-        loop {
-            if let Some(file) = &mut self.file {
-                copy(cx, file, &self.path, stop)?;
-                let here = file.metadata().ok().map(|found| found.ino());
-                if here.is_some() && self.path.metadata().ok().map(|found| found.ino()) == here {
-                    return Ok(());
-                }
-                // Turned over: the rest of the old one was read, the new one begins.
-                copy(cx, file, &self.path, stop)?;
-            }
-            match File::open(&self.path) {
-                Ok(file) => self.file = Some(file),
-                Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-                Err(source) => {
-                    return Err(CliError::File { what: "reading", path: self.path.clone(), source });
-                }
-            }
-        }
-    }
-}
-
-/// Copies the rest of the file to stdout.
-fn copy(cx: &Cx, file: &mut File, path: &Path, stop: &std::sync::atomic::AtomicBool) -> Result<(), CliError> {
-    let failed = |source| CliError::File { what: "reading", path: path.to_owned(), source };
-    let mut piece = vec![0; PIECE];
-    loop {
-        let length = file.read(&mut piece).map_err(failed)?;
-        if length == 0 {
-            return Ok(());
-        }
-        if !cx.out.stream(&piece[..length], stop)? {
-            return Ok(());
         }
     }
 }

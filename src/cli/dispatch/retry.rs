@@ -21,10 +21,13 @@ use crate::domain::state::Key;
 use crate::domain::text::one_line;
 use crate::ops::retry::{self, Escalation, Retried};
 use crate::ops::spawn::Spawned;
+use crate::os::files;
 use crate::store;
 
 /// How many of the last lines of an answer the next attempt is shown.
 const LINES: usize = 50;
+/// Most bytes read of an answer, at its beginning and at its end.
+const MOST: u64 = 64 * 1024;
 
 /// What went wrong.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -146,7 +149,9 @@ impl Verb for Retry {
             } => {
                 if let (Some(told), Some(escalation)) = (&told, &escalation) {
                     let chain = chain(cx, escalation)?;
-                    tell(&original, chain.as_ref(), Path::new(told))?;
+                    if let Err(err) = tell(&original, chain.as_ref(), Path::new(told)) {
+                        return Err(launch::not_started(cx, &dispatch.id, err.to_string())?);
+                    }
                 }
                 let backoff_ms = if self.now { 0 } else { backoff_ms };
                 let pid = launch::start(cx, &dispatch.id, backoff_ms)?;
@@ -233,8 +238,8 @@ fn tell(original: &Dispatch, chain: Option<&Chain>, path: &Path) -> Result<(), C
         move |source| CliError::File { what: "writing the prompt", path, source }
     };
     let prompt = original.prompt_file.as_ref().map(PathBuf::from).unwrap_or_default();
-    let mut text = std::fs::read_to_string(&prompt).map_err(failed(&prompt))?;
-    text.push_str("\n\n## What went wrong before\n\n");
+    let mut bytes = std::fs::read(&prompt).map_err(failed(&prompt))?;
+    let mut text = String::from("\n\n## What went wrong before\n\n");
     for (model, failure) in chain.into_iter().flat_map(|chain| chain.models.iter().zip(&chain.failures)) {
         let _ = writeln!(text, "- {model}: {failure}"); // writing to a `String` cannot fail
     }
@@ -242,7 +247,7 @@ fn tell(original: &Dispatch, chain: Option<&Chain>, path: &Path) -> Result<(), C
         let summary = original.verdict_summary.as_deref().unwrap_or("");
         let _ = writeln!(text, "\nThe last verdict: {verdict}. {summary}");
     }
-    let output = original.output_file.as_ref().and_then(|output| std::fs::read_to_string(output).ok());
+    let output = original.output_file.as_ref().and_then(|output| files::text(Path::new(output), MOST));
     if let Some(output) = output.filter(|output| !output.trim().is_empty()) {
         let lines: Vec<&str> = output.lines().collect();
         let _ = writeln!(text, "\nThe end of the last answer:\n");
@@ -250,7 +255,8 @@ fn tell(original: &Dispatch, chain: Option<&Chain>, path: &Path) -> Result<(), C
             let _ = writeln!(text, "    {line}");
         }
     }
-    std::fs::write(path, text).map_err(failed(path))
+    bytes.extend_from_slice(text.as_bytes());
+    std::fs::write(path, bytes).map_err(failed(path))
 }
 
 /// Says that there is nobody left to ask, and leaves the lesson in the project.

@@ -1,9 +1,7 @@
 //! Bringing records and processes together: whoever looks at dispatches first ends what has to end, and closes the records
 //! of what is gone (DI-10, RB-16).
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::cli::Cx;
@@ -15,6 +13,7 @@ use crate::domain::launch;
 use crate::domain::time::Stamp;
 use crate::ops::{self, OpsError};
 use crate::os::child::{self, DETACHED};
+use crate::os::files;
 use crate::os::process::{self, Family, Identity, Liveness, Signal, Signalled};
 use crate::store;
 use crate::store::StoreError;
@@ -26,7 +25,7 @@ pub(in crate::cli) const GRACE: Duration = Duration::from_secs(5);
 /// What a record says whose supervisor and child ended without anybody seeing how.
 const LOST: &str = "lost: supervisor and child gone";
 
-/// Most bytes read of a file that a child leaves.
+/// Most bytes read of a file that a child leaves, at its beginning and at its end.
 const MOST: u64 = 64 * 1024;
 
 /// The name of the variable by which a child and its descendants are known.
@@ -52,7 +51,14 @@ pub(super) fn is_lost(dispatch: &Dispatch) -> bool {
 }
 
 /// Closes the record of a dispatch that nobody looks after any more. Whatever is left of its child is killed first.
+///
+/// Its supervisor may take over at this very moment, after whoever asked for it was killed: then it is not lost.
 fn close(cx: &mut Cx, dispatch: &Dispatch) -> Result<(), CliError> {
+    let seen = dispatch;
+    let dispatch = &cx.read(|tx| store::dispatch::get(tx, &seen.id))?;
+    if dispatch.status.is_terminal() || !is_lost(dispatch) {
+        return Ok(());
+    }
     end_rest(dispatch);
     let left = Left::of(dispatch);
     let verdict = left.verdict.status.as_deref();
@@ -61,8 +67,13 @@ fn close(cx: &mut Cx, dispatch: &Dispatch) -> Result<(), CliError> {
     let status = if said_well { DispatchStatus::Completed } else { DispatchStatus::Failed };
     let error = (!said_well).then(|| LOST.to_owned());
     let stamp = cx.now();
-    cx.write(|tx| left.write(tx, dispatch, status, None, error.as_deref(), &stamp))?;
-    Ok(())
+    cx.write(|tx| {
+        let now = store::dispatch::get(tx, &dispatch.id)?;
+        if now.supervisor == dispatch.supervisor && now.process == dispatch.process {
+            left.write(tx, dispatch, status, None, error.as_deref(), &stamp)?;
+        }
+        Ok::<_, OpsError>(())
+    })
 }
 
 /// Kills whoever is left of the child of a dispatch that has no supervisor.
@@ -97,8 +108,9 @@ impl Left {
     pub(super) fn of(dispatch: &Dispatch) -> Self {
         let beside = |suffix: &str| dispatch.output_file.as_ref().map(|output| format!("{output}.{suffix}"));
         let verdict_file = dispatch.verdict_file.clone().or_else(|| beside("verdict"));
-        let text =
-            |path: Option<String>| path.and_then(|path| beginning(Path::new(&path))).unwrap_or_default();
+        let text = |path: Option<String>| {
+            path.and_then(|path| files::text(Path::new(&path), MOST)).unwrap_or_default()
+        };
         Self {
             verdict: launch::verdict(&text(verdict_file)),
             tokens: launch::tokens(&text(beside("summary"))),
@@ -138,18 +150,13 @@ impl Left {
     }
 }
 
-/// The beginning of a regular file, if there is one.
-fn beginning(path: &Path) -> Option<String> {
-    let found = path.metadata().ok().filter(std::fs::Metadata::is_file)?;
-    let mut bytes = Vec::with_capacity(usize::try_from(found.len().min(MOST)).unwrap_or(0));
-    File::open(path).ok()?.take(MOST).read_to_end(&mut bytes).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// The counters that a running child keeps for its user interface: turns, commands, messages.
+/// The counters that a child keeps for its user interface: turns, commands, messages.
+///
+/// Of a child that was started here, what is older than its record is somebody else's who had its number before.
 pub(super) fn counters(dispatch: &Dispatch) -> Option<[i64; 3]> {
     let pid = dispatch.process.as_ref()?.pid;
-    let text = beginning(&PathBuf::from(format!("/tmp/clavain-dispatch-{pid}.json")))?;
+    let since = dispatch.supervisor.as_ref().map_or(0, |_| dispatch.created_at);
+    let text = files::own_text(Path::new(&format!("/tmp/clavain-dispatch-{pid}.json")), since, MOST)?;
     let state: serde_json::Value = serde_json::from_str(&text).ok()?;
     let number = |name: &str| state[name].as_i64().filter(|number| *number >= 0);
     Some([number("turns")?, number("commands")?, number("messages")?])
@@ -159,11 +166,9 @@ pub(super) fn counters(dispatch: &Dispatch) -> Option<[i64; 3]> {
 pub(super) fn see_through(cx: &mut Cx, ids: &[DispatchId]) -> Result<(), CliError> {
     let start = std::time::Instant::now();
     loop {
-        stop_all(cx, start.elapsed() > GRACE)?;
-        let waiting = cx.read(|tx| {
-            let due = store::dispatch::to_stop(tx)?;
-            Ok::<_, StoreError>(due.iter().any(|dispatch| ids.contains(&dispatch.id)))
-        })?;
+        stop_all(cx, start.elapsed())?;
+        let due = cx.read(store::dispatch::to_stop)?;
+        let waiting = due.iter().any(|dispatch| ids.contains(&dispatch.id) && !is_elsewhere(dispatch));
         // The supervisor itself needs a moment longer than its child.
         if !waiting || start.elapsed() > GRACE * 4 {
             return Ok(());
@@ -178,16 +183,16 @@ pub(super) fn see_through(cx: &mut Cx, ids: &[DispatchId]) -> Result<(), CliErro
 /// What is to be stopped was committed with the cancellation, so a process that dies between that commit and this call
 /// leaves the work to the next dispatch command.
 pub(in crate::cli) fn stop_processes(cx: &mut Cx) -> Result<usize, CliError> {
-    stop_all(cx, false)
+    stop_all(cx, Duration::ZERO)
 }
 
-/// As [`stop_processes`]; `overdue` says that whoever was asked has had time enough.
-fn stop_all(cx: &mut Cx, overdue: bool) -> Result<usize, CliError> {
+/// As [`stop_processes`]; whoever was asked has had `waited` at least, whatever the clock says.
+fn stop_all(cx: &mut Cx, waited: Duration) -> Result<usize, CliError> {
     let due = cx.read(|tx: &ReadTx<'_>| store::dispatch::to_stop(tx))?;
     let mut steps: Vec<(DispatchId, Stopping)> = Vec::new();
     let mut signalled = 0;
     for dispatch in due {
-        match stop(&dispatch, cx.now().secs(), overdue) {
+        match stop(&dispatch, cx.now().secs(), waited) {
             Ok(Stop { sent, step }) => {
                 signalled += usize::from(sent);
                 steps.extend(step.map(|step| (dispatch.id.clone(), step)));
@@ -212,15 +217,18 @@ struct Stop {
     step: Option<Stopping>,
 }
 
-fn stop(dispatch: &Dispatch, now: i64, overdue: bool) -> std::io::Result<Stop> {
+fn stop(dispatch: &Dispatch, now: i64, waited: Duration) -> std::io::Result<Stop> {
     let over = Stop { sent: false, step: Some(Stopping::Over) };
     let waiting = Stop { sent: false, step: None };
-    let grace = i64::try_from(GRACE.as_secs()).unwrap_or(i64::MAX);
-    let asked = dispatch.stop_signalled_at.map(|asked| now - asked);
+    let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    let grace = seconds(GRACE);
+    let asked = dispatch.stop_signalled_at.map(|asked| (now - asked).max(seconds(waited)));
     let child = dispatch.process.as_ref().and_then(identity);
     let is_gone = |child: &Option<Identity>| child.as_ref().is_none_or(|c| c.liveness() == Liveness::Gone);
     let supervisor = dispatch.supervisor.as_ref().and_then(identity);
     match supervisor.filter(|supervisor| supervisor.liveness() != Liveness::Gone) {
+        // That is whoever asked for the dispatch. The supervisor will find that there is nothing to start.
+        Some(_) if dispatch.heartbeat_at.is_none() => return Ok(waiting),
         // It ends the child with everybody who belongs to it, politely first: it is asked, and only it.
         Some(supervisor) => match asked {
             None => match process::signal(&supervisor, Signal::Term)? {
@@ -230,14 +238,14 @@ fn stop(dispatch: &Dispatch, now: i64, overdue: bool) -> std::io::Result<Stop> {
             },
             Some(asked) if asked < 3 * grace => return Ok(if is_gone(&child) { over } else { waiting }),
             // It does not do its work.
-            Some(_) => {}
+            Some(_) => end_rest(dispatch),
         },
         None => end_rest(dispatch),
     }
     let Some(child) = child else { return Ok(over) };
     let signal = match asked {
         None => Signal::Term,
-        Some(asked) if overdue || asked >= grace => Signal::Kill,
+        Some(asked) if asked >= grace => Signal::Kill,
         Some(_) => return Ok(if is_gone(&Some(child)) { over } else { waiting }),
     };
     Ok(match process::signal(&child, signal)? {
@@ -246,6 +254,12 @@ fn stop(dispatch: &Dispatch, now: i64, overdue: bool) -> std::io::Result<Stop> {
         // Another machine's process: a dispatch command over there will find it.
         Signalled::Foreign => waiting,
     })
+}
+
+/// Whether its process belongs to another machine, where alone it can be stopped.
+fn is_elsewhere(dispatch: &Dispatch) -> bool {
+    let process = dispatch.supervisor.as_ref().or(dispatch.process.as_ref()).and_then(identity);
+    process.is_some_and(|process| process.liveness() == Liveness::Foreign)
 }
 
 /// The process that a record means.

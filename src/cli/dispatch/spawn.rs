@@ -196,6 +196,8 @@ pub(super) fn answer(cx: &Cx, launched: Result<Launched, CliError>) -> Result<An
             cx.out.show(&Shown { id, pid })?;
             Ok(Answer::Yes)
         }
+        // Told of agents only, which are not spawned by hand.
+        Launched::Overtaken => Ok(Answer::No),
         Launched::Rejected(rejection) => {
             if cx.out.is_json() {
                 cx.out.document(&rejection)?;

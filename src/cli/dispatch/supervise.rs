@@ -18,11 +18,11 @@ use crate::db::{DbError, WriteTx};
 use crate::domain::dispatch::{Dispatch, DispatchStatus};
 use crate::domain::ids::{DispatchId, RunId};
 use crate::domain::launch::Command;
-use crate::os::child::{self, Child, DETACHED, Plan, Woken};
+use crate::os::child::{self, Child, DETACHED, Ended, Plan, Woken};
 use crate::os::process::{self, Signal};
 use crate::os::stream;
+use crate::store;
 use crate::store::dispatch::{Ending, Stopping};
-use crate::store::{self, StoreError};
 
 /// How often the supervisor looks whether its dispatch was called off: signals may be lost, commits are not.
 const TICK: Duration = Duration::from_millis(500);
@@ -32,6 +32,8 @@ const HEARTBEAT: Duration = Duration::from_secs(30);
 const TRIES: u32 = 20;
 /// How long the guard waits for a supervisor that let go of it to be gone.
 const LEAVE: Duration = Duration::from_secs(5);
+/// What a look at a dispatch answers whose record is none any more.
+const GONE: &str = "dispatch_not_found";
 /// What the supervisor says to its guard when its work is done.
 const DONE: &[u8] = b"done";
 
@@ -76,6 +78,7 @@ impl Verb for Supervise {
         let me = key(&process::myself().map_err(unexpected)?);
         let id = self.id;
         if !persist(cx, |tx, stamp| store::dispatch::claim(tx, &id, &me, stamp))? {
+            forget_stop(cx, &id)?;
             return report(cx, None, Some("it was called off before it started".to_owned()));
         }
         let ic = std::env::current_exe().map_err(unexpected)?;
@@ -99,7 +102,7 @@ impl Verb for Supervise {
 fn is_due(cx: &mut Cx, id: &DispatchId, delay: Duration, asked: &AtomicBool) -> Result<bool, CliError> {
     let start = Instant::now();
     loop {
-        let dispatch = cx.read(|tx| store::dispatch::get(tx, id))?;
+        let dispatch = insist(|| cx.read(|tx| store::dispatch::get(tx, id)))?;
         if dispatch.status != DispatchStatus::Spawned {
             forget_stop(cx, id)?;
             return Ok(false);
@@ -118,7 +121,8 @@ fn is_due(cx: &mut Cx, id: &DispatchId, delay: Duration, asked: &AtomicBool) -> 
 
 /// Starts the child and sees it through.
 fn attend(cx: &mut Cx, id: &DispatchId, delay: Duration, asked: &AtomicBool) -> Result<(), CliError> {
-    let dispatch = cx.read(|tx| store::dispatch::get(tx, id))?;
+    let dispatch = insist(|| cx.read(|tx| store::dispatch::get(tx, id)))?;
+    let start = Instant::now();
     let mut child = match plan(cx, &dispatch).and_then(|plan| {
         Child::start(&plan).map_err(|source| CliError::File {
             what: "starting program",
@@ -142,14 +146,16 @@ fn attend(cx: &mut Cx, id: &DispatchId, delay: Duration, asked: &AtomicBool) -> 
         let called_off = (!running).then(|| "it was called off before it started".to_owned());
         report(cx, Some(process.pid), called_off)?;
     }
-    let end = if running { watch(cx, &dispatch, &child, asked)? } else { End::CalledOff };
+    let dispatch = Dispatch { process: Some(process), ..dispatch };
+    let end = if running { watch(cx, &dispatch, &mut child, start, asked)? } else { End::CalledOff };
     if !matches!(end, End::Exited) {
-        stop(&child)?;
+        stop(&mut child)?;
     }
-    let exit_code = child.reap().map_err(|err| CliError::Unexpected(err.into()))?;
-    close(cx, id, &end, exit_code)?;
+    let ended = child.reap().map_err(|err| CliError::Unexpected(err.into()))?;
+    let closed = close(cx, id, &end, ended);
     // Only now, because whoever waits for the dispatch waits for the child and not for what it left behind.
     child::end_family(&family(id, Some(child.identity())), GRACE);
+    closed?;
     forget_stop(cx, id)
 }
 
@@ -159,6 +165,10 @@ fn plan(cx: &mut Cx, dispatch: &Dispatch) -> Result<Plan, CliError> {
         || CliError::Unexpected(anyhow::anyhow!("the command of dispatch {} is damaged", dispatch.id));
     let text = dispatch.command.as_deref().ok_or_else(broken)?;
     let command: Command = serde_json::from_str(text).map_err(|_| broken())?;
+    let cwd = PathBuf::from(&command.cwd);
+    if let Err(source) = cwd.metadata() {
+        return Err(CliError::File { what: "entering", path: cwd, source });
+    }
     let db = cx.existing()?.path().to_owned();
     let (stdout, stderr) = logs(&db, &dispatch.id)?;
     let run = match dispatch.scope_id.as_deref().and_then(|scope| scope.parse::<RunId>().ok()) {
@@ -182,7 +192,7 @@ fn plan(cx: &mut Cx, dispatch: &Dispatch) -> Result<Plan, CliError> {
     env.push(("INTERCORE_DB", db.into_os_string()));
     Ok(Plan {
         argv: command.argv.into_iter().map(OsString::from).collect(),
-        cwd: PathBuf::from(command.cwd),
+        cwd,
         env,
         // What a dispatch that this one was started from was told is not true here.
         without: vec![DETACHED, "IC_RUN_ID", "IC_DISPATCH_MODEL", "IC_DISPATCH_PROMPT", "IC_PARENT_SPAN_ID"],
@@ -191,10 +201,16 @@ fn plan(cx: &mut Cx, dispatch: &Dispatch) -> Result<Plan, CliError> {
     })
 }
 
-/// Waits for the end of the child, of its time, or of its dispatch.
-fn watch(cx: &mut Cx, dispatch: &Dispatch, child: &Child, asked: &AtomicBool) -> Result<End, CliError> {
+/// Waits for the end of the child, of its time, or of its dispatch. A database that cannot be read for a while is no reason
+/// to leave the child.
+fn watch(
+    cx: &mut Cx,
+    dispatch: &Dispatch,
+    child: &mut Child,
+    start: Instant,
+    asked: &AtomicBool,
+) -> Result<End, CliError> {
     let limit = dispatch.timeout_sec.and_then(|secs| u64::try_from(secs).ok()).map(Duration::from_secs);
-    let start = Instant::now();
     let mut beat = Instant::now();
     let mut version = None;
     loop {
@@ -206,8 +222,12 @@ fn watch(cx: &mut Cx, dispatch: &Dispatch, child: &Child, asked: &AtomicBool) ->
         match woken.map_err(|err| CliError::Unexpected(err.into()))? {
             Woken::Ended => return Ok(End::Exited),
             Woken::Asked => {
-                let now = cx.read(|tx| store::dispatch::get(tx, &dispatch.id))?;
-                return Ok(if now.status.is_terminal() { End::CalledOff } else { End::Asked });
+                let now = cx.read(|tx| store::dispatch::get(tx, &dispatch.id));
+                return Ok(if now.is_ok_and(|now| now.status.is_terminal()) {
+                    End::CalledOff
+                } else {
+                    End::Asked
+                });
             }
             Woken::Elapsed => {}
         }
@@ -218,19 +238,23 @@ fn watch(cx: &mut Cx, dispatch: &Dispatch, child: &Child, asked: &AtomicBool) ->
             // The next one will do: nothing hangs on this one.
             let _ = cx.write(|tx| store::dispatch::heartbeat(tx, &dispatch.id, counters, &stamp));
         }
-        let seen = cx.existing()?.version()?;
+        let Ok(seen) = cx.existing().and_then(|db| Ok(db.version()?)) else { continue };
         if version != Some(seen) {
-            version = Some(seen);
-            let now = cx.read(|tx| store::dispatch::get(tx, &dispatch.id))?;
-            if now.status.is_terminal() && now.stop_requested_at.is_some() {
-                return Ok(End::CalledOff);
+            match cx.read(|tx| store::dispatch::get(tx, &dispatch.id)) {
+                Ok(now) if now.status.is_terminal() && now.stop_requested_at.is_some() => {
+                    return Ok(End::CalledOff);
+                }
+                Ok(_) => version = Some(seen),
+                // An older state of the database was restored: nobody could ever stop it.
+                Err(err) if err.code() == GONE => return Ok(End::CalledOff),
+                Err(_) => {}
             }
         }
     }
 }
 
 /// Asks the child's group to end, and kills it when the grace period is over.
-fn stop(child: &Child) -> Result<(), CliError> {
+fn stop(child: &mut Child) -> Result<(), CliError> {
     static NEVER: AtomicBool = AtomicBool::new(false);
     let unexpected = |err: std::io::Error| CliError::Unexpected(err.into());
     child.signal_group(Signal::Term);
@@ -241,12 +265,11 @@ fn stop(child: &Child) -> Result<(), CliError> {
 }
 
 /// Closes the record, unless it is closed.
-fn close(cx: &mut Cx, id: &DispatchId, end: &End, exit_code: i64) -> Result<(), CliError> {
-    let dispatch = cx.read(|tx| store::dispatch::get(tx, id))?;
-    let left = Left::of(&dispatch);
+fn close(cx: &mut Cx, id: &DispatchId, end: &End, ended: Ended) -> Result<(), CliError> {
+    let dispatch = insist(|| cx.read(|tx| store::dispatch::get(tx, id)))?;
+    let (left, counters) = (Left::of(&dispatch), settle::counters(&dispatch));
     let (status, error) = match end {
-        End::Exited if exit_code == 0 => (left.ending(exit_code), None),
-        End::Exited => (left.ending(exit_code), Some(said(exit_code))),
+        End::Exited => (left.ending(ended.code), said(ended)),
         End::TimedOut => {
             let limit = dispatch.timeout_sec.unwrap_or_default();
             (DispatchStatus::Timeout, Some(format!("timed out after {limit} seconds")))
@@ -256,14 +279,20 @@ fn close(cx: &mut Cx, id: &DispatchId, end: &End, exit_code: i64) -> Result<(), 
         }
     };
     let error = error.as_deref();
-    persist(cx, |tx, stamp| left.write(tx, &dispatch, status, Some(exit_code), error, stamp))?;
+    persist(cx, |tx, stamp| {
+        if counters.is_some() {
+            store::dispatch::heartbeat(tx, id, counters, stamp)?;
+        }
+        left.write(tx, &dispatch, status, Some(ended.code), error, stamp)
+    })?;
     Ok(())
 }
 
-fn said(exit_code: i64) -> String {
-    match exit_code {
-        code if code > 128 => format!("killed by signal {}", code - 128),
-        code => format!("exit status {code}"),
+fn said(ended: Ended) -> Option<String> {
+    match ended {
+        Ended { signal: Some(signal), .. } => Some(format!("killed by signal {signal}")),
+        Ended { code: 0, .. } => None,
+        Ended { code, .. } => Some(format!("exit status {code}")),
     }
 }
 
@@ -294,10 +323,17 @@ where
     E: From<DbError>,
     CliError: From<E>,
 {
+    insist(|| {
+        let stamp = cx.now();
+        cx.write(|tx| f(tx, &stamp))
+    })
+}
+
+/// Tries again, for minutes if need be, while the database is busy or its disk full.
+fn insist<T>(mut attempt: impl FnMut() -> Result<T, CliError>) -> Result<T, CliError> {
     let mut tried = 0;
     loop {
-        let stamp = cx.now();
-        match cx.write(|tx| f(tx, &stamp)) {
+        match attempt() {
             Err(err) if matches!(err.code(), "db_busy" | "db_full" | "db_error") && tried < TRIES => {
                 tried += 1;
                 thread::sleep(Duration::from_millis(100) * tried);
@@ -326,17 +362,15 @@ impl Verb for Guard {
         }
         let start = Instant::now();
         while start.elapsed() < LEAVE {
-            let dispatch: Result<Dispatch, StoreError> =
-                cx.existing()?.read(|tx| store::dispatch::get(tx, &self.id));
-            let dispatch = dispatch?;
-            if dispatch.status.is_terminal() || settle::is_lost(&dispatch) {
-                break;
+            match cx.read(|tx| store::dispatch::get(tx, &self.id)) {
+                Ok(dispatch) if dispatch.status.is_terminal() || settle::is_lost(&dispatch) => break,
+                Err(err) if err.code() == GONE => break,
+                _ => thread::sleep(Duration::from_millis(20)),
             }
-            thread::sleep(Duration::from_millis(20));
         }
-        settle::settle(cx)?;
-        // The record may have been closed by somebody who left the rest to the supervisor.
+        // Whoever is left ends also if the record cannot be closed, or is none any more.
+        let settled = insist(|| settle::settle(cx));
         child::end_family(&family(&self.id, None), Duration::ZERO);
-        Ok(Answer::Yes)
+        settled.map(|()| Answer::Yes)
     }
 }

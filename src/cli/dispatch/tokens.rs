@@ -10,6 +10,7 @@ use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
 use crate::domain::budget::Standing;
+use crate::domain::dispatch::MOST_TOKENS;
 use crate::domain::ids::DispatchId;
 use crate::ops;
 use crate::ops::dispatch::Crossing;
@@ -25,13 +26,13 @@ pub(in crate::cli) struct Tokens {
     /// The dispatch
     id: DispatchId,
     /// Read by the model
-    #[arg(long = "in", value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    #[arg(long = "in", value_name = "N", value_parser = clap::value_parser!(i64).range(0..=MOST_TOKENS))]
     input: Option<i64>,
     /// Written by the model
-    #[arg(long = "out", value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    #[arg(long = "out", value_name = "N", value_parser = clap::value_parser!(i64).range(0..=MOST_TOKENS))]
     output: Option<i64>,
     /// Read from a cache
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..=MOST_TOKENS))]
     cache: Option<i64>,
     /// Accepted for callers of old: numbers are always set
     #[arg(long)]

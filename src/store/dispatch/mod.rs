@@ -319,6 +319,7 @@ fn from_row(row: &Row) -> Result<Dispatch, StoreError> {
         stop_requested_at: row.get("stop_requested_at")?,
         stop_signalled_at: row.get("stop_signalled_at")?,
         supervisor,
+        heartbeat_at: row.get("heartbeat_at")?,
         command: row.get("command")?,
         prompt_hash: row.get("prompt_hash")?,
         verdict_file: row.get("verdict_file")?,

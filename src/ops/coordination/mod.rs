@@ -1,82 +1,21 @@
 //! Reservations: granted, refused, renewed, given back, handed over, swept, each in one transaction (CO-01).
 
+mod held;
+
 use super::OpsError;
 use crate::db::{ReadTx, WriteTx};
 use crate::domain::coordination::{Lock, LockKind, MOST_LOCKS};
 use crate::domain::dispatch::ProcessKey;
-use crate::domain::glob::{Below, Key, Pattern, Side};
+use crate::domain::glob::Pattern;
 use crate::domain::ids::RunId;
 use crate::domain::time::Stamp;
-use crate::store::coordination::{self as locks, End, Keys, NewLock, Reach, Span};
+use crate::store::coordination::{self as locks, End, NewLock};
 use crate::store::{self, StoreError};
+
+pub use held::Held;
 
 /// How many locks that are over, besides those in the way, a reservation clears away.
 const CLEARED: i64 = 100;
-
-/// What is to be held.
-#[derive(Clone, Debug)]
-pub enum Held {
-    /// Paths of a scope.
-    Paths(Pattern),
-    /// A name.
-    Name(String),
-}
-
-impl Held {
-    /// What a stored lock holds. A pattern that cannot be read holds all that it could mean (CO-04).
-    pub fn of(lock: &Lock) -> Self {
-        if lock.kind.is_named() {
-            return Self::Name(lock.pattern.clone());
-        }
-        let read = Pattern::parse_in(&lock.scope, &lock.pattern);
-        Self::Paths(read.unwrap_or_else(|_| Pattern::widened(&lock.pattern)))
-    }
-
-    /// What is stored of it.
-    pub fn text(&self) -> &str {
-        match self {
-            Self::Paths(pattern) => pattern.as_str(),
-            Self::Name(name) => name,
-        }
-    }
-
-    fn meets(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Paths(one), Self::Paths(other)) => one.overlaps(other),
-            (Self::Name(one), Self::Name(other)) => one == other,
-            _ => false,
-        }
-    }
-
-    fn keys(&self) -> Keys {
-        match self {
-            Self::Paths(pattern) => {
-                let keys = pattern.keys();
-                Keys { prefix: keys.prefix.as_str().to_owned(), suffix: keys.suffix.as_str().to_owned() }
-            }
-            Self::Name(name) => Keys { prefix: name.clone(), suffix: String::new() },
-        }
-    }
-
-    /// Where everything lies that can meet it: by its two literal ends.
-    fn reach(&self) -> Reach {
-        match self {
-            Self::Name(name) => Reach::Name(name.clone()),
-            Self::Paths(pattern) => {
-                let keys = pattern.keys();
-                let span = |key: &Key| {
-                    let Below { from, to } = key.below();
-                    Span { at: key.ancestors().map(ToOwned::to_owned).collect(), from, to }
-                };
-                Reach::Paths {
-                    prefix: span(&keys.prefix),
-                    suffix: span(&keys.suffix),
-                    by_suffix: keys.longer().side() == Side::Suffix,
-                }
-            }
-        }
-    }
-}
 
 /// What a caller asks to hold.
 #[derive(Clone, Debug)]

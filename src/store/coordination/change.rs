@@ -1,0 +1,246 @@
+//! Granting, holding, handing over and ending locks: each is one event of its lock (CO-06).
+
+use serde_json::{Map, Value as Json};
+
+use super::{Keys, NewLock, get};
+use crate::db::{Column, Value, WriteTx};
+use crate::domain::coordination::Lock;
+use crate::domain::envelope::{self, Writer};
+use crate::domain::event::{NewEvent, Source};
+use crate::domain::ids::LockId;
+use crate::domain::time::Stamp;
+use crate::store::cells::{self, Cells};
+use crate::store::{StoreError, event};
+
+/// Grants a lock. Its fencing token is the number of the event that tells of it.
+///
+/// # Errors
+/// What the engine says.
+pub fn insert(tx: &WriteTx<'_>, new: &NewLock, stamp: &Stamp) -> Result<Lock, StoreError> {
+    let id = LockId::fresh(|id| cells::taken(tx, "coordination_locks", id))?;
+    let now = stamp.secs();
+    let fence = event::head(tx)?.id + 1;
+    let process = new.process.as_ref();
+    let cells: Cells = vec![
+        ("id", id.encode()),
+        ("type", new.kind.encode()),
+        ("owner", new.owner.encode()),
+        ("scope", new.scope.encode()),
+        ("pattern", new.pattern.encode()),
+        ("exclusive", new.exclusive.encode()),
+        ("reason", new.reason.encode()),
+        ("ttl_seconds", new.ttl_seconds.encode()),
+        ("created_at", now.encode()),
+        ("expires_at", new.ttl_seconds.map(|ttl| now.saturating_add(ttl)).encode()),
+        ("released_at", None::<i64>.encode()),
+        ("dispatch_id", new.dispatch_id.encode()),
+        ("run_id", new.run_id.encode()),
+        ("fence", fence.encode()),
+        ("pid", process.map(|p| p.pid).encode()),
+        ("pid_start", process.map(|p| p.start_time).encode()),
+        ("boot_id", process.map(|p| p.boot_id.clone()).encode()),
+        ("host", process.map(|p| p.host.clone()).encode()),
+        ("prefix_key", new.keys.prefix.encode()),
+        ("suffix_key", new.keys.suffix.encode()),
+    ];
+    cells::insert(tx, "coordination_locks", &cells)?;
+    let lock = get(tx, id.as_str())?;
+    note(tx, &lock, "coordination.acquired", lock.reason.clone(), cells::created(&cells), stamp)?;
+    Ok(lock)
+}
+
+/// Columns of a lock that change, before and after.
+fn change(
+    tx: &WriteTx<'_>,
+    lock: &Lock,
+    kind: &'static str,
+    reason: Option<String>,
+    old: &Cells,
+    new: &Cells,
+    stamp: &Stamp,
+) -> Result<Lock, StoreError> {
+    let set: Vec<_> = new.iter().enumerate().map(|(at, (name, _))| format!("{name} = ${}", at + 1)).collect();
+    let mut values: Vec<Value> = new.iter().map(|(_, value)| value.clone()).collect();
+    values.push(lock.id.encode());
+    let sql = format!("UPDATE coordination_locks SET {} WHERE id = ${}", set.join(", "), values.len());
+    tx.execute(&sql, &values)?;
+    let changed = get(tx, &lock.id)?;
+    note(tx, &changed, kind, reason, cells::changed(old, new), stamp)?;
+    Ok(changed)
+}
+
+/// Holds a lock for longer, and exclusively if that is asked for (CO-07). A lock that becomes exclusive gets a new token.
+///
+/// # Errors
+/// What the engine says.
+pub fn renew(
+    tx: &WriteTx<'_>,
+    lock: &Lock,
+    ttl_seconds: Option<i64>,
+    exclusive: bool,
+    stamp: &Stamp,
+) -> Result<Lock, StoreError> {
+    let upgraded = exclusive && !lock.exclusive;
+    let fence = if upgraded { event::head(tx)?.id + 1 } else { lock.fence };
+    let expires_at = ttl_seconds.map(|ttl| stamp.secs().saturating_add(ttl));
+    let old: Cells = vec![
+        ("ttl_seconds", lock.ttl_seconds.encode()),
+        ("expires_at", lock.expires_at.encode()),
+        ("exclusive", lock.exclusive.encode()),
+        ("fence", lock.fence.encode()),
+    ];
+    let new: Cells = vec![
+        ("ttl_seconds", ttl_seconds.encode()),
+        ("expires_at", expires_at.encode()),
+        ("exclusive", (lock.exclusive || exclusive).encode()),
+        ("fence", fence.encode()),
+    ];
+    let kind = if upgraded { "coordination.upgraded" } else { "coordination.renewed" };
+    change(tx, lock, kind, None, &old, &new, stamp)
+}
+
+/// How a lock ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Its owner gave it back, or the run that it was for is over.
+    Released,
+    /// Its time is over, or the process that it lived with is gone.
+    Expired,
+}
+
+/// Ends a lock that is not released.
+///
+/// # Errors
+/// What the engine says.
+pub fn end(
+    tx: &WriteTx<'_>,
+    lock: &Lock,
+    end: End,
+    reason: Option<&str>,
+    stamp: &Stamp,
+) -> Result<(), StoreError> {
+    let old: Cells = vec![("released_at", lock.released_at.encode())];
+    let new: Cells = vec![("released_at", Some(stamp.secs()).encode())];
+    let kind = match end {
+        End::Released => "coordination.released",
+        End::Expired => "coordination.expired",
+    };
+    change(tx, lock, kind, reason.map(ToOwned::to_owned), &old, &new, stamp).map(drop)
+}
+
+/// Gives a lock to another owner, with a new token.
+///
+/// # Errors
+/// What the engine says.
+pub fn transfer(tx: &WriteTx<'_>, lock: &Lock, to: &str, stamp: &Stamp) -> Result<(), StoreError> {
+    let fence = event::head(tx)?.id + 1;
+    let old: Cells = vec![("owner", lock.owner.encode()), ("fence", lock.fence.encode())];
+    let new: Cells = vec![("owner", to.to_owned().encode()), ("fence", fence.encode())];
+    let reason = Some(format!("transferred from {}", lock.owner));
+    change(tx, lock, "coordination.transferred", reason, &old, &new, stamp).map(drop)
+}
+
+/// Takes a lock in that another program has inserted: its event tells of the whole row (CO-19).
+///
+/// # Errors
+/// What the engine says.
+pub fn adopt(
+    tx: &WriteTx<'_>,
+    lock: &Lock,
+    scope: &str,
+    pattern: &str,
+    keys: &Keys,
+    stamp: &Stamp,
+) -> Result<Lock, StoreError> {
+    let fence = event::head(tx)?.id + 1;
+    let set: Cells = vec![
+        ("scope", scope.to_owned().encode()),
+        ("pattern", pattern.to_owned().encode()),
+        ("prefix_key", keys.prefix.encode()),
+        ("suffix_key", keys.suffix.encode()),
+        ("fence", fence.encode()),
+    ];
+    let names: Vec<_> =
+        set.iter().enumerate().map(|(at, (name, _))| format!("{name} = ${}", at + 1)).collect();
+    let mut values: Vec<Value> = set.iter().map(|(_, value)| value.clone()).collect();
+    values.push(lock.id.encode());
+    let sql = format!("UPDATE coordination_locks SET {} WHERE id = ${}", names.join(", "), values.len());
+    tx.execute(&sql, &values)?;
+    let row: Cells = vec![
+        ("id", lock.id.encode()),
+        ("type", lock.kind.encode()),
+        ("owner", lock.owner.encode()),
+        ("scope", scope.to_owned().encode()),
+        ("pattern", pattern.to_owned().encode()),
+        ("exclusive", lock.exclusive.encode()),
+        ("reason", lock.reason.encode()),
+        ("ttl_seconds", lock.ttl_seconds.encode()),
+        ("created_at", lock.created_at.encode()),
+        ("expires_at", lock.expires_at.encode()),
+        ("dispatch_id", lock.dispatch_id.encode()),
+        ("run_id", lock.run_id.encode()),
+        ("fence", fence.encode()),
+        ("prefix_key", keys.prefix.encode()),
+        ("suffix_key", keys.suffix.encode()),
+    ];
+    let adopted = get(tx, &lock.id)?;
+    note(tx, &adopted, "coordination.adopted", lock.reason.clone(), cells::created(&row), stamp)?;
+    Ok(adopted)
+}
+
+/// Tells of a reservation that was refused, and by which lock.
+///
+/// # Errors
+/// What the engine says.
+pub fn conflict(tx: &WriteTx<'_>, asked: &NewLock, blocker: &Lock, stamp: &Stamp) -> Result<(), StoreError> {
+    let data = Map::from_iter([
+        ("blocker_id".to_owned(), Json::from(blocker.id.as_str())),
+        ("blocker_owner".to_owned(), blocker.owner.as_str().into()),
+        ("blocker_pattern".to_owned(), blocker.pattern.as_str().into()),
+        ("scope".to_owned(), asked.scope.as_str().into()),
+        ("exclusive".to_owned(), asked.exclusive.into()),
+    ]);
+    let refused = Lock {
+        id: blocker.id.clone(),
+        owner: asked.owner.clone(),
+        pattern: asked.pattern.clone(),
+        run_id: asked.run_id.clone(),
+        ..blocker.clone()
+    };
+    note(tx, &refused, "coordination.conflict", Some(blocker.owner.clone()), data, stamp)
+}
+
+fn note(
+    tx: &WriteTx<'_>,
+    lock: &Lock,
+    kind: &str,
+    reason: Option<String>,
+    data: Map<String, Json>,
+    stamp: &Stamp,
+) -> Result<(), StoreError> {
+    let envelope = envelope::build(
+        &Writer {
+            policy_version: "coordination/v1",
+            caller_identity: "coordination.store",
+            capability_scope: &format!("scope:{}", lock.scope),
+            trace_id: lock.run_id.as_deref().unwrap_or(&lock.id),
+            span: &kind.replace('.', ":"),
+            parent_span_id: None,
+            input: &lock.pattern,
+            output: &lock.id,
+        },
+        stamp,
+    );
+    let told = NewEvent {
+        run_id: lock.run_id.as_deref().and_then(|run| run.parse().ok()),
+        source: Source::COORDINATION,
+        kind: kind.to_owned(),
+        subject: lock.id.clone(),
+        from: lock.owner.clone(),
+        to: lock.pattern.clone(),
+        reason,
+        data,
+        envelope,
+    };
+    event::append(tx, &told, stamp).map(drop)
+}
