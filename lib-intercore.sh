@@ -388,6 +388,43 @@ intercore_events_cursor_reset() {
   _intercore_ic events cursor reset -- "${1-}"
 }
 
+# --- reservations -------------------------------------------------------------------------------------------------------
+
+# intercore_reserve OWNER SCOPE PATTERN [TTL] [REASON]: prints the lock's id, or with 1 what is in the way, as JSON. Without
+# `ic` nobody is kept from working.
+intercore_reserve() {
+  local said code=0
+  intercore_available || return 0
+  said=$(_intercore_ic coordination reserve --json --owner="${1-}" --scope="${2-}" --pattern="${3-}" --ttl="${4:-900}" \
+    --reason="${5-}") || code=$?
+  if [[ "$code" -eq 0 ]]; then
+    said=${said#*\"id\":\"}
+    said=${said%%\"*}
+  fi
+  [[ -z "$said" ]] || printf '%s\n' "$said"
+  return "$code"
+}
+
+# intercore_renew ID [OWNER] [TTL]: holds it for longer.
+intercore_renew() {
+  local flags
+  intercore_available || return 0
+  flags=(--json)
+  [[ -z "${2-}" ]] || flags+=("--owner=$2")
+  [[ -z "${3-}" ]] || flags+=("--ttl=$3")
+  _intercore_ic coordination renew "${flags[@]}" -- "${1-}" >/dev/null
+}
+
+# intercore_release ID [OWNER]: gives it back.
+intercore_release() {
+  intercore_available || return 0
+  if [[ -n "${2-}" ]]; then
+    _intercore_ic coordination release --owner="$2" -- "${1-}" >/dev/null
+  else
+    _intercore_ic coordination release -- "${1-}" >/dev/null
+  fi
+}
+
 # --- locks --------------------------------------------------------------------------------------------------------------
 #
 # A lock belongs to the calling shell, and to its subshells. Without `ic` locks are made with mkdir, in the same layout.

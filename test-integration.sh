@@ -409,6 +409,14 @@ is "it moved" '{"position":4,"phase":4,"dispatch":4}' "$(strict 'intercore_event
 is "forgotten" "reset" "$(strict 'intercore_events_cursor_reset "c.1"')"
 is "forgotten already" "not found" "$(strict 'intercore_events_cursor_reset "c.1"')"
 
+lock=$(strict 'intercore_reserve ann . "src/**" 60 parser')
+has "a reservation" "	ann	src/**	active	" "$(ic coordination list)"
+has "what is in the way" '"blocker_owner":"ann"' "$(strict 'intercore_reserve bob . src/a.c' 2>/dev/null)"
+silent "held for longer" 0 strict 'intercore_renew "$1" ann 5m' "$lock"
+silent "somebody else's" 1 strict 'intercore_release "$1" bob 2>/dev/null' "$lock"
+silent "given back" 0 strict 'intercore_release "$1" ann' "$lock"
+silent "free again" 0 strict 'intercore_reserve bob . src/a.c >/dev/null'
+
 section "Wrappers: Gates"
 gated=$(ic run create --goal=gated)
 silent "a shut gate" 1 strict 'intercore_gate_check "$1"' "$gated"

@@ -683,8 +683,14 @@ fn escalation_climbs_the_ladder() {
 #[test]
 fn old_records_are_pruned_and_their_events_stay() {
     let sandbox = Sandbox::new();
-    let id = spawn(&sandbox, &[], "echo x");
+    let id = spawn(
+        &sandbox,
+        &[],
+        "echo x; echo y > $IC_DISPATCH_OUTPUT; echo 'STATUS: pass' > $IC_DISPATCH_VERDICT",
+    );
     sandbox.ok(["dispatch", "wait", &id]);
+    let output = status(&sandbox, &id)["output_file"].as_str().unwrap().to_owned();
+    assert!(Path::new(&output).exists());
     let live = spawn(&sandbox, &[], "sleep 600");
     assert_eq!(sandbox.ok(["dispatch", "prune", "--older-than=1h"]), "0 pruned");
     let mut later = sandbox.command(["dispatch", "prune", "--older-than=1h", "--json"]);
@@ -692,6 +698,7 @@ fn old_records_are_pruned_and_their_events_stay() {
     assert_eq!(run_ok(later), "{\"pruned\":1}");
     sandbox.fails(["dispatch", "status", &id], 1);
     assert!(!sandbox.dir().join(format!(".clavain/dispatch-logs/{id}.out")).exists());
+    assert!(!Path::new(&output).exists() && !Path::new(&format!("{output}.verdict")).exists());
     let last = sandbox.events().pop().unwrap();
     assert_eq!(
         (&last["type"], &last["subject"], &last["data"]["new"]),

@@ -81,7 +81,7 @@ impl Wrapper {
         let value = |name: &String| match name.trim_matches(['[', ']', '…']) {
             "FLAG" => "--limit=1".to_owned(),
             "INTERVAL" => "60".to_owned(),
-            "TIMEOUT" | "MAX_AGE" => "0s".to_owned(),
+            "TIMEOUT" | "MAX_AGE" | "TTL" => "0s".to_owned(),
             "IN" | "OUT" | "CACHE" | "PRIORITY" | "PHASE_ID" | "DISPATCH_ID" => "4".to_owned(),
             "JSON" | "ARGS_JSON" => "{}".to_owned(),
             "MODE" => "both".to_owned(),

@@ -36,6 +36,7 @@ impl Sandbox {
         let project = root.path().canonicalize().unwrap().join("project");
         fs::create_dir(&project).unwrap();
         fs::create_dir(root.path().join("home")).unwrap();
+        fs::create_dir(root.path().join("tmp")).unwrap();
         Self { root, project }
     }
 
@@ -64,6 +65,7 @@ impl Sandbox {
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("HOME", &home)
+            .env("TMPDIR", self.root.path().join("tmp"))
             .env("GIT_CONFIG_GLOBAL", home.join("gitconfig"))
             .env("GIT_CONFIG_SYSTEM", home.join("gitconfig-system"))
             .env("INTERCORE_LOCK_DIR", self.root.path().join("locks"))

@@ -9,7 +9,7 @@ use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
-use crate::domain::dispatch::DispatchStatus;
+use crate::domain::dispatch::{Dispatch, DispatchStatus};
 use crate::domain::ids::DispatchId;
 use crate::os::rotated::older;
 use crate::store;
@@ -75,6 +75,16 @@ pub(in crate::cli) struct Prune {
     older_than: i64,
 }
 
+/// Removes the answer of a dispatch that had no place of its own for it.
+fn remove_answer(dispatch: &Dispatch) {
+    let Some(output) = dispatch.output_file.as_deref().filter(|output| launch::is_own_output(output)) else {
+        return;
+    };
+    for suffix in ["", ".verdict", ".summary"] {
+        let _ = std::fs::remove_file(format!("{output}{suffix}")); // there may be none
+    }
+}
+
 #[derive(Serialize)]
 struct Pruned {
     pruned: usize,
@@ -105,6 +115,7 @@ impl Verb for Prune {
             for log in [&stdout, &stderr, &older(&stdout), &older(&stderr)] {
                 let _ = std::fs::remove_file(log); // there may be none
             }
+            remove_answer(dispatch);
         }
         cx.out.show(&Pruned { pruned: gone.len() })?;
         Ok(Answer::Yes)

@@ -26,6 +26,16 @@ const SCRIPT: &str = "hub/clavain/scripts/dispatch.sh";
 /// The sandbox when nobody says otherwise.
 pub(super) const SANDBOX: &str = "workspace-write";
 
+/// What the name of an answer begins with that nobody gave a place, in the directory for temporary files.
+const OUTPUT: &str = "ic-dispatch-";
+
+/// Whether an answer lies where this program puts those that nobody gave a place.
+pub(super) fn is_own_output(output: &str) -> bool {
+    let path = Path::new(output);
+    path.parent() == Some(&std::env::temp_dir())
+        && path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(OUTPUT))
+}
+
 /// What is to be started.
 #[derive(Clone, Debug)]
 pub(in crate::cli) struct Wanted {
@@ -114,7 +124,7 @@ impl Wanted {
         let output = if let Some(output) = &self.output {
             output.clone()
         } else {
-            let name = format!("ic-dispatch-{}-{}.md", cx.now().nanos(), std::process::id());
+            let name = format!("{OUTPUT}{}-{}.md", cx.now().nanos(), std::process::id());
             text(&std::env::temp_dir().join(name))?
         };
         let command = serde_json::to_string(&self.program.command(&self.task(&output)));
