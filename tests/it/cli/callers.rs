@@ -100,3 +100,27 @@ fn what_is_broken_is_never_the_expected_negative() {
         assert!(stdout.is_empty() && stderr.starts_with("ic: "), "{call:?}: {stderr}");
     }
 }
+
+/// CL-11: reads that are started together answer together, also while somebody writes and they are given no time to wait.
+#[test]
+fn reads_do_not_wait_for_a_writer() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.new_run();
+    let writer = sandbox.open();
+    writer.execute_batch("BEGIN IMMEDIATE; UPDATE runs SET updated_at = 1").unwrap();
+    let reads: [&[&str]; 5] = [
+        &["health"],
+        &["run", "phase", &run],
+        &["coordination", "check", "--scope=r", "--pattern=p"],
+        &["events", "tail", "--all"],
+        &["run", "current"],
+    ];
+    std::thread::scope(|scope| {
+        let sandbox = &sandbox;
+        let calls = reads.map(|read| scope.spawn(move || sandbox.ok([read, &["--timeout=0"]].concat())));
+        for call in calls {
+            call.join().unwrap();
+        }
+    });
+    writer.execute_batch("ROLLBACK").unwrap();
+}

@@ -290,7 +290,7 @@ fn locks_are_given_back() {
     }
 }
 
-/// CO-08, CO-19: rows that another program inserts behave like ours, under every name of their scope.
+/// CO-08, CO-19, CL-10: rows that another program inserts behave like ours, under every name of their scope.
 #[test]
 fn rows_from_outside_behave_like_ours() {
     let sandbox = Sandbox::new();
@@ -310,6 +310,14 @@ fn rows_from_outside_behave_like_ours() {
         sandbox.ok(["coordination", "reserve", "--owner=me", "--scope=.", &pattern]);
     }
     assert_eq!(kinds(&sandbox).iter().filter(|kind| *kind == "adopted").count(), 3);
+    // CL-10: listed, and over when its time is.
+    let row = "INSERT INTO coordination_locks (id, type, owner, scope, pattern, exclusive, reason, ttl_seconds, created_at, \
+               expires_at) VALUES ('outside8', 'write_set', 'them', 'r', 'ends', 1, NULL, 5, 5, 1700000005)";
+    sandbox.open().execute_batch(row).unwrap();
+    assert!(sandbox.ok(["coordination", "list"]).contains("outside8\twrite_set\tthem\tends\tactive\t"));
+    refused(&sandbox, "me", "ends", &[]);
+    let freed = later(&sandbox, 5, &["coordination", "reserve", "--scope=r", "--owner=me", "--pattern=ends"]);
+    assert!(freed.status.success(), "{}", render(&freed));
     // CO-04: one that cannot be read blocks what it may mean, and no more.
     let row = "INSERT INTO coordination_locks (id, type, owner, scope, pattern, exclusive, created_at) \
                VALUES ('outside9', 'file_reservation', 'them', 'r', 'odd/[x', 1, 5)";
