@@ -38,7 +38,7 @@ impl Verb for Restore {
             return Err(CliError::usage(format!("{} is the database itself", from.display())));
         }
         let unusable = |source| DbError::Unusable { path: from.clone(), source: Box::new(source) };
-        let mut draft = Draft::of_file(&from, &db::home_of(&path)?, cx.globals.timeout)?;
+        let mut draft = Draft::of_file(&from, &path, cx.globals.timeout)?;
         draft.db().check().map_err(unusable)?;
         verify(draft.db()).map_err(|err| unusable(DbError::Corrupt(err.to_string())))?;
         let label = output::compact_time(cx.stamp.secs());

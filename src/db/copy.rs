@@ -36,11 +36,12 @@ impl Draft {
         Self::copy(&db.conn, dir)
     }
 
-    /// Copies the file at the absolute path `from`, which stays as it is, and brings the copy up to date.
+    /// Copies the file at the absolute path `from`, which stays as it is, to a private file beside the absolute path `to`,
+    /// and brings the copy up to date. The directory of `to` is made only once `from` has been found good.
     ///
     /// # Errors
-    /// [`DbError::Unusable`] saying what is wrong with `from`; what the file system says of `dir`.
-    pub fn of_file(from: &Path, dir: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
+    /// [`DbError::Unusable`] saying what is wrong with `from`; what the file system says of the directory.
+    pub fn of_file(from: &Path, to: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
         let unusable = |err| DbError::Unusable { path: from.to_owned(), source: Box::new(err) };
         let source = Apart::open(from, busy_timeout).map_err(unusable)?;
         match identity::of(&source).map_err(unusable)? {
@@ -51,7 +52,8 @@ impl Draft {
             Identity::Empty => return Err(unusable(DbError::NotInitialised(from.to_owned()))),
         }
         check::pages(&source).map_err(unusable)?;
-        let draft = Self::copy(&source, dir)?;
+        create::create_parent(to)?;
+        let draft = Self::copy(&source, to.parent().unwrap_or(Path::new("/")))?;
         source.require_unchanged().map_err(unusable)?;
         Ok(draft)
     }
@@ -93,15 +95,6 @@ impl Draft {
         self.db.conn.close()?;
         Ok(self.file)
     }
-}
-
-/// Makes and answers the directory that the database at the absolute `path` is to be in.
-///
-/// # Errors
-/// What the file system says.
-pub fn home_of(path: &Path) -> Result<PathBuf, DbError> {
-    create::create_parent(path)?;
-    Ok(path.parent().unwrap_or(Path::new("/")).to_owned())
 }
 
 /// What stood in the place of a restored database.

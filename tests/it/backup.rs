@@ -443,6 +443,10 @@ fn a_bad_backup_is_refused() {
         assert!(stderr.contains("bad.db") && stderr.contains("nothing was changed"), "{why}: {stderr}");
     };
     check("missing");
+    // Nothing is made for a database that does not come.
+    let empty = Sandbox::bare();
+    refused(&empty, &["restore", "none.db"], "backup_unusable");
+    assert_eq!(fs::read_dir(empty.dir()).unwrap().count(), 0);
     fs::write(&bad, "").unwrap();
     check("empty");
     fs::write(&bad, "some text that is long enough to be taken for the header of a database file, or not")
