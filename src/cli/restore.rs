@@ -42,11 +42,18 @@ impl Verb for Restore {
         draft.db().check().map_err(unusable)?;
         verify(draft.db()).map_err(|err| unusable(DbError::Corrupt(err.to_string())))?;
         let label = output::compact_time(cx.stamp.secs());
-        let stamp = cx.stamp.clone();
+        let (stamp, out) = (cx.stamp.clone(), cx.out);
         // The log keeps where it came from, but no secret (K-16).
         let told = redact(&from.display().to_string()).into_owned();
         let seal = |draft: &mut Db, old: Option<&db::ReadTx<'_>>, replaced: &Replaced| {
-            let old = old.map(restore::read_old).transpose()?.unwrap_or_default();
+            // Sound pages may hold a schema that is not: then nothing can be carried over, which must not keep the
+            // backup out.
+            let old = old.map_or_else(restore::Old::default, |old| {
+                restore::read_old(old).unwrap_or_else(|err| {
+                    out.remark(format_args!("the cursors of what was there cannot be read: {err}"));
+                    restore::Old::default()
+                })
+            });
             let kept = kept(replaced);
             draft.write(|tx| restore::seal(tx, &old, &told, kept.as_deref(), &stamp))
         };

@@ -238,6 +238,25 @@ fn bytes(sandbox: &Sandbox) -> Vec<u8> {
     fs::read(sandbox.db_path()).unwrap()
 }
 
+/// Sound pages with a damaged schema in them: found by the deep check, kept, and no hindrance.
+#[test]
+fn a_damaged_schema_does_not_keep_a_backup_out() {
+    let sandbox = with_history();
+    let file = backup(&sandbox, "copy.db");
+    sandbox
+        .open()
+        .execute_batch(
+            "PRAGMA writable_schema = ON; \
+             UPDATE sqlite_schema SET sql = replace(sql, 'durable', 'durablf') WHERE name = 'event_cursors'",
+        )
+        .unwrap();
+    refused(&sandbox, &["health", "--deep"], "db_schema");
+    let done = restore(&sandbox, &file);
+    assert!(kept(&done).exists());
+    assert_eq!(sandbox.ok(["health", "--deep"]), "ok");
+    assert_eq!(sandbox.count("SELECT count(*) FROM runs"), 40);
+}
+
 /// Flipped bits: each is found by the deep check or does no harm, and a restore brings everything back.
 #[test]
 fn flipped_bits_are_found_and_restored_from() {
