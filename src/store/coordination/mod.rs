@@ -169,7 +169,7 @@ pub fn of_owner(tx: &ReadTx<'_>, owner: &str, scope: &str) -> Result<Vec<Lock>, 
     tx.query(sql, params![owner.to_owned(), scope.to_owned()], from_row)
 }
 
-/// The locks of a run that are not released, oldest first.
+/// The locks of a run that are not released, by owner.
 ///
 /// # Errors
 /// What the engine says.
