@@ -23,21 +23,21 @@ pub(super) fn insert(tx: &WriteTx<'_>, table: &str, cells: &Cells) -> Result<(),
     Ok(())
 }
 
-/// Changes the cells of the row with this id, if it still has this status.
+/// Changes the cells of the row whose guard cells are still as given. `false` if there is no such row any more.
 pub(super) fn update(
     tx: &WriteTx<'_>,
     table: &str,
-    id: &impl Column,
-    status: &impl Column,
+    guard: &[(&'static str, Value)],
     cells: &Cells,
 ) -> Result<bool, StoreError> {
-    let set: Vec<_> =
-        cells.iter().enumerate().map(|(at, (name, _))| format!("{name} = ${}", at + 1)).collect();
-    let mut values: Vec<Value> = cells.iter().map(|(_, value)| value.clone()).collect();
-    let (id_at, status_at) = (values.len() + 1, values.len() + 2);
-    values.extend([id.encode(), status.encode()]);
-    let sql = format!("UPDATE {table} SET {} WHERE id = ${id_at} AND status = ${status_at}", set.join(", "));
-    Ok(tx.execute(&sql, &values)? > 0)
+    let equals = |first: usize, cells: &[(&'static str, Value)], between: &str| {
+        let each = cells.iter().zip(first..).map(|((name, _), at)| format!("{name} = ${at}"));
+        each.collect::<Vec<_>>().join(between)
+    };
+    let set = equals(1, cells, ", ");
+    let still = equals(cells.len() + 1, guard, " AND ");
+    let values: Vec<Value> = cells.iter().chain(guard).map(|(_, value)| value.clone()).collect();
+    Ok(tx.execute(&format!("UPDATE {table} SET {set} WHERE {still}"), &values)? > 0)
 }
 
 /// The cells as an object, for `data.new` and `data.old` of an event.

@@ -230,18 +230,8 @@ pub fn set(tx: &WriteTx<'_>, run: &Run, settings: &Settings, stamp: &Stamp) -> R
     change("max_dispatches", run.max_dispatches.encode(), settings.max_dispatches.map(|v| v.encode()));
     change("metadata", run.metadata.encode(), settings.metadata.as_ref().map(Column::encode));
     change("updated_at", run.updated_at.encode(), Some(stamp.secs().encode()));
-    let sets = new.iter().enumerate().map(|(at, (name, _))| format!("{name} = ${}", at + 1));
-    let sets = sets.collect::<Vec<_>>().join(", ");
-    let n = new.len();
-    let sql = format!(
-        "UPDATE runs SET {sets} WHERE id = ${} AND phase = ${} AND status = ${}",
-        n + 1,
-        n + 2,
-        n + 3
-    );
-    let mut values: Vec<_> = new.iter().map(|(_, value)| value.clone()).collect();
-    values.extend([run.id.encode(), run.phase.encode(), run.status.encode()]);
-    if tx.execute(&sql, &values)? == 0 {
+    let guard = [("id", run.id.encode()), ("phase", run.phase.encode()), ("status", run.status.encode())];
+    if !cells::update(tx, "runs", &guard, &new)? {
         return Err(moved_on(tx, run)?);
     }
     super::phase::note(

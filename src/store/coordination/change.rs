@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::{Keys, NewLock, get};
-use crate::db::{Column, Value, WriteTx};
+use crate::db::{Column, WriteTx};
 use crate::domain::coordination::Lock;
 use crate::domain::envelope::{self, Writer};
 use crate::domain::event::{NewEvent, Source};
@@ -12,6 +12,11 @@ use crate::domain::time::Stamp;
 use crate::store::cells::{self, Cells};
 use crate::store::{StoreError, event};
 
+/// A fencing token: the number that the event to be written next will have.
+fn next_fence(tx: &WriteTx<'_>) -> Result<i64, StoreError> {
+    Ok(event::head(tx)?.id + 1)
+}
+
 /// Grants a lock. Its fencing token is the number of the event that tells of it.
 ///
 /// # Errors
@@ -19,7 +24,7 @@ use crate::store::{StoreError, event};
 pub fn insert(tx: &WriteTx<'_>, new: &NewLock, stamp: &Stamp) -> Result<Lock, StoreError> {
     let id = LockId::fresh(|id| cells::taken(tx, "coordination_locks", id))?;
     let now = stamp.secs();
-    let fence = event::head(tx)?.id + 1;
+    let fence = next_fence(tx)?;
     let process = new.process.as_ref();
     let cells: Cells = vec![
         ("id", id.encode()),
@@ -59,11 +64,7 @@ fn change(
     new: &Cells,
     stamp: &Stamp,
 ) -> Result<Lock, StoreError> {
-    let set: Vec<_> = new.iter().enumerate().map(|(at, (name, _))| format!("{name} = ${}", at + 1)).collect();
-    let mut values: Vec<Value> = new.iter().map(|(_, value)| value.clone()).collect();
-    values.push(lock.id.encode());
-    let sql = format!("UPDATE coordination_locks SET {} WHERE id = ${}", set.join(", "), values.len());
-    tx.execute(&sql, &values)?;
+    cells::update(tx, "coordination_locks", &[("id", lock.id.encode())], new)?;
     let changed = get(tx, &lock.id)?;
     note(tx, &changed, kind, reason, cells::changed(old, new), stamp)?;
     Ok(changed)
@@ -81,7 +82,7 @@ pub fn renew(
     stamp: &Stamp,
 ) -> Result<Lock, StoreError> {
     let upgraded = exclusive && !lock.exclusive;
-    let fence = if upgraded { event::head(tx)?.id + 1 } else { lock.fence };
+    let fence = if upgraded { next_fence(tx)? } else { lock.fence };
     let expires_at = ttl_seconds.map(|ttl| stamp.secs().saturating_add(ttl));
     let old: Cells = vec![
         ("ttl_seconds", lock.ttl_seconds.encode()),
@@ -133,7 +134,7 @@ pub fn end(
 /// # Errors
 /// What the engine says.
 pub fn transfer(tx: &WriteTx<'_>, lock: &Lock, to: &str, stamp: &Stamp) -> Result<(), StoreError> {
-    let fence = event::head(tx)?.id + 1;
+    let fence = next_fence(tx)?;
     let old: Cells = vec![("owner", lock.owner.encode()), ("fence", lock.fence.encode())];
     let new: Cells = vec![("owner", to.to_owned().encode()), ("fence", fence.encode())];
     let reason = Some(format!("transferred from {}", lock.owner));
@@ -152,7 +153,7 @@ pub fn adopt(
     keys: &Keys,
     stamp: &Stamp,
 ) -> Result<Lock, StoreError> {
-    let fence = event::head(tx)?.id + 1;
+    let fence = next_fence(tx)?;
     let set: Cells = vec![
         ("scope", scope.to_owned().encode()),
         ("pattern", pattern.to_owned().encode()),
@@ -160,12 +161,7 @@ pub fn adopt(
         ("suffix_key", keys.suffix.encode()),
         ("fence", fence.encode()),
     ];
-    let names: Vec<_> =
-        set.iter().enumerate().map(|(at, (name, _))| format!("{name} = ${}", at + 1)).collect();
-    let mut values: Vec<Value> = set.iter().map(|(_, value)| value.clone()).collect();
-    values.push(lock.id.encode());
-    let sql = format!("UPDATE coordination_locks SET {} WHERE id = ${}", names.join(", "), values.len());
-    tx.execute(&sql, &values)?;
+    cells::update(tx, "coordination_locks", &[("id", lock.id.encode())], &set)?;
     let row: Cells = vec![
         ("id", lock.id.encode()),
         ("type", lock.kind.encode()),

@@ -1,7 +1,7 @@
 //! What becomes of a dispatch: taken over by its supervisor, started, ended, called off, removed.
 
 use super::{Told, from_row, note};
-use crate::db::{Column, ReadTx, WriteTx};
+use crate::db::{Column, ReadTx, Value, WriteTx};
 use crate::domain::dispatch::{Dispatch, DispatchStatus, ProcessKey};
 use crate::domain::ids::DispatchId;
 use crate::domain::time::Stamp;
@@ -43,6 +43,11 @@ pub fn heartbeat(
     quiet::execute(tx, Quiet::DispatchTelemetry, sql, values).map(drop)
 }
 
+/// What an update of a dispatch is guarded by: the row, in this status.
+fn still(dispatch: &Dispatch, status: DispatchStatus) -> [(&'static str, Value); 2] {
+    [("id", dispatch.id.encode()), ("status", status.encode())]
+}
+
 /// Records the child's process. `false` if the dispatch is not waiting for it any more.
 ///
 /// # Errors
@@ -71,12 +76,12 @@ pub fn started(
         ("host", before.map(|key| key.host.clone()).encode()),
         ("started_at", None::<i64>.encode()),
     ];
-    let guard = DispatchStatus::Spawned;
-    if !cells::update(tx, "dispatches", &dispatch.id, &guard, &new)? {
+    let from = DispatchStatus::Spawned;
+    if !cells::update(tx, "dispatches", &still(dispatch, from), &new)? {
         return Ok(false);
     }
     let told =
-        Told { kind: "status_change", from: guard.as_str(), reason: None, data: cells::changed(&old, &new) };
+        Told { kind: "status_change", from: from.as_str(), reason: None, data: cells::changed(&old, &new) };
     note(tx, &Dispatch { status, ..dispatch.clone() }, told, stamp)?;
     Ok(true)
 }
@@ -124,7 +129,7 @@ pub fn finish(
         ("verdict_summary", dispatch.verdict_summary.encode()),
     ];
     if dispatch.status.is_terminal()
-        || !cells::update(tx, "dispatches", &dispatch.id, &dispatch.status, &new)?
+        || !cells::update(tx, "dispatches", &still(dispatch, dispatch.status), &new)?
     {
         return Ok(false);
     }
