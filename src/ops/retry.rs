@@ -20,7 +20,7 @@ const BACKOFF: i64 = 5_000;
 /// The longest wait, in milliseconds.
 const LONGEST: i64 = 300_000;
 /// The scope of state in which the chains are kept.
-pub const SCOPE: &str = "escalation";
+const SCOPE: &str = "escalation";
 
 /// How escalation is asked for.
 #[derive(Clone, Debug)]
@@ -50,6 +50,8 @@ pub enum Retried {
         model: Option<String>,
         /// Whether that is a stronger one than before.
         escalated: bool,
+        /// What went wrong so far, if escalation was asked for.
+        chain: Option<Chain>,
     },
     /// There is no stronger model to ask.
     Exhausted(Chain),
@@ -71,7 +73,7 @@ pub fn require(tx: &ReadTx<'_>, id: &DispatchId) -> Result<Dispatch, OpsError> {
     Ok(dispatch)
 }
 
-/// Records another attempt. `build` describes it, given the first dispatch, its model and the number of the attempt.
+/// Records another attempt. `build` describes it, given its model.
 ///
 /// # Errors
 /// As [`require`]; [`OpsError::NotRetryable`] also after three attempts, or for a chain that is exhausted.
@@ -79,7 +81,7 @@ pub fn retry(
     tx: &WriteTx<'_>,
     id: &DispatchId,
     escalation: Option<&Escalation>,
-    build: impl Fn(&Dispatch, Option<&str>, Option<&Chain>) -> NewDispatch,
+    build: impl Fn(Option<&str>) -> NewDispatch,
     stamp: &Stamp,
 ) -> Result<Retried, OpsError> {
     let original = require(tx, id)?;
@@ -102,11 +104,11 @@ pub fn retry(
     } else if original.retry_count >= MOST {
         return refuse(format!("max retries ({MOST}) exceeded"));
     }
-    let new = build(&original, model.as_deref(), chain.as_ref());
+    let new = build(model.as_deref());
     let doublings = u32::try_from(original.retry_count).unwrap_or(0).min(16);
     let backoff_ms = BACKOFF.saturating_mul(1 << doublings).min(LONGEST);
     let spawned = spawn::spawn(tx, &new, stamp)?;
-    Ok(Retried::Again { spawned, attempt: original.retry_count + 1, backoff_ms, model, escalated })
+    Ok(Retried::Again { spawned, attempt: original.retry_count + 1, backoff_ms, model, escalated, chain })
 }
 
 fn scope() -> Result<Scope, OpsError> {

@@ -124,11 +124,11 @@ pub fn start_own(
     command.spawn()
 }
 
-/// Starts `<ic> <args>` as a process that learns from its stdin when this one ends.
+/// Starts `<ic> <args>` as a process that learns from its stdin, which is answered, when this one ends.
 ///
 /// # Errors
 /// If it cannot be started.
-pub fn start_guard(ic: &Path, args: &[&str]) -> io::Result<(ChildStdin, i32)> {
+pub fn start_guard(ic: &Path, args: &[&str]) -> io::Result<ChildStdin> {
     let mut guard = Command::new(ic)
         .args(args)
         .stdin(Stdio::piped())
@@ -136,9 +136,7 @@ pub fn start_guard(ic: &Path, args: &[&str]) -> io::Result<(ChildStdin, i32)> {
         .stderr(Stdio::null())
         .process_group(0)
         .spawn()?;
-    let pid = i32::try_from(guard.id()).unwrap_or(0);
-    let stdin = guard.stdin.take().ok_or_else(|| io::Error::other("no pipe to the guard"))?;
-    Ok((stdin, pid))
+    guard.stdin.take().ok_or_else(|| io::Error::other("no pipe to the guard"))
 }
 
 impl Child {

@@ -22,7 +22,6 @@ use crate::domain::text::one_line;
 use crate::ops::retry::{self, Escalation, Retried};
 use crate::ops::spawn::Spawned;
 use crate::os::files;
-use crate::store;
 
 /// How many of the last lines of an answer the next attempt is shown.
 const LINES: usize = 50;
@@ -121,7 +120,7 @@ impl Verb for Retry {
         let stamp = cx.stamp.clone();
         let told = escalation.as_ref().and_then(|_| told_prompt(&original));
         let retried = cx.write(|tx| {
-            let build = |_: &Dispatch, model: Option<&str>, _: Option<&Chain>| {
+            let build = |model: Option<&str>| {
                 let mut row = row.clone();
                 if model != row.model.as_deref() || told.is_some() {
                     let wanted = Wanted {
@@ -146,12 +145,12 @@ impl Verb for Retry {
                 backoff_ms,
                 model,
                 escalated,
+                chain,
             } => {
-                if let (Some(told), Some(escalation)) = (&told, &escalation) {
-                    let chain = chain(cx, escalation)?;
-                    if let Err(err) = tell(&original, chain.as_ref(), Path::new(told)) {
-                        return Err(launch::not_started(cx, &dispatch.id, err.to_string())?);
-                    }
+                if let (Some(told), Some(chain)) = (&told, &chain)
+                    && let Err(err) = tell(&original, chain, Path::new(told))
+                {
+                    return Err(launch::not_started(cx, &dispatch.id, err.to_string())?);
                 }
                 let backoff_ms = if self.now { 0 } else { backoff_ms };
                 let pid = launch::start(cx, &dispatch.id, backoff_ms)?;
@@ -224,15 +223,8 @@ fn told_prompt(original: &Dispatch) -> Option<String> {
     Some(format!("{prompt}.retry{}-{}", original.retry_count + 1, original.id))
 }
 
-fn chain(cx: &mut Cx, escalation: &Escalation) -> Result<Option<Chain>, CliError> {
-    let stamp = cx.stamp.clone();
-    let scope = retry::SCOPE.parse().map_err(CliError::usage)?;
-    let text = cx.read(|tx| store::state::get(tx, &escalation.key, &scope, &stamp))?;
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
-}
-
 /// Writes the prompt of the next attempt: the first one, and what went wrong since.
-fn tell(original: &Dispatch, chain: Option<&Chain>, path: &Path) -> Result<(), CliError> {
+fn tell(original: &Dispatch, chain: &Chain, path: &Path) -> Result<(), CliError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| CliError::File { what: "writing the prompt", path, source }
@@ -240,7 +232,7 @@ fn tell(original: &Dispatch, chain: Option<&Chain>, path: &Path) -> Result<(), C
     let prompt = original.prompt_file.as_ref().map(PathBuf::from).unwrap_or_default();
     let mut bytes = std::fs::read(&prompt).map_err(failed(&prompt))?;
     let mut text = String::from("\n\n## What went wrong before\n\n");
-    for (model, failure) in chain.into_iter().flat_map(|chain| chain.models.iter().zip(&chain.failures)) {
+    for (model, failure) in chain.models.iter().zip(&chain.failures) {
         let _ = writeln!(text, "- {model}: {failure}"); // writing to a `String` cannot fail
     }
     if let Some(verdict) = &original.verdict_status {

@@ -82,8 +82,7 @@ impl Verb for Supervise {
             return report(cx, None, Some("it was called off before it started".to_owned()));
         }
         let ic = std::env::current_exe().map_err(unexpected)?;
-        let (mut guard, _) =
-            child::start_guard(&ic, &["dispatch", "guard", id.as_str()]).map_err(unexpected)?;
+        let mut guard = child::start_guard(&ic, &["dispatch", "guard", id.as_str()]).map_err(unexpected)?;
         let delay = Duration::from_millis(self.delay_ms);
         if !delay.is_zero() {
             report(cx, None, None)?;
