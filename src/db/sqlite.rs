@@ -42,7 +42,14 @@ impl Conn {
     pub(super) fn open(path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
         // NO_MUTEX: one connection, one thread. The path is absolute, so it is never taken for a URI.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let inner = Connection::open_with_flags(path, flags).map_err(|err| map(path, err))?;
+        let open = || Connection::open_with_flags(path, flags).map_err(|err| map(path, err));
+        // Somebody may make the file between two looks: SQLite misses it, then finds it and opens it for reading, or it is
+        // there when the reason is looked for. So what may not be written is tried once more: a file that was only new may.
+        let inner = match open() {
+            Err(DbError::ReadOnly(_)) => open()?,
+            Ok(inner) if inner.is_readonly(rusqlite::MAIN_DB).unwrap_or(false) => open()?,
+            opened => opened?,
+        };
         Self::set_up(inner, path, busy_timeout)
     }
 
