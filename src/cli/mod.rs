@@ -22,6 +22,7 @@ mod globals;
 mod health;
 mod help;
 mod hook_watch;
+mod identity;
 mod import;
 mod init;
 mod listing;

@@ -9,7 +9,7 @@ use crate::domain::artifact::ArtifactStatus;
 use crate::domain::coordination::LockKind;
 use crate::domain::dispatch::DispatchStatus;
 use crate::domain::event::{Origin, Source};
-use crate::domain::ids::{AgentId, ArtifactId, DispatchId, LockId, RunId};
+use crate::domain::ids::{AgentId, ArtifactId, DispatchId, IntentId, LockId, RunId};
 use crate::domain::phase::{Chain, Phase};
 use crate::domain::run::RunStatus;
 
@@ -114,6 +114,7 @@ text_column!(
     ArtifactId,
     DispatchId,
     LockId,
+    IntentId,
     LockKind,
     Phase,
     RunStatus,

@@ -1,6 +1,6 @@
 //! Coordination: who holds which files, and which names.
 
-use super::dispatch::ProcessKey;
+use super::process::ProcessKey;
 
 words!(
     /// What a lock is for. The first two share the space of paths; names meet only each other, and only exactly (CO-15).

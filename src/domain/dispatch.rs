@@ -2,6 +2,7 @@
 
 use super::ids::DispatchId;
 use super::phase::Phase;
+use super::process::ProcessKey;
 
 words!(
     /// Where a dispatch stands. The last four are terminal and never change.
@@ -26,19 +27,6 @@ impl DispatchStatus {
     pub fn is_terminal(self) -> bool {
         !matches!(self, Self::Spawned | Self::Running)
     }
-}
-
-/// Which process a record means: never a bare pid, which the system hands out again (DI-03).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProcessKey {
-    /// Process id.
-    pub pid: i64,
-    /// When it started, in the unit of its operating system.
-    pub start_time: i64,
-    /// Which boot of the machine.
-    pub boot_id: String,
-    /// Which machine.
-    pub host: String,
 }
 
 /// The largest number of tokens that is believed. What thousands of dispatches report can be added up.

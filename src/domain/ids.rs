@@ -107,6 +107,10 @@ id!(
     /// Identifies a lock on files or on a name.
     LockId
 );
+id!(
+    /// Identifies work outside the database that is under way.
+    IntentId
+);
 
 #[cfg(test)]
 mod tests {

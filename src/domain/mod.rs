@@ -72,6 +72,7 @@ pub mod launch;
 pub mod lock;
 pub mod metadata;
 pub mod phase;
+pub mod process;
 pub mod record;
 pub mod rules;
 pub mod run;

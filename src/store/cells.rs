@@ -3,7 +3,8 @@
 use serde_json::{Map, Value as Json};
 
 use super::StoreError;
-use crate::db::{Column, ReadTx, Value, WriteTx};
+use crate::db::{Column, ReadTx, Row, Value, WriteTx};
+use crate::domain::process::ProcessKey;
 
 /// Columns with their values.
 pub(super) type Cells = Vec<(&'static str, Value)>;
@@ -58,4 +59,30 @@ pub(super) fn changed(old: &Cells, new: &Cells) -> Map<String, Json> {
 /// `data` of an event that tells of a removed row.
 pub(super) fn removed(old: &Cells) -> Map<String, Json> {
     Map::from_iter([("old".to_owned(), object(old)), ("new".to_owned(), Json::Null)])
+}
+
+/// The cells of a process that a row lives with.
+pub(super) fn process(process: Option<&ProcessKey>) -> Cells {
+    vec![
+        ("pid", process.map(|p| p.pid).encode()),
+        ("pid_start", process.map(|p| p.start_time).encode()),
+        ("boot_id", process.map(|p| p.boot_id.clone()).encode()),
+        ("host", process.map(|p| p.host.clone()).encode()),
+    ]
+}
+
+/// The process that a row lives with, from the columns of [`process`].
+pub(super) fn process_of(row: &Row) -> Result<Option<ProcessKey>, StoreError> {
+    process_in(row, "pid", "pid_start")
+}
+
+/// The process whose pid and start time are in these columns of a row.
+pub(super) fn process_in(row: &Row, pid: &str, start: &str) -> Result<Option<ProcessKey>, StoreError> {
+    let Some(pid) = row.get::<Option<i64>>(pid)? else { return Ok(None) };
+    Ok(Some(ProcessKey {
+        pid,
+        start_time: row.get::<Option<i64>>(start)?.unwrap_or(0),
+        boot_id: row.get::<Option<String>>("boot_id")?.unwrap_or_default(),
+        host: row.get::<Option<String>>("host")?.unwrap_or_default(),
+    }))
 }

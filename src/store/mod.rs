@@ -12,6 +12,7 @@ mod error;
 pub mod event;
 pub mod idempotency;
 pub mod import;
+pub mod intent;
 pub mod phase;
 mod quiet;
 pub mod run;

@@ -16,6 +16,8 @@ pub(super) enum Quiet {
     Cursors,
     /// Token and turn counters of a dispatch, and how far stopping its process has come.
     DispatchTelemetry,
+    /// Work outside the database that is under way.
+    Intents,
 }
 
 impl Quiet {
@@ -26,6 +28,7 @@ impl Quiet {
             Self::Sentinels => "sentinels",
             Self::Cursors => "event_cursors",
             Self::DispatchTelemetry => "dispatches",
+            Self::Intents => "intents",
         }
     }
 }

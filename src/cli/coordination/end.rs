@@ -9,7 +9,7 @@ use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
-use crate::domain::dispatch::ProcessKey;
+use crate::domain::process::ProcessKey;
 use crate::domain::text::one_line;
 use crate::ops::coordination;
 use crate::os::process::{Identity, Liveness};
@@ -101,10 +101,7 @@ impl Verb for Sweep {
 
 /// Whether a process of this machine is gone (DI-09).
 fn is_gone(key: &ProcessKey) -> bool {
-    let Ok(pid) = i32::try_from(key.pid) else { return false };
-    let identity =
-        Identity { pid, start_time: key.start_time, boot_id: key.boot_id.clone(), host: key.host.clone() };
-    identity.liveness() == Liveness::Gone
+    Identity::recorded(key).is_some_and(|process| process.liveness() == Liveness::Gone)
 }
 
 /// Hand over all that an owner holds in a scope

@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::error::CliError;
 use super::{Cx, locate};
 use crate::domain::coordination::{Lock, LockKind};
-use crate::domain::dispatch::ProcessKey;
 use crate::domain::glob::Pattern;
+use crate::domain::process::ProcessKey;
 use crate::ops::coordination::Held;
 use crate::os::{paths, process};
 
@@ -77,13 +77,7 @@ pub(super) fn lives_with(owner: &str, pid: Option<i32>) -> Option<ProcessKey> {
         let pid: i32 = pid.parse().ok().filter(|pid| *pid > 1)?;
         (host == process::this_host()).then_some(pid)
     });
-    let found = process::identify(pid.or(named)?).ok().flatten()?;
-    Some(ProcessKey {
-        pid: found.pid.into(),
-        start_time: found.start_time,
-        boot_id: found.boot_id,
-        host: found.host,
-    })
+    process::identify(pid.or(named)?).ok().flatten().map(ProcessKey::from)
 }
 
 /// A lock as callers see it; what is empty is left out.

@@ -11,9 +11,10 @@ use crate::cli::error::CliError;
 use crate::cli::{Cx, locate};
 use crate::db::{DbError, WriteTx};
 use crate::domain::agent::Agent;
-use crate::domain::dispatch::{Dispatch, DispatchStatus, ProcessKey};
+use crate::domain::dispatch::{Dispatch, DispatchStatus};
 use crate::domain::ids::DispatchId;
 use crate::domain::launch::{Program, Task};
+use crate::domain::process::ProcessKey;
 use crate::ops::spawn::{self, Rejection, Spawned};
 use crate::ops::{OpsError, once};
 use crate::os::child::{self, DETACHED};
@@ -177,16 +178,7 @@ fn prompt_hash(prompt: &str) -> Result<String, CliError> {
 /// This process, which looks after a dispatch until its supervisor does.
 fn keeper() -> Result<ProcessKey, CliError> {
     let me = process::myself().map_err(|err| CliError::Unexpected(err.into()))?;
-    Ok(key(&me))
-}
-
-pub(super) fn key(identity: &process::Identity) -> ProcessKey {
-    ProcessKey {
-        pid: identity.pid.into(),
-        start_time: identity.start_time,
-        boot_id: identity.boot_id.clone(),
-        host: identity.host.clone(),
-    }
+    Ok(me.into())
 }
 
 /// Records the dispatch, links it to an agent if one is given, and starts it. `idempotency` is the caller's key, and what it

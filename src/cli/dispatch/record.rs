@@ -11,8 +11,9 @@ use crate::cli::locate;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
-use crate::domain::dispatch::{DispatchStatus, ProcessKey};
+use crate::domain::dispatch::DispatchStatus;
 use crate::domain::ids::DispatchId;
+use crate::domain::process::ProcessKey;
 use crate::ops;
 use crate::ops::once::{Key, once};
 use crate::os::{paths, process};
@@ -173,10 +174,5 @@ fn identify(pid: i32) -> Result<Option<ProcessKey>, CliError> {
         path: PathBuf::from(format!("process {pid}")),
         source,
     })?;
-    Ok(found.map(|found| ProcessKey {
-        pid: found.pid.into(),
-        start_time: found.start_time,
-        boot_id: found.boot_id,
-        host: found.host,
-    }))
+    Ok(found.map(ProcessKey::from))
 }

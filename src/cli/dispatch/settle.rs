@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::cli::Cx;
 use crate::cli::error::CliError;
 use crate::db::{ReadTx, WriteTx};
-use crate::domain::dispatch::{Dispatch, DispatchStatus, ProcessKey};
+use crate::domain::dispatch::{Dispatch, DispatchStatus};
 use crate::domain::ids::DispatchId;
 use crate::domain::launch;
 use crate::domain::time::Stamp;
@@ -45,7 +45,7 @@ pub(in crate::cli) fn settle(cx: &mut Cx) -> Result<(), CliError> {
 /// Whether nobody is left who would close the record.
 pub(super) fn is_lost(dispatch: &Dispatch) -> bool {
     let keeper = dispatch.supervisor.as_ref().or(dispatch.process.as_ref());
-    let identity = keeper.and_then(identity);
+    let identity = keeper.and_then(Identity::recorded);
     // Recorded by hand without a process: that is whoever recorded it to close.
     identity.is_some_and(|identity| identity.liveness() == Liveness::Gone)
 }
@@ -81,7 +81,7 @@ fn end_rest(dispatch: &Dispatch) {
     if dispatch.supervisor.is_none() {
         return;
     }
-    if let Some(identity) = dispatch.process.as_ref().and_then(identity) {
+    if let Some(identity) = dispatch.process.as_ref().and_then(Identity::recorded) {
         let _ = process::signal(&identity, Signal::Kill); // gone, or not ours to signal
     }
     child::end_family(&family(&dispatch.id, None), Duration::ZERO);
@@ -223,9 +223,9 @@ fn stop(dispatch: &Dispatch, now: i64, waited: Duration) -> std::io::Result<Stop
     let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
     let grace = seconds(GRACE);
     let asked = dispatch.stop_signalled_at.map(|asked| (now - asked).max(seconds(waited)));
-    let child = dispatch.process.as_ref().and_then(identity);
+    let child = dispatch.process.as_ref().and_then(Identity::recorded);
     let is_gone = |child: &Option<Identity>| child.as_ref().is_none_or(|c| c.liveness() == Liveness::Gone);
-    let supervisor = dispatch.supervisor.as_ref().and_then(identity);
+    let supervisor = dispatch.supervisor.as_ref().and_then(Identity::recorded);
     match supervisor.filter(|supervisor| supervisor.liveness() != Liveness::Gone) {
         // That is whoever asked for the dispatch. The supervisor will find that there is nothing to start.
         Some(_) if dispatch.heartbeat_at.is_none() => return Ok(waiting),
@@ -258,18 +258,6 @@ fn stop(dispatch: &Dispatch, now: i64, waited: Duration) -> std::io::Result<Stop
 
 /// Whether its process belongs to another machine, where alone it can be stopped.
 fn is_elsewhere(dispatch: &Dispatch) -> bool {
-    let process = dispatch.supervisor.as_ref().or(dispatch.process.as_ref()).and_then(identity);
+    let process = dispatch.supervisor.as_ref().or(dispatch.process.as_ref()).and_then(Identity::recorded);
     process.is_some_and(|process| process.liveness() == Liveness::Foreign)
-}
-
-/// The process that a record means.
-///
-/// A number that means init, a group or everybody is no process of a dispatch (DI-09).
-pub(super) fn identity(key: &ProcessKey) -> Option<Identity> {
-    Some(Identity {
-        pid: i32::try_from(key.pid).ok().filter(|pid| *pid > 1)?,
-        start_time: key.start_time,
-        boot_id: key.boot_id.clone(),
-        host: key.host.clone(),
-    })
 }

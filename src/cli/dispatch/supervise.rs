@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::launch::{key, logs};
+use super::launch::logs;
 use super::settle::{self, GRACE, Left, MARK, family};
 use crate::cli::error::CliError;
 use crate::cli::verb::Verb;
@@ -18,6 +18,7 @@ use crate::db::{DbError, WriteTx};
 use crate::domain::dispatch::{Dispatch, DispatchStatus};
 use crate::domain::ids::{DispatchId, RunId};
 use crate::domain::launch::Command;
+use crate::domain::process::ProcessKey;
 use crate::os::child::{self, Child, DETACHED, Ended, Plan, Woken};
 use crate::os::process::{self, Signal};
 use crate::os::stream;
@@ -75,7 +76,7 @@ impl Verb for Supervise {
         let unexpected = |err: std::io::Error| CliError::Unexpected(err.into());
         child::detach().map_err(unexpected)?;
         let asked = stream::stop_flag().map_err(unexpected)?;
-        let me = key(&process::myself().map_err(unexpected)?);
+        let me = ProcessKey::from(process::myself().map_err(unexpected)?);
         let id = self.id;
         if !persist(cx, |tx, stamp| store::dispatch::claim(tx, &id, &me, stamp))? {
             forget_stop(cx, &id)?;
@@ -139,7 +140,7 @@ fn attend(cx: &mut Cx, id: &DispatchId, delay: Duration, asked: &AtomicBool) -> 
             return if delay.is_zero() { report(cx, None, Some(error)).map(drop) } else { Ok(()) };
         }
     };
-    let process = key(child.identity());
+    let process = ProcessKey::from(child.identity().clone());
     let running = persist(cx, |tx, stamp| store::dispatch::started(tx, &dispatch, &process, stamp))?;
     if delay.is_zero() {
         let called_off = (!running).then(|| "it was called off before it started".to_owned());

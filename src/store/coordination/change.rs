@@ -25,8 +25,7 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewLock, stamp: &Stamp) -> Result<Lock, St
     let id = LockId::fresh(|id| cells::taken(tx, "coordination_locks", id))?;
     let now = stamp.secs();
     let fence = next_fence(tx)?;
-    let process = new.process.as_ref();
-    let cells: Cells = vec![
+    let mut cells: Cells = vec![
         ("id", id.encode()),
         ("type", new.kind.encode()),
         ("owner", new.owner.encode()),
@@ -41,13 +40,10 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewLock, stamp: &Stamp) -> Result<Lock, St
         ("dispatch_id", new.dispatch_id.encode()),
         ("run_id", new.run_id.encode()),
         ("fence", fence.encode()),
-        ("pid", process.map(|p| p.pid).encode()),
-        ("pid_start", process.map(|p| p.start_time).encode()),
-        ("boot_id", process.map(|p| p.boot_id.clone()).encode()),
-        ("host", process.map(|p| p.host.clone()).encode()),
         ("prefix_key", new.keys.prefix.encode()),
         ("suffix_key", new.keys.suffix.encode()),
     ];
+    cells.extend(cells::process(new.process.as_ref()));
     cells::insert(tx, "coordination_locks", &cells)?;
     let lock = get(tx, id.as_str())?;
     note(tx, &lock, "coordination.acquired", lock.reason.clone(), cells::created(&cells), stamp)?;

@@ -2,11 +2,11 @@
 
 mod change;
 
-use super::StoreError;
+use super::{StoreError, cells};
 use crate::db::{Column, ReadTx, Row, Value};
 use crate::domain::coordination::{Lock, LockKind};
-use crate::domain::dispatch::ProcessKey;
 use crate::domain::ids::RunId;
+use crate::domain::process::ProcessKey;
 use crate::params;
 
 pub use change::{End, adopt, conflict, end, insert, renew, transfer};
@@ -239,15 +239,6 @@ pub fn get(tx: &ReadTx<'_>, id: &str) -> Result<Lock, StoreError> {
 }
 
 fn from_row(row: &Row) -> Result<Lock, StoreError> {
-    let process = match row.get::<Option<i64>>("pid")? {
-        None => None,
-        Some(pid) => Some(ProcessKey {
-            pid,
-            start_time: row.get::<Option<i64>>("pid_start")?.unwrap_or(0),
-            boot_id: row.get::<Option<String>>("boot_id")?.unwrap_or_default(),
-            host: row.get::<Option<String>>("host")?.unwrap_or_default(),
-        }),
-    };
     Ok(Lock {
         id: row.get("id")?,
         kind: row.get("type")?,
@@ -263,6 +254,6 @@ fn from_row(row: &Row) -> Result<Lock, StoreError> {
         dispatch_id: row.get("dispatch_id")?,
         run_id: row.get("run_id")?,
         fence: row.get("fence")?,
-        process,
+        process: cells::process_of(row)?,
     })
 }

@@ -2,8 +2,9 @@
 
 use super::{Told, from_row, note};
 use crate::db::{Column, ReadTx, Value, WriteTx};
-use crate::domain::dispatch::{Dispatch, DispatchStatus, ProcessKey};
+use crate::domain::dispatch::{Dispatch, DispatchStatus};
 use crate::domain::ids::DispatchId;
+use crate::domain::process::ProcessKey;
 use crate::domain::time::Stamp;
 use crate::params;
 use crate::store::StoreError;

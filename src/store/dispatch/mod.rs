@@ -8,11 +8,12 @@ use serde_json::Map;
 use super::cells::{self, Cells};
 use super::{StoreError, event};
 use crate::db::{Column, ReadTx, Row, WriteTx};
-use crate::domain::dispatch::{Dispatch, DispatchStatus, ProcessKey, Tokens};
+use crate::domain::dispatch::{Dispatch, DispatchStatus, Tokens};
 use crate::domain::envelope::{self, Writer};
 use crate::domain::event::{NewEvent, Source};
 use crate::domain::ids::{DispatchId, RunId};
 use crate::domain::phase::Phase;
+use crate::domain::process::ProcessKey;
 use crate::domain::time::Stamp;
 use crate::params;
 
@@ -278,14 +279,6 @@ fn note(tx: &WriteTx<'_>, dispatch: &Dispatch, told: Told<'_>, stamp: &Stamp) ->
 }
 
 fn from_row(row: &Row) -> Result<Dispatch, StoreError> {
-    let (boot_id, host): (Option<String>, Option<String>) = (row.get("boot_id")?, row.get("host")?);
-    let key = |pid: &str, start: &str| {
-        let Some(pid) = row.get::<Option<i64>>(pid)? else { return Ok::<_, StoreError>(None) };
-        let start_time = row.get::<Option<i64>>(start)?.unwrap_or(0);
-        let (boot_id, host) = (boot_id.clone().unwrap_or_default(), host.clone().unwrap_or_default());
-        Ok(Some(ProcessKey { pid, start_time, boot_id, host }))
-    };
-    let (process, supervisor) = (key("pid", "pid_start")?, key("supervisor_pid", "supervisor_start")?);
     Ok(Dispatch {
         id: row.get("id")?,
         agent_type: row.get("agent_type")?,
@@ -300,7 +293,7 @@ fn from_row(row: &Row) -> Result<Dispatch, StoreError> {
         parent_id: row.get("parent_id")?,
         parent_dispatch_id: row.get("parent_dispatch_id")?,
         spawn_depth: row.get("spawn_depth")?,
-        process,
+        process: cells::process_of(row)?,
         turns: row.get("turns")?,
         commands: row.get("commands")?,
         messages: row.get("messages")?,
@@ -318,7 +311,7 @@ fn from_row(row: &Row) -> Result<Dispatch, StoreError> {
         completed_at: row.get("completed_at")?,
         stop_requested_at: row.get("stop_requested_at")?,
         stop_signalled_at: row.get("stop_signalled_at")?,
-        supervisor,
+        supervisor: cells::process_in(row, "supervisor_pid", "supervisor_start")?,
         heartbeat_at: row.get("heartbeat_at")?,
         command: row.get("command")?,
         prompt_hash: row.get("prompt_hash")?,
