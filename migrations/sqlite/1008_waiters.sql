@@ -7,10 +7,12 @@ CREATE TABLE lock_waiters (
   scope TEXT NOT NULL,
   pattern TEXT NOT NULL,
   exclusive INTEGER NOT NULL,
+  file INTEGER NOT NULL,
   pid INTEGER,
   pid_start INTEGER,
   boot_id TEXT,
   host TEXT,
+  created_at INTEGER NOT NULL,
   grace INTEGER NOT NULL,
   left_at INTEGER
 ) STRICT;

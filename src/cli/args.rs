@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
+use std::time::Duration;
 
 use clap::error::ContextKind;
 use clap::{Arg, ArgMatches};
@@ -63,6 +64,16 @@ pub(super) fn seconds(text: &str) -> Result<i64, String> {
         Ok(secs) if secs >= 0 => Ok(secs),
         Ok(_) => Err("must not be negative".to_owned()),
         Err(_) => duration_seconds(text),
+    }
+}
+
+/// Reads how long to wait: whole seconds as a number, or a duration.
+pub(super) fn patience(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(secs) => Ok(Duration::from_secs(secs)),
+        Err(_) => {
+            humantime::parse_duration(text).map_err(|_| "want a duration such as 90s or 300ms".to_owned())
+        }
     }
 }
 

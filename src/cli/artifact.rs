@@ -15,6 +15,7 @@ use crate::domain::ids::{ArtifactId, DispatchId, RunId};
 use crate::domain::phase::{Chain, Phase};
 use crate::domain::text::{Required, one_line};
 use crate::ops::OpsError;
+use crate::ops::coordination;
 use crate::ops::members;
 use crate::ops::once::{Key, once};
 use crate::os::files;
@@ -23,7 +24,8 @@ use crate::store::artifact::NewArtifact;
 
 /// File an artifact under a phase of a run
 ///
-/// The content of the file is hashed if it can be read from the working directory; the file need not be there.
+/// The content of the file is hashed if it can be read from the working directory; the file need not be there. With --fence
+/// nothing is filed if the lock was lost meanwhile, whoever holds it now.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic artifact add k3x9q2ab --phase=planned --path=docs/plan.md --type=plan")]
 pub(super) struct Add {
@@ -41,9 +43,21 @@ pub(super) struct Add {
     /// The dispatch that made it
     #[arg(long, value_name = "ID")]
     dispatch: Option<String>,
+    /// Only if this lock still holds under this token
+    #[arg(long, value_name = "LOCK:TOKEN", value_parser = fence)]
+    fence: Option<(String, i64)>,
     /// Do this once per key: a repeat answers the same
     #[arg(long, value_name = "KEY", value_parser = args::key)]
     idempotency_key: Option<String>,
+}
+
+/// Reads a lock and its token.
+fn fence(text: &str) -> Result<(String, i64), String> {
+    let read = || {
+        let (lock, token) = text.rsplit_once(':')?;
+        Some((lock.to_owned(), token.parse().ok()?)).filter(|_| !lock.is_empty())
+    };
+    read().ok_or_else(|| "want a lock and its token, as l3k9x2ab:17".to_owned())
 }
 
 #[derive(Serialize, Deserialize)]
@@ -78,7 +92,12 @@ impl Verb for Add {
         let stamp = cx.stamp.clone();
         let key = Key { command: "artifact add", key: self.idempotency_key.as_deref() };
         let (added, chain) = cx.write(|tx| {
-            let add = || Ok(Added { id: members::add_artifact(tx, &new, &stamp)?.0.id });
+            let add = || {
+                if let Some((lock, token)) = &self.fence {
+                    coordination::verify(tx, lock, *token, &stamp)?;
+                }
+                Ok(Added { id: members::add_artifact(tx, &new, &stamp)?.0.id })
+            };
             let added = once(tx, key, &asked, &stamp, add)?;
             Ok::<_, OpsError>((added, store::run::get(tx, &new.run_id)?.chain()))
         })?;

@@ -39,6 +39,8 @@ pub struct Lock {
     pub scope: String,
     /// What is held.
     pub pattern: String,
+    /// Whether a pattern that is a plain path was known to be a file: nothing below it is held. Says nothing of others.
+    pub file: bool,
     /// Whether nobody else may hold what overlaps, or nobody else exclusively.
     pub exclusive: bool,
     /// Why, free text.

@@ -1,5 +1,6 @@
 //! What a use case can refuse, beyond what a store knows.
 
+use super::coordination::Wait;
 use crate::db::DbError;
 use crate::domain::ids::{AgentId, DispatchId, RunId};
 use crate::domain::phase::Phase;
@@ -118,6 +119,9 @@ pub enum OpsError {
         /// What it is.
         state: &'static str,
     },
+    /// To wait would be to wait for oneself.
+    #[error("a deadlock: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    Deadlock(Vec<Wait>),
     /// Too many locks.
     #[error("{owner} has {held} live locks in {scope}, which is the most")]
     LockLimit {

@@ -18,6 +18,8 @@ pub(super) enum Quiet {
     DispatchTelemetry,
     /// Work outside the database that is under way.
     Intents,
+    /// Who waits for a lock.
+    Waiters,
 }
 
 impl Quiet {
@@ -29,6 +31,7 @@ impl Quiet {
             Self::Cursors => "event_cursors",
             Self::DispatchTelemetry => "dispatches",
             Self::Intents => "intents",
+            Self::Waiters => "lock_waiters",
         }
     }
 }

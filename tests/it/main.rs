@@ -21,3 +21,4 @@ mod schema;
 mod scripts;
 mod support;
 mod tidy;
+mod waiting;

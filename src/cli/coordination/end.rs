@@ -4,15 +4,13 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{scope, word};
+use super::{is_gone, scope, word};
 use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
-use crate::domain::process::ProcessKey;
 use crate::domain::text::one_line;
 use crate::ops::coordination;
-use crate::os::process::{Identity, Liveness};
 
 /// Give a lock back, or all that an owner holds in a scope
 #[derive(Debug, clap::Parser)]
@@ -97,11 +95,6 @@ impl Verb for Sweep {
         cx.out.show(&Swept { expired: found.expired, total, dry_run: self.dry_run })?;
         Ok(Answer::Yes)
     }
-}
-
-/// Whether a process of this machine is gone (DI-09).
-fn is_gone(key: &ProcessKey) -> bool {
-    Identity::recorded(key).is_some_and(|process| process.liveness() == Liveness::Gone)
 }
 
 /// Hand over all that an owner holds in a scope

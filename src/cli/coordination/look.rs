@@ -4,14 +4,14 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{LockView, held, meaning, scope, word};
+use super::{LockView, held, is_gone, meaning, scope, word};
 use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
 use crate::domain::coordination::LockKind;
 use crate::domain::text::one_line;
-use crate::ops::coordination;
+use crate::ops::coordination::{self, Outside};
 use crate::store;
 use crate::store::coordination::Filter;
 
@@ -58,6 +58,7 @@ impl Verb for Check {
         let scope = scope(&self.scope)?;
         let held = held("check", self.kind, &scope, &self.pattern)?;
         let meaning = meaning()?;
+        let outside = Outside { canonical: &meaning, is_gone: &is_gone };
         let stamp = cx.stamp.clone();
         let asked = coordination::Asked {
             scope: &scope,
@@ -65,8 +66,9 @@ impl Verb for Check {
             held: &held,
             exclusive: !self.shared,
             but: self.exclude_owner.as_deref(),
+            ticket: None,
         };
-        let found = cx.read(|tx| coordination::check(tx, &asked, &meaning, &stamp))?;
+        let found = cx.read(|tx| coordination::check(tx, &asked, outside, &stamp))?;
         let answer = if found.is_empty() { Answer::Yes } else { Answer::No };
         cx.out.show(&Blockers(found.into_iter().map(|lock| LockView::new(lock, cx)).collect()))?;
         Ok(answer)

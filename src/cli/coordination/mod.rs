@@ -4,6 +4,7 @@ pub(super) mod end;
 pub(super) mod explain;
 pub(super) mod look;
 pub(super) mod reserve;
+mod wait;
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,7 @@ use crate::domain::coordination::{Lock, LockKind};
 use crate::domain::glob::Pattern;
 use crate::domain::process::ProcessKey;
 use crate::ops::coordination::Held;
+use crate::os::process::{Identity, Liveness};
 use crate::os::{paths, process};
 
 /// Reads an owner or a scope: text on one line.
@@ -67,8 +69,14 @@ pub(super) fn held(command: &str, kind: LockKind, scope: &str, pattern: &str) ->
     }
     // Not a matter of usage alone: callers of old take 2 for a pattern that cannot be used.
     Pattern::parse_in(scope, pattern)
-        .map(Held::Paths)
+        .map(|pattern| Held::Paths(seen(scope, pattern)))
         .map_err(|err| CliError::Input(format!("coordination {command}: invalid pattern: {err}")))
+}
+
+/// A plain path that is a file now holds nothing below: who edits `src/main.rs` is not in the way of `**/*.md`.
+fn seen(scope: &str, pattern: Pattern) -> Pattern {
+    let is_file = pattern.path().is_some_and(|path| Path::new(scope).join(path).is_file());
+    if is_file && scope.starts_with('/') { pattern.of_file() } else { pattern }
 }
 
 /// The process that an owner names, as `PID:host`, or the one that is given.
@@ -78,6 +86,11 @@ pub(super) fn lives_with(owner: &str, pid: Option<i32>) -> Option<ProcessKey> {
         (host == process::this_host()).then_some(pid)
     });
     process::identify(pid.or(named)?).ok().flatten().map(ProcessKey::from)
+}
+
+/// Whether a process of this machine is gone (DI-09).
+pub(super) fn is_gone(key: &ProcessKey) -> bool {
+    Identity::recorded(key).is_some_and(|process| process.liveness() == Liveness::Gone)
 }
 
 /// A lock as callers see it; what is empty is left out.

@@ -1,27 +1,34 @@
 //! `ic coordination reserve`, `ic coordination renew`
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{LockView, held, lives_with, meaning, scope, word};
+use super::{LockView, held, lives_with, scope, wait, word};
 use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
-use crate::domain::coordination::{LockKind, NAMED_TTL};
+use crate::domain::coordination::{Lock, LockKind, NAMED_TTL};
 use crate::domain::text::one_line;
-use crate::ops::coordination::{self, Request, Reserved};
+use crate::ops::OpsError;
+use crate::ops::coordination::{self, Request, Reserved, Turn, Wait};
 
 /// Hold files, or a name
 ///
 /// Granted if nobody else holds what overlaps, unless both are shared; otherwise exit code 1, with the lock that is in the
 /// way. What the owner holds already is renewed. A pattern is relative to its scope: `*`, `?` and `[…]` within a segment,
-/// `**` across segments; a plain path covers what lies below it, `dir/` too. An owner may hold patterns that overlap.
+/// `**` across segments; a plain path covers what lies below it unless it is a file, `dir/` too. An owner may hold patterns
+/// that overlap.
+///
+/// With --wait it stands in line, and whoever came first goes first. A wait that would end in a circle, because the others
+/// wait for this owner, is refused (`deadlock`): to the kernel an owner is one, even with several processes. A wait in vain
+/// ends in exit code 1 and a ticket, with which the next call comes back to the same place.
 #[derive(Debug, clap::Parser)]
 #[command(
     after_help = "Example: ic coordination reserve --owner=me --scope=. --pattern='src/**' --ttl=15m\n         \
-                        ic coordination reserve --owner=me --scope=. --pattern=deploy --type=named_lock"
+                        ic coordination reserve --owner=me --scope=. --pattern=deploy --type=named_lock --wait=30s"
 )]
 pub(in crate::cli) struct Reserve {
     /// Whose it is to be
@@ -64,6 +71,15 @@ pub(in crate::cli) struct Reserve {
     /// The process that it lives with
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(i32).range(2..))]
     owner_pid: Option<i32>,
+    /// Wait in line for so long, first come first served
+    #[arg(long, value_name = "DURATION", value_parser = args::patience)]
+    wait: Option<Duration>,
+    /// The place in line that an earlier call was given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
+    ticket: Option<i64>,
+    /// How long the place is kept after a wait in vain, in seconds or as a duration
+    #[arg(long, value_name = "DURATION", value_parser = args::seconds, default_value = "5")]
+    grace: i64,
 }
 
 #[derive(Serialize)]
@@ -94,6 +110,18 @@ struct Blocker {
     reason: Option<String>,
     #[serde(rename = "blocker_expires_at", skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ticket: Option<i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    deadlock: Vec<Step>,
+}
+
+/// Somebody waits for somebody.
+#[derive(Serialize)]
+struct Step {
+    owner: String,
+    holder: String,
+    pattern: String,
 }
 
 impl Verb for Reserve {
@@ -118,38 +146,53 @@ impl Verb for Reserve {
             dispatch_id: args::given(self.dispatch),
             run_id: args::given(self.run),
         };
-        let meaning = meaning()?;
-        let stamp = cx.stamp.clone();
-        match cx.write(|tx| coordination::reserve(tx, &request, &meaning, &stamp))? {
+        let turn = Turn { ticket: self.ticket, waits: None, grace: self.grace };
+        match wait::reserve(cx, &request, turn, self.wait.unwrap_or_default())? {
             Reserved::Granted(lock) => {
                 let lock = LockView::new(lock, cx);
                 cx.out.show(&Granted { lock })?;
                 Ok(Answer::Yes)
             }
-            Reserved::Conflict(blocker) => {
-                let reason = blocker.reason.filter(|reason| !reason.is_empty());
-                if cx.out.is_json() {
-                    cx.out.document(&Refused {
-                        conflict: Blocker {
-                            id: blocker.id,
-                            owner: blocker.owner,
-                            pattern: blocker.pattern,
-                            reason,
-                            expires_at: blocker.expires_at,
-                        },
-                    })?;
-                } else {
-                    let why = reason.map_or_else(String::new, |reason| format!(" ({})", one_line(&reason)));
-                    cx.out.remark(format_args!(
-                        "coordination conflict: {} is held by {}{why}",
-                        one_line(&blocker.pattern),
-                        one_line(&blocker.owner)
-                    ));
-                }
-                Ok(Answer::No)
+            Reserved::Conflict { blocker, ticket } => refuse(cx, blocker, ticket, &[]),
+            Reserved::Waiting { ticket, blocker } => refuse(cx, blocker, Some(ticket), &[]),
+            Reserved::Deadlock { blocker, cycle } => {
+                refuse(cx, blocker, None, &cycle)?;
+                Err(OpsError::Deadlock(cycle).into())
             }
         }
     }
+}
+
+fn refuse(cx: &mut Cx, blocker: Lock, ticket: Option<i64>, cycle: &[Wait]) -> Result<Answer, CliError> {
+    let reason = blocker.reason.filter(|reason| !reason.is_empty());
+    if cx.out.is_json() {
+        let step = |Wait { owner, holder, pattern }: &Wait| Step {
+            owner: owner.clone(),
+            holder: holder.clone(),
+            pattern: pattern.clone(),
+        };
+        let conflict = Blocker {
+            id: blocker.id,
+            owner: blocker.owner,
+            pattern: blocker.pattern,
+            reason,
+            expires_at: blocker.expires_at,
+            ticket,
+            deadlock: cycle.iter().map(step).collect(),
+        };
+        cx.out.document(&Refused { conflict })?;
+    } else {
+        let why = reason.map_or_else(String::new, |reason| format!(" ({})", one_line(&reason)));
+        cx.out.remark(format_args!(
+            "coordination conflict: {} is held by {}{why}",
+            one_line(&blocker.pattern),
+            one_line(&blocker.owner)
+        ));
+        if let Some(ticket) = ticket {
+            cx.out.remark(format_args!("the place in line is kept for a while: --ticket={ticket}"));
+        }
+    }
+    Ok(Answer::No)
 }
 
 /// Hold a lock for longer

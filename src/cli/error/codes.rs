@@ -30,6 +30,7 @@ pub const ERRORS: &[(&str, u8, &str)] = &[
     ("db_read_only", 2, "the database or its directory cannot be written"),
     ("db_schema", 2, "tables or indexes were changed by something else"),
     ("db_symlink", 2, "the database, its log or its directory is a symlink"),
+    ("deadlock", 1, "to wait for the lock would be to wait for oneself"),
     ("dispatch_not_found", 1, "no dispatch with this id"),
     ("duplicate_action", 1, "the run has the same command for the phase already"),
     (

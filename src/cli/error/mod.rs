@@ -215,6 +215,7 @@ impl Classified for OpsError {
                 ("cursor_rewind", Some("--force goes back: what lies between is told again"))
             }
             Self::SpawnRejected => ("spawn_rejected", None),
+            Self::Deadlock(_) => ("deadlock", Some("give back what the others wait for, then reserve again")),
             Self::LockOwner { .. } => ("lock_owner", None),
             Self::LockGone { .. } => ("lock_gone", Some("reserve again")),
             Self::LockLimit { .. } => {

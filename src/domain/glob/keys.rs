@@ -5,7 +5,8 @@
 //! a directory above it, and suffix keys of which one begins with the other. Hence the candidates for a pattern are, by
 //! either key: the rows whose key is one of [`Key::ancestors`] (equality), and the rows in [`Key::below`] (one range).
 //!
-//! A pattern without wildcards covers all below it, so its paths may end in anything: its suffix key is empty.
+//! A pattern without wildcards covers all below it, so its paths may end in anything: its suffix key is empty. That of a file
+//! is its whole path, or the end of it.
 //! Keys are compared by bytes (`BINARY` in SQLite, `COLLATE "C"` in PostgreSQL).
 
 use super::shape::{Kind, Shape, Tok};

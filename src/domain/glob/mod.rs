@@ -39,6 +39,8 @@ pub struct Pattern {
     text: String,
     /// Without wildcards, `text` unescaped: the path that is covered with all below it.
     literal: bool,
+    /// A plain path that is known to be a file: nothing lies below it.
+    file: bool,
     shape: Shape,
 }
 
@@ -75,6 +77,17 @@ impl Pattern {
         Self::parse(text).unwrap_or_else(|_| parse::widened(text))
     }
 
+    /// The same pattern, of which somebody knows that its plain path is a file: it covers nothing below, so it does not meet
+    /// `**/*.rs` for what might be there. A pattern with wildcards stays as it is.
+    #[must_use]
+    pub fn of_file(mut self) -> Self {
+        if self.literal && !self.file {
+            self.file = true;
+            self.shape.end_here();
+        }
+        self
+    }
+
     /// The canonical text: what is stored, shown, and compared to tell whether two patterns are the same. Reading it gives
     /// the same pattern again.
     pub fn as_str(&self) -> &str {
@@ -86,6 +99,16 @@ impl Pattern {
         self.literal
     }
 
+    /// The path of a pattern without wildcards.
+    pub fn path(&self) -> Option<&str> {
+        self.literal.then(|| self.plain())
+    }
+
+    /// Whether it is a plain path below which nothing lies ([`Pattern::of_file`]).
+    pub fn is_file(&self) -> bool {
+        self.file
+    }
+
     /// Whether the pattern covers the path, given relative to the scope. What is no such path is covered by nothing.
     pub fn covers(&self, path: &str) -> bool {
         parse::path(path).is_some_and(|path| overlap::meet(&self.shape, &path, &mut ()))
@@ -94,12 +117,10 @@ impl Pattern {
     /// Whether there is a path that both cover (CO-05).
     pub fn overlaps(&self, other: &Self) -> bool {
         if self.literal && other.literal {
-            let (short, long) = if self.plain().len() <= other.plain().len() {
-                (self.plain(), other.plain())
-            } else {
-                (other.plain(), self.plain())
-            };
-            return long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            let (short, long) =
+                if self.plain().len() <= other.plain().len() { (self, other) } else { (other, self) };
+            let below = |rest: &str| rest.is_empty() || (!short.file && rest.starts_with('/'));
+            return long.plain().strip_prefix(short.plain()).is_some_and(below);
         }
         overlap::meet(&self.shape, &other.shape, &mut ())
     }
@@ -114,7 +135,6 @@ impl Pattern {
         keys::of(&self.shape)
     }
 
-    /// The path of a pattern without wildcards.
     fn plain(&self) -> &str {
         self.shape.plain()
     }

@@ -170,7 +170,7 @@ pub(super) fn pattern(text: &str) -> Result<Pattern, PatternError> {
     if let Some(at) = (0..shape.segs.len()).find(|&at| !segment::possible(&shape, at)) {
         return Err(PatternError::Nothing(at + 1));
     }
-    Ok(Pattern { text: out, literal, shape })
+    Ok(Pattern { text: out, literal, file: false, shape })
 }
 
 /// The shape of one path, which covers nothing but itself. `None` if it is no path below the scope.
@@ -263,7 +263,7 @@ pub(super) fn widened(text: &str) -> Pattern {
     shape.any_name();
     shape.deepen();
     shape.finish();
-    Pattern { text: "**".to_owned(), literal: false, shape }
+    Pattern { text: "**".to_owned(), literal: false, file: false, shape }
 }
 
 /// The path as a pattern: what would be a wildcard is escaped.

@@ -150,9 +150,24 @@ proptest! {
         prop_assert_eq!(again.keys(), x.keys());
     }
 
+    /// CO-05, CO-14: what meets a file covers its path, and nothing else does.
+    #[test]
+    fn a_file_meets_what_covers_it((_, x) in allowed(), (_, y) in allowed()) {
+        let file = x.clone().of_file();
+        if let Some(path) = x.path() {
+            prop_assert_eq!(file.overlaps(&y), y.covers(path));
+            prop_assert_eq!(y.overlaps(&file), y.covers(path));
+            prop_assert_eq!(file.overlaps(&y.clone().of_file()), y.of_file().covers(path));
+        } else {
+            prop_assert_eq!(file.overlaps(&y), x.overlaps(&y));
+        }
+    }
+
     /// CO-18: patterns that overlap are found by either key.
     #[test]
-    fn keys_find_what_overlaps((_, x) in allowed(), (_, y) in allowed()) {
+    fn keys_find_what_overlaps((_, x) in allowed(), (_, y) in allowed(), files in any::<(bool, bool)>()) {
+        let x = if files.0 { x.of_file() } else { x };
+        let y = if files.1 { y.of_file() } else { y };
         for (a, b) in [(x.keys(), y.keys()), (y.keys(), x.keys())] {
             let related = related(&a.prefix, &b.prefix) && related(&a.suffix, &b.suffix);
             prop_assert!(related || !x.overlaps(&y), "{:?} {:?}", a, b);

@@ -74,6 +74,12 @@ impl Shape {
         }
     }
 
+    /// Takes away what stands for all below.
+    pub(super) fn end_here(&mut self) {
+        self.segs.retain(|seg| seg.kind != Kind::Deep);
+        self.finish();
+    }
+
     /// A segment `*`.
     pub(super) fn any_name(&mut self) {
         self.toks.push(Tok::Star);

@@ -87,6 +87,23 @@ fn worked_pairs() {
     assert_eq!(Pattern::parse("**/**/**/**/**/x*"), Err(PatternError::TooMany(11)), "row 50");
 }
 
+/// CO-14: a plain path that is known to be a file holds itself alone.
+#[test]
+fn a_file_has_nothing_below() {
+    let file = |text: &str| pattern(text).of_file();
+    for other in ["src/a.txt", "src/*", "src", "**/a.*", "src/a.txt/", "src/**"] {
+        assert!(file("src/a.txt").overlaps(&pattern(other)), "{other}");
+        assert!(pattern(other).overlaps(&file("src/a.txt")), "{other}");
+    }
+    for other in ["**/*.rs", "src/a.txt/b", "src/*/*", "src/a.txt/**", "src/a", "src/a.tx"] {
+        assert!(!file("src/a.txt").overlaps(&pattern(other)), "{other}");
+        assert!(!pattern(other).overlaps(&file("src/a.txt")), "{other}");
+    }
+    assert!(file("a").overlaps(&file("a")) && !file("a").overlaps(&file("a/b")));
+    assert!(!file("src/*").is_file() && file("src/*") == pattern("src/*"));
+    assert_eq!(file("src/a").keys().suffix.as_str(), "a/crs");
+}
+
 /// CO-05, CO-14: what the worked pairs leave open.
 #[test]
 fn more_pairs() {

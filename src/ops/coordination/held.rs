@@ -20,7 +20,18 @@ impl Held {
             return Self::Name(lock.pattern.clone());
         }
         let read = Pattern::parse_in(&lock.scope, &lock.pattern);
-        Self::Paths(read.unwrap_or_else(|_| Pattern::widened(&lock.pattern)))
+        let pattern = read.unwrap_or_else(|_| Pattern::widened(&lock.pattern));
+        Self::Paths(if lock.file { pattern.of_file() } else { pattern })
+    }
+
+    /// Whether it is a plain path that is known to be a file.
+    pub fn is_file(&self) -> bool {
+        matches!(self, Self::Paths(pattern) if pattern.is_file())
+    }
+
+    /// Whether it is a plain path with all that lies below.
+    pub(super) fn is_wider_than_a_file(&self) -> bool {
+        matches!(self, Self::Paths(pattern) if pattern.is_literal() && !pattern.is_file())
     }
 
     /// What is stored of it.

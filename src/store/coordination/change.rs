@@ -2,13 +2,14 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::{Keys, NewLock, get};
+use super::{Keys, NewLock};
 use crate::db::{Column, WriteTx};
 use crate::domain::coordination::Lock;
 use crate::domain::envelope::{self, Writer};
 use crate::domain::event::{NewEvent, Source};
 use crate::domain::ids::LockId;
 use crate::domain::time::Stamp;
+use crate::params;
 use crate::store::cells::{self, Cells};
 use crate::store::{StoreError, event};
 
@@ -25,6 +26,7 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewLock, stamp: &Stamp) -> Result<Lock, St
     let id = LockId::fresh(|id| cells::taken(tx, "coordination_locks", id))?;
     let now = stamp.secs();
     let fence = next_fence(tx)?;
+    let expires_at = new.ttl_seconds.map(|ttl| now.saturating_add(ttl));
     let mut cells: Cells = vec![
         ("id", id.encode()),
         ("type", new.kind.encode()),
@@ -35,7 +37,7 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewLock, stamp: &Stamp) -> Result<Lock, St
         ("reason", new.reason.encode()),
         ("ttl_seconds", new.ttl_seconds.encode()),
         ("created_at", now.encode()),
-        ("expires_at", new.ttl_seconds.map(|ttl| now.saturating_add(ttl)).encode()),
+        ("expires_at", expires_at.encode()),
         ("released_at", None::<i64>.encode()),
         ("dispatch_id", new.dispatch_id.encode()),
         ("run_id", new.run_id.encode()),
@@ -45,28 +47,45 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewLock, stamp: &Stamp) -> Result<Lock, St
     ];
     cells.extend(cells::process(new.process.as_ref()));
     cells::insert(tx, "coordination_locks", &cells)?;
-    let lock = get(tx, id.as_str())?;
+    let lock = Lock {
+        id: id.as_str().to_owned(),
+        kind: new.kind,
+        owner: new.owner.clone(),
+        scope: new.scope.clone(),
+        pattern: new.pattern.clone(),
+        file: !new.keys.suffix.is_empty(),
+        exclusive: new.exclusive,
+        reason: new.reason.clone(),
+        ttl_seconds: new.ttl_seconds,
+        created_at: now,
+        expires_at,
+        released_at: None,
+        dispatch_id: new.dispatch_id.clone(),
+        run_id: new.run_id.clone(),
+        fence,
+        process: new.process.clone(),
+    };
     note(tx, &lock, "coordination.acquired", lock.reason.clone(), cells::created(&cells), stamp)?;
     Ok(lock)
 }
 
-/// Columns of a lock that change, before and after.
+/// Columns of a lock that change, before and after: it becomes `changed`.
 fn change(
     tx: &WriteTx<'_>,
-    lock: &Lock,
+    changed: Lock,
     kind: &'static str,
     reason: Option<String>,
     old: &Cells,
     new: &Cells,
     stamp: &Stamp,
 ) -> Result<Lock, StoreError> {
-    cells::update(tx, "coordination_locks", &[("id", lock.id.encode())], new)?;
-    let changed = get(tx, &lock.id)?;
+    cells::update(tx, "coordination_locks", &[("id", changed.id.encode())], new)?;
     note(tx, &changed, kind, reason, cells::changed(old, new), stamp)?;
     Ok(changed)
 }
 
 /// Holds a lock for longer, and exclusively if that is asked for (CO-07). A lock that becomes exclusive gets a new token.
+/// With `wider` what was known to be a file is held with all below it.
 ///
 /// # Errors
 /// What the engine says.
@@ -75,25 +94,35 @@ pub fn renew(
     lock: &Lock,
     ttl_seconds: Option<i64>,
     exclusive: bool,
+    wider: Option<&Keys>,
     stamp: &Stamp,
 ) -> Result<Lock, StoreError> {
     let upgraded = exclusive && !lock.exclusive;
     let fence = if upgraded { next_fence(tx)? } else { lock.fence };
     let expires_at = ttl_seconds.map(|ttl| stamp.secs().saturating_add(ttl));
-    let old: Cells = vec![
+    let mut old: Cells = vec![
         ("ttl_seconds", lock.ttl_seconds.encode()),
         ("expires_at", lock.expires_at.encode()),
         ("exclusive", lock.exclusive.encode()),
         ("fence", lock.fence.encode()),
     ];
-    let new: Cells = vec![
+    let mut new: Cells = vec![
         ("ttl_seconds", ttl_seconds.encode()),
         ("expires_at", expires_at.encode()),
         ("exclusive", (lock.exclusive || exclusive).encode()),
         ("fence", fence.encode()),
     ];
+    if let Some(keys) = wider {
+        let before: Option<String> =
+            tx.scalar("SELECT suffix_key FROM coordination_locks WHERE id = $1", params![lock.id])?;
+        old.push(("suffix_key", before.encode()));
+        new.push(("suffix_key", keys.suffix.encode()));
+    }
     let kind = if upgraded { "coordination.upgraded" } else { "coordination.renewed" };
-    change(tx, lock, kind, None, &old, &new, stamp)
+    let exclusive = lock.exclusive || exclusive;
+    let file = lock.file && wider.is_none();
+    let renewed = Lock { file, exclusive, ttl_seconds, expires_at, fence, ..lock.clone() };
+    change(tx, renewed, kind, None, &old, &new, stamp)
 }
 
 /// How a lock ends.
@@ -116,13 +145,15 @@ pub fn end(
     reason: Option<&str>,
     stamp: &Stamp,
 ) -> Result<(), StoreError> {
+    let released_at = Some(stamp.secs());
     let old: Cells = vec![("released_at", lock.released_at.encode())];
-    let new: Cells = vec![("released_at", Some(stamp.secs()).encode())];
+    let new: Cells = vec![("released_at", released_at.encode())];
     let kind = match end {
         End::Released => "coordination.released",
         End::Expired => "coordination.expired",
     };
-    change(tx, lock, kind, reason.map(ToOwned::to_owned), &old, &new, stamp).map(drop)
+    let ended = Lock { released_at, ..lock.clone() };
+    change(tx, ended, kind, reason.map(ToOwned::to_owned), &old, &new, stamp).map(drop)
 }
 
 /// Gives a lock to another owner, with a new token.
@@ -134,7 +165,8 @@ pub fn transfer(tx: &WriteTx<'_>, lock: &Lock, to: &str, stamp: &Stamp) -> Resul
     let old: Cells = vec![("owner", lock.owner.encode()), ("fence", lock.fence.encode())];
     let new: Cells = vec![("owner", to.to_owned().encode()), ("fence", fence.encode())];
     let reason = Some(format!("transferred from {}", lock.owner));
-    change(tx, lock, "coordination.transferred", reason, &old, &new, stamp).map(drop)
+    let moved = Lock { owner: to.to_owned(), fence, ..lock.clone() };
+    change(tx, moved, "coordination.transferred", reason, &old, &new, stamp).map(drop)
 }
 
 /// Takes a lock in that another program has inserted: its event tells of the whole row (CO-19).
@@ -175,23 +207,36 @@ pub fn adopt(
         ("prefix_key", keys.prefix.encode()),
         ("suffix_key", keys.suffix.encode()),
     ];
-    let adopted = get(tx, &lock.id)?;
+    let adopted = Lock {
+        scope: scope.to_owned(),
+        pattern: pattern.to_owned(),
+        file: !keys.suffix.is_empty(),
+        fence,
+        ..lock.clone()
+    };
     note(tx, &adopted, "coordination.adopted", lock.reason.clone(), cells::created(&row), stamp)?;
     Ok(adopted)
 }
 
-/// Tells of a reservation that was refused, and by which lock.
+/// Tells of a reservation that was refused, and by which lock; and of the cycle of waiters that it would have closed.
 ///
 /// # Errors
 /// What the engine says.
-pub fn conflict(tx: &WriteTx<'_>, asked: &NewLock, blocker: &Lock, stamp: &Stamp) -> Result<(), StoreError> {
-    let data = Map::from_iter([
+pub fn conflict(
+    tx: &WriteTx<'_>,
+    asked: &NewLock,
+    blocker: &Lock,
+    deadlock: Option<Json>,
+    stamp: &Stamp,
+) -> Result<(), StoreError> {
+    let mut data = Map::from_iter([
         ("blocker_id".to_owned(), Json::from(blocker.id.as_str())),
         ("blocker_owner".to_owned(), blocker.owner.as_str().into()),
         ("blocker_pattern".to_owned(), blocker.pattern.as_str().into()),
         ("scope".to_owned(), asked.scope.as_str().into()),
         ("exclusive".to_owned(), asked.exclusive.into()),
     ]);
+    data.extend(deadlock.map(|cycle| ("deadlock".to_owned(), cycle)));
     let refused = Lock {
         id: blocker.id.clone(),
         owner: asked.owner.clone(),

@@ -208,6 +208,29 @@ fn a_lock_of_a_dead_process_is_swept() {
     assert!(states.contains("\ta\treleased\t") && states.contains("\tb\tactive\t"), "{states}");
 }
 
+/// CO-14: who edits a file is not in the way of what could only lie below it; who makes a directory of it holds that too.
+#[test]
+fn a_file_is_held_alone() {
+    let sandbox = Sandbox::new();
+    let scope = format!("--scope={}", sandbox.dir().display());
+    let call = |owner: &str, pattern: &str| {
+        let (owner, pattern) = (format!("--owner={owner}"), format!("--pattern={pattern}"));
+        sandbox.ic(["coordination", "reserve", &scope, &owner, &pattern]).status.code()
+    };
+    fs::create_dir(sandbox.dir().join("src")).unwrap();
+    fs::write(sandbox.dir().join("src/a.txt"), "").unwrap();
+    assert_eq!(call("rust", "**/*.rs"), Some(0));
+    assert_eq!(call("text", "src/a.txt"), Some(0), "a file has nothing below");
+    assert_eq!(call("new", "src/b.txt"), Some(1), "nobody knows what this will be");
+    fs::remove_file(sandbox.dir().join("src/a.txt")).unwrap();
+    fs::create_dir(sandbox.dir().join("src/a.txt")).unwrap();
+    assert_eq!(call("text", "src/a.txt"), Some(1), "now it would be in the way");
+    sandbox.ok(["coordination", "release", &scope, "--owner=rust"]);
+    assert_eq!(call("text", "src/a.txt"), Some(0), "wider, in place");
+    assert_eq!(call("rust", "**/*.rs"), Some(1));
+    assert_eq!(sandbox.count("SELECT count(*) FROM coordination_locks WHERE released_at IS NULL"), 1);
+}
+
 /// CO-17: a token only grows, and an old one is refused.
 #[test]
 fn an_old_token_is_refused() {

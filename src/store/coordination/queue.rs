@@ -1,0 +1,146 @@
+//! Who waits for a lock, in the order of arrival (CO-16). Quiet: what comes of it, a grant or a refusal, is an event.
+
+use super::super::cells;
+use super::super::quiet::{self, Quiet};
+use crate::db::{ReadTx, Row, WriteTx};
+use crate::domain::coordination::LockKind;
+use crate::domain::process::ProcessKey;
+use crate::domain::time::Stamp;
+use crate::params;
+use crate::store::StoreError;
+
+/// A row of `lock_waiters`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiter {
+    /// Its place: whoever has a smaller number came first.
+    pub ticket: i64,
+    /// What for.
+    pub kind: LockKind,
+    /// Who.
+    pub owner: String,
+    /// Where.
+    pub scope: String,
+    /// For what.
+    pub pattern: String,
+    /// Whether a plain path is known to be a file.
+    pub file: bool,
+    /// Whether nobody else may hold what overlaps.
+    pub exclusive: bool,
+    /// The process that waits.
+    pub process: Option<ProcessKey>,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// How long the place is kept after the waiter has left or died, in seconds.
+    pub grace: i64,
+    /// When it left, or when it was first seen to be dead: Unix milliseconds.
+    pub left_at: Option<i64>,
+}
+
+impl Waiter {
+    /// Whether the place was given up before `now`.
+    pub fn is_over(&self, now: &Stamp) -> bool {
+        self.kept_until().is_some_and(|until| until <= now.millis())
+    }
+
+    /// Until when the place is kept, in Unix milliseconds; `None` while somebody waits there.
+    pub fn kept_until(&self) -> Option<i64> {
+        self.left_at.map(|left| left.saturating_add(self.grace.saturating_mul(1000)))
+    }
+}
+
+/// Everybody who waits, first come first.
+///
+/// # Errors
+/// What the engine says.
+pub fn queue(tx: &ReadTx<'_>) -> Result<Vec<Waiter>, StoreError> {
+    tx.query("SELECT * FROM lock_waiters ORDER BY ticket", &[], from_row)
+}
+
+/// Joins the queue at its end, whatever ticket `waiter` has; answers with its own.
+///
+/// # Errors
+/// What the engine says.
+pub fn enqueue(tx: &WriteTx<'_>, waiter: &Waiter) -> Result<i64, StoreError> {
+    // The number of the last in the queue may come back once it is empty: whoever shows a ticket has to be its owner.
+    let ticket: i64 = tx.scalar("SELECT coalesce(max(ticket), 0) + 1 FROM lock_waiters", &[])?;
+    let process = waiter.process.clone();
+    quiet::execute(
+        tx,
+        Quiet::Waiters,
+        "INSERT INTO lock_waiters (ticket, type, owner, scope, pattern, file, exclusive, pid, pid_start, boot_id, host, \
+         created_at, grace) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        params![
+            ticket,
+            waiter.kind,
+            waiter.owner,
+            waiter.scope,
+            waiter.pattern,
+            waiter.file,
+            waiter.exclusive,
+            process.as_ref().map(|p| p.pid),
+            process.as_ref().map(|p| p.start_time),
+            process.as_ref().map(|p| p.boot_id.clone()),
+            process.map(|p| p.host),
+            waiter.created_at,
+            waiter.grace
+        ],
+    )?;
+    Ok(ticket)
+}
+
+/// Takes a place up again that was left.
+///
+/// # Errors
+/// What the engine says.
+pub fn rejoin(tx: &WriteTx<'_>, waiter: &Waiter) -> Result<(), StoreError> {
+    let process = waiter.process.clone();
+    let sql = "UPDATE lock_waiters SET exclusive = $1, file = $2, pid = $3, pid_start = $4, boot_id = $5, host = $6, \
+               grace = $7, left_at = NULL WHERE ticket = $8";
+    let values = params![
+        waiter.exclusive,
+        waiter.file,
+        process.as_ref().map(|p| p.pid),
+        process.as_ref().map(|p| p.start_time),
+        process.as_ref().map(|p| p.boot_id.clone()),
+        process.map(|p| p.host),
+        waiter.grace,
+        waiter.ticket
+    ];
+    quiet::execute(tx, Quiet::Waiters, sql, values)?;
+    Ok(())
+}
+
+/// Leaves a place, which is kept for a while.
+///
+/// # Errors
+/// What the engine says.
+pub fn leave(tx: &WriteTx<'_>, ticket: i64, stamp: &Stamp) -> Result<(), StoreError> {
+    let sql = "UPDATE lock_waiters SET left_at = $1 WHERE ticket = $2 AND left_at IS NULL";
+    quiet::execute(tx, Quiet::Waiters, sql, params![stamp.millis(), ticket])?;
+    Ok(())
+}
+
+/// Gives a place up.
+///
+/// # Errors
+/// What the engine says.
+pub fn remove(tx: &WriteTx<'_>, ticket: i64) -> Result<(), StoreError> {
+    quiet::execute(tx, Quiet::Waiters, "DELETE FROM lock_waiters WHERE ticket = $1", params![ticket])?;
+    Ok(())
+}
+
+fn from_row(row: &Row) -> Result<Waiter, StoreError> {
+    Ok(Waiter {
+        ticket: row.get("ticket")?,
+        kind: row.get("type")?,
+        owner: row.get("owner")?,
+        scope: row.get("scope")?,
+        pattern: row.get("pattern")?,
+        file: row.get("file")?,
+        exclusive: row.get("exclusive")?,
+        process: cells::process_of(row)?,
+        created_at: row.get("created_at")?,
+        grace: row.get("grace")?,
+        left_at: row.get("left_at")?,
+    })
+}
