@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::ReadTx;
 use super::error::DbError;
 use super::side_file;
-use super::sqlite::Conn;
+use super::sqlite::{Begin, Conn};
 
 /// Byte of the file's header that says whether it has a write-ahead log: 2 if so.
 const JOURNAL_BYTE: usize = 18;
@@ -110,6 +111,32 @@ impl Apart {
             Some(seen) if Seen::of(&self.path)? != *seen => Err(DbError::Busy),
             _ => Ok(()),
         }
+    }
+}
+
+/// A database of another program, open to be read; the file and those beside it stay as they are.
+pub struct Peer(Apart);
+
+impl Peer {
+    /// Opens the file.
+    ///
+    /// # Errors
+    /// [`DbError::Missing`], [`DbError::NotADatabase`], or what the engine says.
+    pub fn open(path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
+        Apart::open(path, busy_timeout).map(Self)
+    }
+
+    /// Runs `f` over one snapshot of it.
+    ///
+    /// # Errors
+    /// What `f` returns, [`DbError::Busy`] if the file was changed meanwhile and no lock could hold that off, or what the
+    /// engine says.
+    pub fn read<T, E: From<DbError>>(&self, f: impl FnOnce(&ReadTx<'_>) -> Result<T, E>) -> Result<T, E> {
+        self.0.begin(Begin::Deferred)?;
+        let out = f(&ReadTx { conn: &self.0.conn });
+        self.0.rollback();
+        self.0.require_unchanged()?;
+        out
     }
 }
 

@@ -19,6 +19,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use apart::Peer;
 pub use copy::{Draft, Replaced, restore};
 pub use create::{Prepared, prepare, private_dir};
 pub use error::DbError;

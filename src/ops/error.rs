@@ -122,6 +122,9 @@ pub enum OpsError {
     /// To wait would be to wait for oneself.
     #[error("a deadlock: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     Deadlock(Vec<Wait>),
+    /// A reservation of another store under the identifier of something else.
+    #[error("lock {0} is another one in the other store: its owner, scope, pattern or kind differs")]
+    MirrorConflict(String),
     /// Too many locks.
     #[error("{owner} has {held} live locks in {scope}, which is the most")]
     LockLimit {

@@ -15,6 +15,7 @@ mod fold;
 mod follow;
 mod import;
 mod memory;
+mod mirror;
 mod race;
 mod readme;
 mod schema;

@@ -90,7 +90,8 @@ fn first_come_first_served() {
     }
     let granted: Vec<Value> =
         sandbox.events().into_iter().filter(|e| e["type"] == "coordination.acquired").collect();
-    let order: Vec<&str> = granted.iter().skip(1).map(|event| event["from_state"].as_str().unwrap()).collect();
+    let order: Vec<&str> =
+        granted.iter().skip(1).map(|event| event["from_state"].as_str().unwrap()).collect();
     assert_eq!(order, names);
     assert_eq!(sandbox.count("SELECT count(*) FROM lock_waiters"), 0);
 }
@@ -239,8 +240,7 @@ fn who_slept_past_its_time_writes_nothing() {
     let mut shell = std::process::Command::new("/bin/sh");
     sandbox.seal(&mut shell);
     shell.env_remove("IC_TEST_NOW").env("IC", assert_cmd::cargo::cargo_bin!("ic")).env("RUN", &run);
-    let sleepy =
-        shell.args(["-c", script]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let sleepy = shell.args(["-c", script]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let since = Instant::now();
     while !sandbox.dir().join("held").exists() {
         assert!(since.elapsed() < Duration::from_secs(20));

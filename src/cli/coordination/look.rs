@@ -4,14 +4,14 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{LockView, held, is_gone, meaning, scope, word};
+use super::{Around, LockView, held, scope, word};
 use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
 use crate::domain::coordination::LockKind;
 use crate::domain::text::one_line;
-use crate::ops::coordination::{self, Outside};
+use crate::ops::coordination;
 use crate::store;
 use crate::store::coordination::Filter;
 
@@ -57,8 +57,7 @@ impl Verb for Check {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let scope = scope(&self.scope)?;
         let held = held("check", self.kind, &scope, &self.pattern)?;
-        let meaning = meaning()?;
-        let outside = Outside { canonical: &meaning, is_gone: &is_gone };
+        let around = Around::look(cx)?;
         let stamp = cx.stamp.clone();
         let asked = coordination::Asked {
             scope: &scope,
@@ -68,7 +67,7 @@ impl Verb for Check {
             but: self.exclude_owner.as_deref(),
             ticket: None,
         };
-        let found = cx.read(|tx| coordination::check(tx, &asked, outside, &stamp))?;
+        let found = around.with(|outside| cx.read(|tx| coordination::check(tx, &asked, outside, &stamp)))?;
         let answer = if found.is_empty() { Answer::Yes } else { Answer::No };
         cx.out.show(&Blockers(found.into_iter().map(|lock| LockView::new(lock, cx)).collect()))?;
         Ok(answer)

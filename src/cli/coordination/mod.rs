@@ -1,12 +1,14 @@
 //! `ic coordination …`: who holds which files, and which names.
 
+mod around;
 pub(super) mod end;
 pub(super) mod explain;
 pub(super) mod look;
+pub(super) mod mirror;
 pub(super) mod reserve;
 mod wait;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -16,8 +18,9 @@ use crate::domain::coordination::{Lock, LockKind};
 use crate::domain::glob::Pattern;
 use crate::domain::process::ProcessKey;
 use crate::ops::coordination::Held;
-use crate::os::process::{Identity, Liveness};
 use crate::os::{paths, process};
+
+pub(in crate::cli) use around::Around;
 
 /// Reads an owner or a scope: text on one line.
 pub(super) fn word(text: &str) -> Result<String, String> {
@@ -47,19 +50,6 @@ fn canonical(given: &str, cwd: &Path) -> String {
     top.to_str().map_or_else(|| given.to_owned(), ToOwned::to_owned)
 }
 
-/// What a scope means that another program wrote: as [`scope`], and the bare name of the repository around means it (CO-19).
-pub(super) fn meaning() -> Result<impl Fn(&str) -> String, CliError> {
-    let cwd = locate::cwd()?;
-    let here: PathBuf = paths::git_top_level(&paths::canonical_key(&cwd)).unwrap_or_else(|| cwd.clone());
-    Ok(move |given: &str| {
-        let named = here.file_name().is_some_and(|name| name == given);
-        match here.to_str() {
-            Some(here) if named && !paths::clean(Path::new(given), &cwd).is_dir() => here.to_owned(),
-            _ => canonical(given, &cwd),
-        }
-    })
-}
-
 /// Reads what is to be held in a canonical scope.
 pub(super) fn held(command: &str, kind: LockKind, scope: &str, pattern: &str) -> Result<Held, CliError> {
     if kind.is_named() {
@@ -86,11 +76,6 @@ pub(super) fn lives_with(owner: &str, pid: Option<i32>) -> Option<ProcessKey> {
         (host == process::this_host()).then_some(pid)
     });
     process::identify(pid.or(named)?).ok().flatten().map(ProcessKey::from)
-}
-
-/// Whether a process of this machine is gone (DI-09).
-pub(super) fn is_gone(key: &ProcessKey) -> bool {
-    Identity::recorded(key).is_some_and(|process| process.liveness() == Liveness::Gone)
 }
 
 /// A lock as callers see it; what is empty is left out.

@@ -3,16 +3,17 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{is_gone, meaning};
+use super::Around;
 use crate::cli::Cx;
 use crate::cli::error::CliError;
 use crate::domain::text::one_line;
-use crate::ops::coordination::{self, Outside, Request, Reserved, Turn};
+use crate::ops::coordination::{self, Request, Reserved, Turn};
 use crate::os::process;
 
 /// How often it is looked for a commit: at first, and at last. A look costs some 20 µs.
 const GLANCES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(16));
-/// How often it is looked for what no commit tells: a process that died, a database that was moved.
+/// How often it is looked for what no commit tells: a process that died, a lock of another program, a database that was
+/// moved.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// Reserves; if somebody is in the way, stands in line for up to `patience`.
@@ -22,52 +23,47 @@ pub(super) fn reserve(
     mut turn: Turn,
     patience: Duration,
 ) -> Result<Reserved, CliError> {
-    let meaning = meaning()?;
-    let outside = Outside { canonical: &meaning, is_gone: &is_gone };
-    let stamp = cx.stamp.clone();
     if patience.is_zero() {
-        return cx.write(|tx| coordination::reserve(tx, request, &turn, outside, &stamp));
+        return attempt(cx, request, &turn);
     }
     let deadline = Instant::now() + patience;
     let me = process::myself().map_err(|err| CliError::Unexpected(err.into()))?;
     turn.waits = Some(me.into());
     loop {
-        let stamp = cx.now();
-        let (ticket, blocker) =
-            match cx.write(|tx| coordination::reserve(tx, request, &turn, outside, &stamp))? {
-                Reserved::Waiting { ticket, blocker } => (ticket, blocker),
-                over => {
-                    cx.out.progress("");
-                    return Ok(over);
-                }
-            };
+        let (ticket, blocker) = match attempt(cx, request, &turn)? {
+            Reserved::Waiting { ticket, blocker } => (ticket, blocker),
+            over => {
+                cx.out.progress("");
+                return Ok(over);
+            }
+        };
         turn.ticket = Some(ticket);
         let waits_for = format!("waiting for {} of {}", one_line(&blocker.pattern), one_line(&blocker.owner));
         cx.out.progress(&waits_for);
-        if !stand(cx, request, ticket, outside, deadline)? {
+        if !stand(cx, request, ticket, deadline)? {
             cx.out.progress("");
             turn.waits = None;
-            let stamp = cx.now();
             // One last time, and if it is in vain, the refusal is on record and the place is kept for a while.
-            return cx.write(|tx| coordination::reserve(tx, request, &turn, outside, &stamp));
+            return attempt(cx, request, &turn);
         }
     }
 }
 
+fn attempt(cx: &mut Cx, request: &Request, turn: &Turn) -> Result<Reserved, CliError> {
+    let (around, stamp) = (Around::look(cx)?, cx.now());
+    around.with(|outside| cx.write(|tx| coordination::reserve(tx, request, turn, outside, &stamp)))
+}
+
 /// Waits until another attempt may succeed. `false` if the time is over before.
-fn stand(
-    cx: &mut Cx,
-    request: &Request,
-    ticket: i64,
-    outside: Outside<'_>,
-    deadline: Instant,
-) -> Result<bool, CliError> {
+fn stand(cx: &mut Cx, request: &Request, ticket: i64, deadline: Instant) -> Result<bool, CliError> {
     let place = cx.existing()?.place()?;
     loop {
         // Before looking: a commit between the two ends the next sleep at once.
         let version = cx.existing()?.version()?;
-        let stamp = cx.now();
-        let due = match cx.read(|tx| coordination::outlook(tx, request, ticket, outside, &stamp))? {
+        let (around, stamp) = (Around::look(cx)?, cx.now());
+        let outlook =
+            around.with(|outside| cx.read(|tx| coordination::outlook(tx, request, ticket, outside, &stamp)));
+        let due = match outlook? {
             Ok(()) => return Ok(true),
             Err(due) => {
                 due.map(|due| Duration::from_millis(u64::try_from(due - stamp.millis()).unwrap_or(0)))

@@ -52,6 +52,11 @@ pub const ERRORS: &[(&str, u8, &str)] = &[
     ("lock_not_found", 1, "no lock with this id"),
     ("lock_owner", 1, "the lock is somebody else's"),
     ("log_diverged", 1, "the log to import is not the continuation of the one that is there"),
+    (
+        "mirror_conflict",
+        2,
+        "a lock of the other store has the identifier of another one here; nothing was mirrored",
+    ),
     ("no_current_run", 1, "the project has no active run"),
     ("not_a_rollback", 1, "the event to undo is not a rollback of this run"),
     ("not_behind", 1, "the rollback target is not behind the current phase"),

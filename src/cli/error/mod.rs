@@ -216,6 +216,7 @@ impl Classified for OpsError {
             }
             Self::SpawnRejected => ("spawn_rejected", None),
             Self::Deadlock(_) => ("deadlock", Some("give back what the others wait for, then reserve again")),
+            Self::MirrorConflict(_) => ("mirror_conflict", None),
             Self::LockOwner { .. } => ("lock_owner", None),
             Self::LockGone { .. } => ("lock_gone", Some("reserve again")),
             Self::LockLimit { .. } => {

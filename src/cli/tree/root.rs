@@ -132,6 +132,7 @@ pub(in crate::cli) const ROOT: &[Node] = &[
             leaf::<coordination::end::Transfer>("transfer"),
             leaf::<coordination::look::Verify>("verify"),
             leaf::<coordination::explain::Explain>("explain"),
+            leaf::<coordination::mirror::Mirror>("mirror"),
         ],
     ),
     group(

@@ -1,7 +1,7 @@
 //! Granting a lock, or saying what is in the way.
 
 use super::queue::{self, Wait};
-use super::{Held, OpsError, Outside};
+use super::{Held, OpsError, Outside, mirror};
 use crate::db::{ReadTx, WriteTx};
 use crate::domain::coordination::{Lock, LockKind, MOST_LOCKS};
 use crate::domain::glob::Pattern;
@@ -92,6 +92,7 @@ pub fn reserve(
     stamp: &Stamp,
 ) -> Result<Reserved, OpsError> {
     let now = stamp.secs();
+    mirror::read_through(tx, outside.theirs, stamp)?;
     let pending = locks::pending(tx, now)?;
     if pending.strangers {
         adopt(tx, outside, stamp)?;
@@ -244,18 +245,13 @@ pub fn check(
     stamp: &Stamp,
 ) -> Result<Vec<Lock>, OpsError> {
     let pending = locks::pending(tx, stamp.secs())?;
-    let mut found = holders(tx, asked, stamp.secs())?;
+    let mut found = locks::candidates(tx, asked.scope, asked.kind, &asked.held.reach())?;
     if pending.strangers {
-        let Asked { scope, kind, held, exclusive, but, .. } = *asked;
-        for stranger in locks::strangers(tx)? {
-            let meant = Lock { scope: (outside.canonical)(&stranger.scope), ..stranger };
-            let there = meant.kind.is_named() == kind.is_named() && meant.scope == scope;
-            let live = meant.is_live(stamp.secs()) && Some(meant.owner.as_str()) != but;
-            if there && live && blocks(&meant, held, exclusive) {
-                found.push(meant);
-            }
-        }
+        let meant = |lock: Lock| Lock { scope: (outside.canonical)(&lock.scope), ..lock };
+        found.extend(locks::strangers(tx)?.into_iter().map(meant));
     }
+    mirror::apply(&mut found, outside.theirs);
+    found.retain(|lock| is_in_the_way(lock, asked, stamp.secs()));
     if pending.waiters {
         let waiters = queue::look(tx, outside, stamp)?;
         found.extend(queue::ahead(&waiters, asked).map(queue::as_lock));
@@ -266,11 +262,16 @@ pub fn check(
 /// The live locks of others that are in the way, oldest first.
 pub(super) fn holders(tx: &ReadTx<'_>, asked: &Asked<'_>, now: i64) -> Result<Vec<Lock>, StoreError> {
     let mut found = locks::candidates(tx, asked.scope, asked.kind, &asked.held.reach())?;
-    found.retain(|lock| {
-        let others = Some(lock.owner.as_str()) != asked.but;
-        lock.is_live(now) && others && blocks(lock, asked.held, asked.exclusive)
-    });
+    found.retain(|lock| is_in_the_way(lock, asked, now));
     Ok(found)
+}
+
+fn is_in_the_way(lock: &Lock, asked: &Asked<'_>, now: i64) -> bool {
+    lock.is_live(now)
+        && lock.scope == asked.scope
+        && lock.kind.is_named() == asked.kind.is_named()
+        && Some(lock.owner.as_str()) != asked.but
+        && blocks(lock, asked.held, asked.exclusive)
 }
 
 /// Whether one who waits should try again now; if not, when at the latest, in Unix milliseconds, though nobody commits
@@ -308,9 +309,13 @@ fn adopt(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<(), St
         let meant = Lock { scope: scope.clone(), ..lock.clone() };
         let held = Held::of(&meant);
         // A text that cannot be read stays as it is; what it may mean is in its keys.
-        let readable = named || Pattern::parse_in(&scope, &meant.pattern).is_ok();
-        let pattern = if readable { held.text() } else { &meant.pattern };
+        let pattern = if readable(&meant) { held.text() } else { &meant.pattern };
         locks::adopt(tx, &lock, &scope, pattern, &held.keys(), stamp)?;
     }
     Ok(())
+}
+
+/// Whether what a lock says that it holds can be read.
+pub(super) fn readable(lock: &Lock) -> bool {
+    lock.kind.is_named() || Pattern::parse_in(&lock.scope, &lock.pattern).is_ok()
 }

@@ -2,6 +2,7 @@
 
 mod grant;
 mod held;
+mod mirror;
 mod queue;
 
 use super::OpsError;
@@ -15,6 +16,7 @@ use crate::store::coordination::{self as locks, End};
 
 pub use grant::{Asked, Request, Reserved, Turn, check, outlook, reserve};
 pub use held::Held;
+pub use mirror::{Changes, Theirs, mirror};
 pub use queue::Wait;
 
 /// What only the system around knows.
@@ -24,6 +26,8 @@ pub struct Outside<'a> {
     pub canonical: &'a dyn Fn(&str) -> String,
     /// Whether a process of this machine is gone: the process table knows (DI-09).
     pub is_gone: &'a dyn Fn(&ProcessKey) -> bool,
+    /// What another program holds in a file of its own (CO-11).
+    pub theirs: &'a [Theirs],
 }
 
 /// Releases one lock. Answers how many were: none if it was released already.

@@ -218,6 +218,33 @@ pub fn adopt(
     Ok(adopted)
 }
 
+/// Takes in a lock that another program holds in a file of its own, under its identifier there (CO-11). Its fencing token is
+/// new.
+///
+/// # Errors
+/// What the engine says.
+pub fn mirror(tx: &WriteTx<'_>, lock: &Lock, keys: &Keys, stamp: &Stamp) -> Result<Lock, StoreError> {
+    let lock = Lock { fence: next_fence(tx)?, file: !keys.suffix.is_empty(), ..lock.clone() };
+    let cells: Cells = vec![
+        ("id", lock.id.encode()),
+        ("type", lock.kind.encode()),
+        ("owner", lock.owner.encode()),
+        ("scope", lock.scope.encode()),
+        ("pattern", lock.pattern.encode()),
+        ("exclusive", lock.exclusive.encode()),
+        ("reason", lock.reason.encode()),
+        ("ttl_seconds", lock.ttl_seconds.encode()),
+        ("created_at", lock.created_at.encode()),
+        ("expires_at", lock.expires_at.encode()),
+        ("fence", lock.fence.encode()),
+        ("prefix_key", keys.prefix.encode()),
+        ("suffix_key", keys.suffix.encode()),
+    ];
+    cells::insert(tx, "coordination_locks", &cells)?;
+    note(tx, &lock, "coordination.mirrored", lock.reason.clone(), cells::created(&cells), stamp)?;
+    Ok(lock)
+}
+
 /// Tells of a reservation that was refused, and by which lock; and of the cycle of waiters that it would have closed.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! Locks on files and names: candidates, grants, ends. Each change is one event of its lock (CO-06).
 
 mod change;
+mod mirror;
 mod queue;
 
 use super::{StoreError, cells};
@@ -10,7 +11,8 @@ use crate::domain::ids::RunId;
 use crate::domain::process::ProcessKey;
 use crate::params;
 
-pub use change::{End, adopt, conflict, end, insert, renew, transfer};
+pub use change::{End, adopt, conflict, end, insert, mirror, renew, transfer};
+pub use mirror::{Mirrored, reservations};
 pub use queue::{Waiter, enqueue, leave, queue, rejoin, remove};
 
 /// By what a lock is found among many: everything that overlaps it has a related one (CO-18).
@@ -267,8 +269,15 @@ pub fn list(tx: &ReadTx<'_>, filter: &Filter) -> Result<Vec<Lock>, StoreError> {
 /// # Errors
 /// [`StoreError::LockNotFound`] if there is none.
 pub fn get(tx: &ReadTx<'_>, id: &str) -> Result<Lock, StoreError> {
-    tx.query_opt("SELECT * FROM coordination_locks WHERE id = $1", params![id.to_owned()], from_row)?
-        .ok_or_else(|| StoreError::LockNotFound(id.to_owned()))
+    find(tx, id)?.ok_or_else(|| StoreError::LockNotFound(id.to_owned()))
+}
+
+/// One lock by id, if there is one.
+///
+/// # Errors
+/// What the engine says.
+pub fn find(tx: &ReadTx<'_>, id: &str) -> Result<Option<Lock>, StoreError> {
+    tx.query_opt("SELECT * FROM coordination_locks WHERE id = $1", params![id.to_owned()], from_row)
 }
 
 fn from_row(row: &Row) -> Result<Lock, StoreError> {

@@ -86,6 +86,7 @@ const LINES: &[(&str, Line)] = &[
     ("ic coordination transfer", &[("--from", "nobody"), ("--to", "t"), ("--scope", "s")]),
     ("ic coordination verify", &[("<ID>", "{lock}"), ("--token", "1")]),
     ("ic coordination explain", &[("<A>", "a"), ("<B>", "b")]),
+    ("ic coordination mirror", &[("--from", "none.db")]),
     ("ic interspect record", &[("--agent", "a"), ("--type", "t")]),
     ("ic interspect query", &[]),
     ("ic state set", &[("<KEY>", "k"), ("<SCOPE>", "s"), ("<@FILE>", "@one.json")]),

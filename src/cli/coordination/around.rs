@@ -1,0 +1,126 @@
+//! What only the system around knows: what a scope means, which processes are gone, what another program holds (CO-08,
+//! CO-11, CO-19).
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::canonical;
+use crate::cli::error::CliError;
+use crate::cli::{Cx, locate, output};
+use crate::db::Peer;
+use crate::domain::coordination::{Lock, LockKind};
+use crate::domain::process::ProcessKey;
+use crate::ops::coordination::{Outside, Theirs};
+use crate::os::paths;
+use crate::os::process::{Identity, Liveness};
+use crate::store::coordination::{Mirrored, reservations};
+
+/// Names of scopes that the caller has explained, with what they mean.
+pub(super) type Names = Vec<(String, PathBuf)>;
+
+/// What is known around this call.
+pub(in crate::cli) struct Around {
+    cwd: PathBuf,
+    /// The top of the repository that this call is in.
+    here: PathBuf,
+    names: Names,
+    theirs: Vec<Theirs>,
+}
+
+impl Around {
+    /// Looks around, and into the file that `INTERMUTE_DB` names: after this call has begun, so that nothing is missed that
+    /// was committed there before (CO-08).
+    pub(in crate::cli) fn look(cx: &Cx) -> Result<Self, CliError> {
+        let mut around = Self::without_theirs(Names::new())?;
+        if let Some(path) = std::env::var_os("INTERMUTE_DB").filter(|path| !path.is_empty()) {
+            match around.read(Path::new(&path), cx) {
+                // Nobody has made it yet.
+                Err(CliError::Ops(err)) if err.is_missing_database() => {}
+                read => around.theirs = read?,
+            }
+        }
+        Ok(around)
+    }
+
+    /// The same, without what another program holds; it may call scopes by these names.
+    pub(super) fn without_theirs(mut names: Names) -> Result<Self, CliError> {
+        let cwd = locate::cwd()?;
+        let real = paths::canonical_key(&cwd);
+        let here = paths::git_top_level(&real).unwrap_or(real);
+        if let Ok(project) = std::env::var("INTERMUTE_PROJECT")
+            && !project.is_empty()
+        {
+            names.push((project, here.clone()));
+        }
+        Ok(Self { cwd, here, names, theirs: Vec::new() })
+    }
+
+    /// For a use case to ask.
+    pub(in crate::cli) fn with<T>(&self, f: impl FnOnce(Outside<'_>) -> T) -> T {
+        let canonical = |given: &str| self.meaning(given);
+        f(Outside { canonical: &canonical, is_gone: &is_gone, theirs: &self.theirs })
+    }
+
+    /// What a scope means that another program wrote: as [`super::scope`], and the bare name of the repository around, also
+    /// behind the directory that a server happened to run in, means that (CO-19).
+    fn meaning(&self, given: &str) -> String {
+        let explained = self.names.iter().find(|(name, _)| name == given).map(|(_, path)| path.as_path());
+        let path = Path::new(given);
+        let is_dir = paths::clean(path, &self.cwd).is_dir();
+        let named = || !is_dir && given != "/" && path.file_name() == self.here.file_name();
+        let bare = || path.is_absolute() || path.file_name() == Some(OsStr::new(given));
+        match explained.or_else(|| (named() && bare()).then_some(&self.here)) {
+            Some(meant) => canonical(&meant.to_string_lossy(), &self.cwd),
+            None => canonical(given, &self.cwd),
+        }
+    }
+
+    /// What the other program holds in its file.
+    pub(super) fn read(&self, path: &Path, cx: &Cx) -> Result<Vec<Theirs>, CliError> {
+        let since = output::rfc3339(cx.now().millis());
+        let since = since.get(..19).unwrap_or_default();
+        let peer = Peer::open(path, cx.globals.timeout)?;
+        let rows = peer.read(|tx| reservations(tx, since))?;
+        rows.into_iter().map(|row| self.theirs(row)).collect()
+    }
+
+    fn theirs(&self, row: Mirrored) -> Result<Theirs, CliError> {
+        let (created_at, expires_at) = (seconds(&row.created_at)?, seconds(&row.expires_at)?);
+        let released = row.released;
+        let lock = Lock {
+            id: row.id,
+            kind: LockKind::FileReservation,
+            owner: row.owner,
+            scope: self.meaning(&row.project),
+            pattern: row.pattern,
+            file: false,
+            exclusive: row.exclusive,
+            reason: row.reason,
+            ttl_seconds: Some(expires_at.saturating_sub(created_at)),
+            created_at,
+            expires_at: Some(expires_at),
+            released_at: None,
+            dispatch_id: None,
+            run_id: None,
+            fence: 0,
+            process: None,
+        };
+        Ok(Theirs { lock, project: row.project, released })
+    }
+}
+
+/// Unix seconds of a time in RFC 3339. A part of a second counts as a whole one: nothing ends early.
+fn seconds(text: &str) -> Result<i64, CliError> {
+    let read = humantime::parse_rfc3339(text).ok();
+    let since = read.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let whole = since.map(|since| since + Duration::from_nanos(999_999_999)).map(|since| since.as_secs());
+    whole
+        .and_then(|secs| i64::try_from(secs).ok())
+        .ok_or_else(|| CliError::Input("a time in the other store is not RFC 3339 in UTC".to_owned()))
+}
+
+/// Whether a process of this machine is gone (DI-09).
+pub(super) fn is_gone(key: &ProcessKey) -> bool {
+    Identity::recorded(key).is_some_and(|process| process.liveness() == Liveness::Gone)
+}

@@ -1,0 +1,157 @@
+//! Reservations that another program keeps in a file of its own (CO-08, CO-11, CO-19).
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Output;
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::support::{Sandbox, render, run};
+
+/// The other program's file, as its own migrations make it.
+struct Store {
+    path: PathBuf,
+    conn: Connection,
+}
+
+impl Store {
+    fn new(sandbox: &Sandbox) -> Self {
+        let path = sandbox.dir().parent().unwrap().join("peer.db");
+        let conn = Connection::open(&path).unwrap();
+        conn.query_row("PRAGMA journal_mode = wal", [], |_| Ok(())).unwrap();
+        conn.execute_batch(
+            "CREATE TABLE file_reservations (id TEXT PRIMARY KEY, agent_id TEXT NOT NULL, project TEXT NOT NULL, \
+             path_pattern TEXT NOT NULL, exclusive INTEGER NOT NULL DEFAULT 1, reason TEXT, created_at TEXT NOT NULL, \
+             expires_at TEXT NOT NULL, released_at TEXT)",
+        )
+        .unwrap();
+        Self { path, conn }
+    }
+
+    fn hold(&self, id: &str, agent: &str, project: &str, pattern: &str) {
+        // The clock of the tests stands at 2023-11-14T22:13:20Z.
+        let sql = "INSERT INTO file_reservations VALUES (?1, ?2, ?3, ?4, 1, 'theirs', '2023-11-14T22:10:00.5Z', \
+                   '2023-11-14T22:20:00.862932Z', NULL)";
+        self.conn.execute(sql, [id, agent, project, pattern]).unwrap();
+    }
+
+    fn set(&self, column: &str, value: &str, id: &str) {
+        let sql = format!("UPDATE file_reservations SET {column} = ?1 WHERE id = ?2");
+        assert_eq!(self.conn.execute(&sql, [value, id]).unwrap(), 1);
+    }
+}
+
+fn project() -> Sandbox {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.dir().join(".git")).unwrap();
+    sandbox
+}
+
+/// A call that reads the other program's file by itself.
+fn through(sandbox: &Sandbox, store: &Store, args: &[&str]) -> Output {
+    let mut command = sandbox.command(args);
+    command.env("INTERMUTE_DB", &store.path);
+    run(command)
+}
+
+fn reserve(pattern: &str) -> [String; 5] {
+    ["coordination", "reserve", "--owner=me", "--scope=."]
+        .map(ToOwned::to_owned)
+        .into_iter()
+        .chain([format!("--pattern={pattern}")])
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap()
+}
+
+fn code(sandbox: &Sandbox, store: &Store, pattern: &str) -> Option<i32> {
+    let words = reserve(pattern);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    through(sandbox, store, &words).status.code()
+}
+
+/// CO-11: mirrored once or twice, it is the same; what was given back there is given back here; what was released here stays
+/// released; another reservation under the same identifier is refused, and nothing is mirrored.
+#[test]
+fn a_mirror_converges() {
+    let sandbox = project();
+    let store = Store::new(&sandbox);
+    store.hold("u1", "agent", "project", "./src//a.rs");
+    store.hold("u2", "agent", sandbox.dir().to_str().unwrap(), "docs/**");
+    store.hold("u3", "agent", "elsewhere", "x");
+    store.hold("over", "agent", "project", "old");
+    store.set("expires_at", "2023-11-14T22:13:19.999Z", "over");
+    let from = format!("--from={}", store.path.display());
+    let mirror = ["coordination", "mirror", &from];
+    let before = fs::read(&store.path).unwrap();
+    assert_eq!(sandbox.json(mirror), json!({"added": 3, "renewed": 0, "ended": 0}));
+    let events = sandbox.events().len();
+    assert_eq!(sandbox.ok(mirror), "0 added, 0 renewed, 0 ended");
+    assert_eq!(sandbox.events().len(), events, "nothing happened the second time");
+    let list: Value = sandbox.json(["coordination", "list", "--scope=.", "--active"]);
+    let shown: Vec<_> = list.as_array().unwrap().iter().map(|lock| (&lock["id"], &lock["pattern"])).collect();
+    assert_eq!(shown, [(&json!("u2"), &json!("docs/**")), (&json!("u1"), &json!("src/a.rs"))]);
+    assert_eq!(list[1]["expires_at"], 1_700_000_401, "no earlier than there");
+    sandbox.fails(["coordination", "reserve", "--owner=me", "--scope=.", "--pattern=src"], 1);
+
+    store.set("released_at", "2023-11-14T22:13:00Z", "u1");
+    store.set("expires_at", "2023-11-14T22:30:00Z", "u2");
+    sandbox.ok(["coordination", "release", "u3"]);
+    assert_eq!(sandbox.json(mirror), json!({"added": 0, "renewed": 1, "ended": 1}));
+    sandbox.ok(["coordination", "reserve", "--owner=me", "--scope=.", "--pattern=src"]);
+    let active = sandbox.json(["coordination", "list", "--active"]);
+    assert_eq!(active.as_array().unwrap().len(), 2, "{active}");
+
+    store.hold("u4", "agent", "project", "new");
+    store.set("path_pattern", "other/**", "u2");
+    let (_, stderr) = sandbox.fails([&mirror[..], &["--json"]].concat(), 2);
+    assert!(stderr.contains("mirror_conflict"), "{stderr}");
+    assert_eq!(sandbox.count("SELECT count(*) FROM coordination_locks WHERE id = 'u4'"), 0);
+    assert_eq!(fs::read(&store.path).unwrap(), before, "the other file is only read");
+    sandbox.fails(["coordination", "mirror", "--from=none.db"], 2);
+    sandbox.fails([&mirror[..], &["--map=x"]].concat(), 3);
+}
+
+/// CO-08, CO-19: what is committed there before a call begins is in its way, under every name of the scope, whoever looks and
+/// however.
+#[test]
+fn nothing_is_missed_that_another_store_holds() {
+    let sandbox = project();
+    let store = Store::new(&sandbox);
+    let path = sandbox.dir().to_str().unwrap();
+    let link = sandbox.dir().parent().unwrap().join("link");
+    std::os::unix::fs::symlink(sandbox.dir(), &link).unwrap();
+    let names = ["project", &format!("{path}/"), link.to_str().unwrap(), "/srv/peer/project", path];
+    for (n, name) in names.iter().enumerate() {
+        let (id, pattern) = (format!("u{n}"), format!("dir{n}/**"));
+        store.hold(&id, "agent", name, &pattern);
+        let asked = format!("dir{n}/a.rs");
+        let check = ["coordination", "check", "--scope=.", "--pattern", &asked, "--json"];
+        let output = through(&sandbox, &store, &check);
+        assert_eq!(output.status.code(), Some(1), "{name}: {}", render(&output));
+        assert!(String::from_utf8_lossy(&output.stdout).contains(&id), "{}", render(&output));
+        assert_eq!(code(&sandbox, &store, &asked), Some(1), "{name}");
+        store.set("released_at", "2023-11-14T22:13:00Z", &id);
+        assert_eq!(through(&sandbox, &store, &check).status.code(), Some(0), "{name}");
+        assert_eq!(code(&sandbox, &store, &asked), Some(0), "{name}");
+    }
+    store.hold("v1", "agent", "Nickname", "named/x");
+    assert_eq!(code(&sandbox, &store, "named/x"), Some(0), "nobody knows that name");
+    let from = format!("--from={}", store.path.display());
+    sandbox.ok(["coordination", "mirror", &from, &format!("--map=Nickname={path}")]);
+    store.hold("v2", "me", "project", "mine");
+    assert_eq!(code(&sandbox, &store, "mine"), Some(0), "one's own is not in the way");
+}
+
+/// CO-08: no file is nothing held; a file that cannot be read is said.
+#[test]
+fn a_store_that_cannot_be_read_is_said() {
+    let sandbox = project();
+    let store = Store::new(&sandbox);
+    let gone = Store { path: sandbox.dir().join("none.db"), conn: Connection::open_in_memory().unwrap() };
+    assert_eq!(code(&sandbox, &gone, "a"), Some(0));
+    assert!(!gone.path.exists());
+    store.conn.execute_batch("DROP TABLE file_reservations").unwrap();
+    assert_eq!(code(&sandbox, &store, "b"), Some(2));
+}
