@@ -52,7 +52,7 @@ pub(super) struct Add {
 }
 
 /// Reads a lock and its token.
-fn fence(text: &str) -> Result<(String, i64), String> {
+pub(super) fn fence(text: &str) -> Result<(String, i64), String> {
     let read = || {
         let (lock, token) = text.rsplit_once(':')?;
         Some((lock.to_owned(), token.parse().ok()?)).filter(|_| !lock.is_empty())

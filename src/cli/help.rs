@@ -42,7 +42,11 @@ Environment
   CLAVAIN_DISPATCH_SH  the script that starts agents
   CLAVAIN_FABLE_AVAILABLE
                        1 if `ic dispatch retry --escalate` may go up to the model fable
-  CLAUDE_SESSION_ID    the session of events that are recorded without --session
+  CLAUDE_SESSION_ID    the session of events that are recorded without --session, and of `ic hook pre-commit`
+  INTERMUTE_AGENT_ID   who edits and commits, for the hooks
+  INTERMUTE_DB         another program's database, whose reservations count as well
+  INTERMUTE_PROJECT    what that program calls this repository, if not by its name
+  INTERCORE_FENCE      the lock, and its token, that a session works under: LOCK:TOKEN, for the hooks
   NO_COLOR             no colours on a terminal, if it is set to anything
   TERM                 no colours either, if it is dumb
   PWD                  the working directory by the name that the caller knows it under, if that is true

@@ -21,6 +21,7 @@ mod gate;
 mod globals;
 mod health;
 mod help;
+mod hook;
 mod hook_watch;
 mod identity;
 mod import;

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rand::RngExt;
 use serde_json::{Map, Value as Json};
 use tempfile::NamedTempFile;
 
@@ -55,25 +56,37 @@ impl GoDb {
         create::refuse_symlinks(path)?;
         let deadline = Instant::now() + busy_timeout;
         let inode = inode(path)?;
-        let conn = Conn::open(path, busy_timeout)?;
-        // Asked first: the file of somebody else is not switched to another kind of log.
-        version(&conn, path)?;
-        loop {
-            conn.leave_wal()?;
-            conn.begin(Begin::Exclusive)?;
-            // Between the two somebody may have opened the file and made a log again.
-            if !conn.is_wal()? {
-                break;
+        let conn = loop {
+            let conn = Conn::open(path, busy_timeout)?;
+            // Asked first: the file of somebody else is not switched to another kind of log.
+            version(&conn, path)?;
+            match Self::lock_out(&conn) {
+                Err(DbError::Busy) if Instant::now() < deadline => {}
+                locked => {
+                    locked?;
+                    break conn;
+                }
             }
-            conn.rollback();
-            if Instant::now() >= deadline {
-                return Err(DbError::Busy);
-            }
-        }
+            // Closed while it waits: several that all keep the file open would wait for each other.
+            conn.close()?;
+            std::thread::sleep(Duration::from_millis(rand::rng().random_range(2..=40)));
+        };
         let version = version(&conn, path)?;
         let opened = Self { file: Apart::locked(conn), path: path.to_owned(), version, inode };
         opened.require_place()?;
         Ok(opened)
+    }
+
+    /// Takes the whole file, if nobody else has it open.
+    fn lock_out(conn: &Conn) -> Result<(), DbError> {
+        conn.leave_wal()?;
+        conn.begin(Begin::Exclusive)?;
+        if conn.is_wal()? {
+            // Between the two somebody has opened the file and made a log again.
+            conn.rollback();
+            return Err(DbError::Busy);
+        }
+        Ok(())
     }
 
     /// Where the file is, as it was named.
@@ -197,9 +210,7 @@ impl NewDb {
         let path = &old.path;
         let file = self.finish()?;
         old.require_place()?;
-        if side_file(path, "-wal").exists() {
-            return Err(DbError::Busy);
-        }
+        remove_leftovers(path)?;
         let aside = second_name(old, label)?;
         path.parent().map_or(Ok(()), create::sync_directory)?;
         crash_point("while_publishing");
@@ -208,6 +219,26 @@ impl NewDb {
         crash_point("after_publish");
         Ok(aside)
     }
+}
+
+/// Takes away a log without content, and its index, that somebody left beside a file which nobody but us has open: whoever
+/// has a log open holds a lock on its file too.
+fn remove_leftovers(path: &Path) -> Result<(), DbError> {
+    let log = side_file(path, "-wal");
+    match log.metadata() {
+        Err(err) if err.kind() == ErrorKind::NotFound => return Ok(()),
+        Ok(found) if found.len() > 0 => return Err(DbError::Busy),
+        _ => {}
+    }
+    for left in [side_file(path, "-shm"), log] {
+        match fs::remove_file(&left) {
+            Err(err) if err.kind() != ErrorKind::NotFound => {
+                return Err(DbError::file("removing", &left)(err));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Gives the old file its second name; one from an import that was killed will do.

@@ -6,6 +6,7 @@ use super::OpsError;
 use crate::db::{ReadTx, WriteTx};
 use crate::domain::agent::{Agent, AgentStatus};
 use crate::domain::artifact::{Artifact, ArtifactStatus};
+use crate::domain::coordination::Lock;
 use crate::domain::dispatch::{Dispatch, DispatchStatus};
 use crate::domain::ids::RunId;
 use crate::domain::phase::Phase;
@@ -13,6 +14,7 @@ use crate::domain::run::{Run, RunStatus};
 use crate::domain::time::Stamp;
 use crate::store;
 use crate::store::agent::Because;
+use crate::store::coordination::End;
 use crate::store::dispatch::Decision;
 use crate::store::phase::{AUTO, PhaseEvent, Place, Skip};
 
@@ -47,6 +49,8 @@ pub struct Plan {
     pub dispatches: Vec<Dispatch>,
     /// The agents that are failed (RB-10).
     pub agents: Vec<Agent>,
+    /// The locks that were held for those dispatches (DI-08).
+    pub locks: Vec<Lock>,
     /// The skips that are cleared (RB-09).
     pub skips: Vec<(Phase, Skip)>,
 }
@@ -82,6 +86,10 @@ pub fn plan(tx: &ReadTx<'_>, request: &Request) -> Result<Plan, OpsError> {
         .filter(|dispatch| dispatch.run_phase.as_ref().is_none_or(|phase| later.contains(phase)))
         .collect();
     let is_cancelled = |agent: &Agent| dispatches.iter().any(|d| Some(&d.id) == agent.dispatch_id.as_ref());
+    let mut locks = Vec::new();
+    for dispatch in &dispatches {
+        locks.extend(store::coordination::of_dispatch(tx, &dispatch.id)?);
+    }
     let agents = store::agent::list(tx, &run.id)?;
     let agents = agents
         .into_iter()
@@ -93,7 +101,7 @@ pub fn plan(tx: &ReadTx<'_>, request: &Request) -> Result<Plan, OpsError> {
         .into_iter()
         .filter(|(phase, skip)| rolled_back.contains(phase) && skip.actor.as_deref() != Some(AUTO))
         .collect();
-    Ok(Plan { to: request.to.clone(), rolled_back, artifacts, dispatches, agents, skips, run })
+    Ok(Plan { to: request.to.clone(), rolled_back, artifacts, dispatches, agents, locks, skips, run })
 }
 
 /// Carries a rollback out; answers what it changed and the number of its event.
@@ -114,6 +122,7 @@ pub fn rollback(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<(P
         "dispatches": plan.dispatches.iter().map(|d| &d.id).collect::<Vec<_>>(),
         "agents": plan.agents.iter().map(|a| &a.id).collect::<Vec<_>>(),
         "artifacts": plan.artifacts.iter().map(|a| &a.id).collect::<Vec<_>>(),
+        "locks": plan.locks.iter().map(|lock| &lock.id).collect::<Vec<_>>(),
         "skips": plan.skips.iter().map(|(phase, skip)| json!({ "phase": phase, "skip": skip })).collect::<Vec<_>>(),
     });
     let event = PhaseEvent {
@@ -143,6 +152,9 @@ pub fn rollback(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<(P
             stop: request.signal,
         };
         store::dispatch::decide(tx, dispatch, &decision, stamp)?;
+    }
+    for lock in &plan.locks {
+        store::coordination::end(tx, lock, End::Released, Some(&why), stamp)?;
     }
     let because = Because { reason: Some(why.clone()), cause: Some(cause) };
     for agent in &plan.agents {

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Read, Seek, SeekFrom};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -52,7 +52,7 @@ pub fn text(path: &Path, most: u64) -> Option<String> {
     if size <= 2 * most {
         file.take(2 * most).read_to_end(&mut bytes).ok()?;
     } else {
-        file.by_ref().take(most).read_to_end(&mut bytes).ok()?;
+        Read::by_ref(&mut file).take(most).read_to_end(&mut bytes).ok()?;
         bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1));
         file.seek(SeekFrom::Start(size - most)).ok()?;
         let mut tail = Vec::new();
@@ -131,6 +131,28 @@ impl Unfinished {
         self.path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())?;
         Ok(true)
     }
+}
+
+/// Puts new content in the place of a file, or makes it: readers see the old or the new, whole. A file keeps its permissions,
+/// a symlink stays one, and a new file gets `mode`.
+///
+/// # Errors
+/// What the file system says.
+pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mode = fs::metadata(&real).map_or(mode, |found| found.permissions().mode() & 0o7777);
+    let unfinished = Unfinished::beside(&real)?;
+    let mut file = unfinished.file.as_file();
+    file.write_all(content)?;
+    file.set_permissions(fs::Permissions::from_mode(mode))?;
+    file.sync_all()?;
+    unfinished.file.persist(&real).map_err(|err| err.error)?;
+    real.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+}
+
+/// Whether its owner may run a file.
+pub fn is_executable(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o100 != 0)
 }
 
 /// All that `source` has to say, in a file without a name: it can be read again, and nobody has to be waited for.

@@ -9,6 +9,7 @@
 //! degrades says so.
 
 pub mod child;
+pub mod commit;
 pub mod filelock;
 pub mod files;
 pub mod git;

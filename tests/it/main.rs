@@ -13,6 +13,7 @@ mod damage;
 mod dispatch;
 mod fold;
 mod follow;
+mod hook;
 mod import;
 mod memory;
 mod mirror;

@@ -56,7 +56,8 @@ impl View for Shown {
 
 impl Verb for Mirror {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let theirs = Around::without_theirs(self.map)?.read(Path::new(self.from.as_str()), cx)?;
+        let read = Around::without_theirs(self.map)?.read(Path::new(self.from.as_str()), cx);
+        let theirs = read.map_err(|err| CliError::Input(format!("coordination mirror: --from: {err}")))?;
         let stamp = cx.stamp.clone();
         let Changes { added, renewed, ended } = cx.write(|tx| coordination::mirror(tx, &theirs, &stamp))?;
         cx.out.show(&Shown { added, renewed, ended })?;

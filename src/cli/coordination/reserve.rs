@@ -142,6 +142,7 @@ impl Verb for Reserve {
             held,
             exclusive: self.exclusive,
             ttl_seconds,
+            at_least: false,
             reason: args::given(self.reason),
             dispatch_id: args::given(self.dispatch),
             run_id: args::given(self.run),

@@ -207,6 +207,7 @@ fn changes(plan: &Plan, reason: Option<&str>) -> Value {
         "dispatches": plan.dispatches.iter().map(|d| &d.id).collect::<Vec<&DispatchId>>(),
         "agents": plan.agents.iter().map(|a| &a.id).collect::<Vec<_>>(),
         "artifacts": plan.artifacts.iter().map(|a| &a.id).collect::<Vec<_>>(),
+        "released_locks": plan.locks.iter().map(|lock| &lock.id).collect::<Vec<_>>(),
     })
 }
 

@@ -3,7 +3,8 @@
 use super::{Node, group, hidden, leaf};
 use crate::cli::{
     action, agent, artifact, backup, compat, completions, config, coordination, demo, dispatch as child,
-    events, gate, health, help, hook_watch, import, init, lock, man, restore, run, sentinel, state, version,
+    events, gate, health, help, hook, hook_watch, import, init, lock, man, restore, run, sentinel, state,
+    version,
 };
 
 const AGENT: &[Node] =
@@ -133,6 +134,18 @@ pub(in crate::cli) const ROOT: &[Node] = &[
             leaf::<coordination::look::Verify>("verify"),
             leaf::<coordination::explain::Explain>("explain"),
             leaf::<coordination::mirror::Mirror>("mirror"),
+        ],
+    ),
+    group(
+        "hook",
+        "Hooks: what agents and git call before and after they change files",
+        &[
+            leaf::<hook::edit::PreEdit>("pre-edit"),
+            leaf::<hook::edit::PostEdit>("post-edit"),
+            leaf::<hook::edit::Stop>("stop"),
+            leaf::<hook::commit::PreCommit>("pre-commit"),
+            leaf::<hook::install::Install>("install"),
+            leaf::<hook::install::Uninstall>("uninstall"),
         ],
     ),
     group(

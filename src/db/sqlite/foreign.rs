@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
@@ -64,22 +64,16 @@ impl Conn {
         Ok(())
     }
 
-    /// Moves the log into the file and gives it up, which works only when nobody else has the file open. Retried, because
-    /// SQLite does not call the busy handler for this one.
+    /// Moves the log into the file and gives it up, which works only when nobody else has the file open.
+    ///
+    /// # Errors
+    /// [`DbError::Busy`] at once if somebody has: SQLite does not call the busy handler for this one.
     pub(in crate::db) fn leave_wal(&self) -> Result<(), DbError> {
-        let deadline = Instant::now() + self.busy_timeout;
-        loop {
-            let set = self
-                .inner
-                .pragma_update_and_check(None, "journal_mode", "delete", |row| row.get::<_, String>(0));
-            match set.map_err(|err| map(&self.path, err)) {
-                Ok(mode) if mode == "delete" => return Ok(()),
-                Ok(_) | Err(DbError::Busy) if Instant::now() < deadline => {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
-                Ok(_) => return Err(DbError::Busy),
-                Err(err) => return Err(err),
-            }
+        let set =
+            self.inner.pragma_update_and_check(None, "journal_mode", "delete", |row| row.get::<_, String>(0));
+        match set.map_err(|err| map(&self.path, err))? {
+            mode if mode == "delete" => Ok(()),
+            _ => Err(DbError::Busy),
         }
     }
 

@@ -28,6 +28,8 @@ pub struct Request {
     pub exclusive: bool,
     /// For how long, in seconds; `None` until it is released.
     pub ttl_seconds: Option<i64>,
+    /// Whether what the owner holds for longer already stays as it is.
+    pub at_least: bool,
     /// Why.
     pub reason: Option<String>,
     /// The dispatch that it is for.
@@ -39,7 +41,7 @@ pub struct Request {
 }
 
 /// How a caller stands in the queue.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Turn {
     /// Its place, if it has one.
     pub ticket: Option<i64>,
@@ -118,7 +120,7 @@ pub fn reserve(
     let place = turn.ticket.and_then(|ticket| queue::place(&waiters, ticket, request));
     // What is held already is not waited for.
     if blocker.is_none() && own.is_none() {
-        blocker = queue::ahead(&waiters, &asked(request, place)).next().map(queue::as_lock);
+        blocker = queue::ahead(&waiters, &Asked::of(request, place)).next().map(queue::as_lock);
     }
     let Some(blocker) = blocker else {
         if let Some(ticket) = place {
@@ -127,7 +129,7 @@ pub fn reserve(
         return grant(tx, request, own, stamp).map(Reserved::Granted);
     };
     if let Some(process) = &turn.waits {
-        if let Some(cycle) = queue::cycle(tx, &waiters, &asked(request, place), &request.owner, now)? {
+        if let Some(cycle) = queue::cycle(tx, &waiters, &Asked::of(request, place), &request.owner, now)? {
             if let Some(ticket) = place {
                 locks::remove(tx, ticket)?;
             }
@@ -157,6 +159,11 @@ pub fn reserve(
 fn grant(tx: &WriteTx<'_>, request: &Request, own: Option<Lock>, stamp: &Stamp) -> Result<Lock, OpsError> {
     let new = new_lock(request);
     if let Some(own) = own {
+        let end = request.ttl_seconds.map(|ttl| stamp.secs().saturating_add(ttl));
+        let longer = own.expires_at.is_none() || end.is_some() && own.expires_at >= end;
+        if request.at_least && longer && own.exclusive {
+            return Ok(own);
+        }
         let wider = (own.file && request.held.is_wider_than_a_file()).then_some(&new.keys);
         return Ok(locks::renew(tx, &own, request.ttl_seconds, request.exclusive, wider, stamp)?);
     }
@@ -222,14 +229,17 @@ pub struct Asked<'a> {
     pub ticket: Option<i64>,
 }
 
-fn asked(request: &Request, ticket: Option<i64>) -> Asked<'_> {
-    Asked {
-        scope: &request.scope,
-        kind: request.kind,
-        held: &request.held,
-        exclusive: request.exclusive,
-        but: Some(&request.owner),
-        ticket,
+impl<'a> Asked<'a> {
+    /// What a request asks for, from a place in the queue.
+    pub(super) fn of(request: &'a Request, ticket: Option<i64>) -> Self {
+        Self {
+            scope: &request.scope,
+            kind: request.kind,
+            held: &request.held,
+            exclusive: request.exclusive,
+            but: Some(&request.owner),
+            ticket,
+        }
     }
 }
 
@@ -286,7 +296,7 @@ pub fn outlook(
     outside: Outside<'_>,
     stamp: &Stamp,
 ) -> Result<Result<(), Option<i64>>, OpsError> {
-    let asked = asked(request, Some(ticket));
+    let asked = Asked::of(request, Some(ticket));
     let blockers = check(tx, &asked, outside, stamp)?;
     let waiters = queue::look(tx, outside, stamp)?;
     // A place that somebody took for left is taken up again; one that closes a cycle by now is given up.

@@ -42,7 +42,8 @@ impl Held {
         }
     }
 
-    pub(super) fn meets(&self, other: &Self) -> bool {
+    /// Whether somebody who holds the one is in the way of the other.
+    pub fn meets(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Paths(one), Self::Paths(other)) => one.overlaps(other),
             (Self::Name(one), Self::Name(other)) => one == other,

@@ -1,5 +1,6 @@
 //! Reservations: granted, refused, waited for, renewed, given back, handed over, swept, each in one transaction (CO-01).
 
+mod gate;
 mod grant;
 mod held;
 mod mirror;
@@ -14,6 +15,7 @@ use crate::domain::time::Stamp;
 use crate::store::StoreError;
 use crate::store::coordination::{self as locks, End};
 
+pub use gate::gate;
 pub use grant::{Asked, Request, Reserved, Turn, check, outlook, reserve};
 pub use held::Held;
 pub use mirror::{Changes, Theirs, mirror};

@@ -7,7 +7,7 @@ mod queue;
 use super::{StoreError, cells};
 use crate::db::{Column, ReadTx, Row, Value};
 use crate::domain::coordination::{Lock, LockKind};
-use crate::domain::ids::RunId;
+use crate::domain::ids::{DispatchId, RunId};
 use crate::domain::process::ProcessKey;
 use crate::params;
 
@@ -212,6 +212,15 @@ pub fn of_run(tx: &ReadTx<'_>, run_id: &RunId) -> Result<Vec<Lock>, StoreError> 
     let sql =
         "SELECT * FROM coordination_locks WHERE released_at IS NULL AND run_id = $1 ORDER BY created_at, id";
     tx.query(sql, params![*run_id], from_row)
+}
+
+/// The locks of a dispatch that are not released, by owner.
+///
+/// # Errors
+/// What the engine says.
+pub fn of_dispatch(tx: &ReadTx<'_>, dispatch_id: &DispatchId) -> Result<Vec<Lock>, StoreError> {
+    let sql = "SELECT * FROM coordination_locks WHERE released_at IS NULL AND dispatch_id = $1 ORDER BY created_at, id";
+    tx.query(sql, params![*dispatch_id], from_row)
 }
 
 /// How many locks an owner has in a scope that are live at `now` (Unix seconds).

@@ -208,6 +208,40 @@ fn a_lock_of_a_dead_process_is_swept() {
     assert!(states.contains("\ta\treleased\t") && states.contains("\tb\tactive\t"), "{states}");
 }
 
+/// DI-08: a rollback releases what was held for the dispatches that it cancels, and nothing else.
+#[test]
+fn a_rollback_releases_what_its_dispatches_held() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.short_run();
+    let (scope, of_run) = (format!("--scope-id={run}"), format!("--run={run}"));
+    let before = sandbox.ok(["dispatch", "record", "--name=early", &scope]);
+    sandbox.ok(["run", "advance", &run, "--priority=4"]);
+    let later = sandbox.ok(["dispatch", "record", "--name=late", &scope]);
+    for (pattern, dispatch) in [("a", before.as_str()), ("b", later.as_str()), ("c", "")] {
+        granted(&sandbox, "ann", pattern, &[&of_run, &format!("--dispatch={dispatch}")]);
+    }
+    let target = ["run", "rollback", &run, "--to-phase=a", "--reason=again"];
+    let planned = sandbox.json([&target[..], &["--dry-run"]].concat());
+    let done = sandbox.json(target);
+    assert_eq!(planned["released_locks"], done["released_locks"]);
+    assert_eq!(done["released_locks"].as_array().unwrap().len(), 1, "{done}");
+    let left = sandbox.json(["coordination", "list", "--active"]);
+    let patterns: Vec<_> = left.as_array().unwrap().iter().map(|lock| &lock["pattern"]).collect();
+    assert_eq!(patterns.len(), 2);
+    assert!(!patterns.contains(&&json!("b")), "{left}");
+    let told = sandbox.events().into_iter().find(|e| e["type"] == "coordination.released").unwrap();
+    assert_eq!((&told["to_state"], &told["reason"]), (&json!("b"), &json!("rollback: again")));
+}
+
+/// CO-12: a lock's identifier is made like every other.
+#[test]
+fn a_lock_has_an_identifier_like_all_others() {
+    let sandbox = Sandbox::new();
+    let id = granted(&sandbox, "ann", "a", &[])["id"].as_str().unwrap().to_owned();
+    assert_eq!(id.len(), 8);
+    assert!(id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()), "{id}");
+}
+
 /// CO-14: who edits a file is not in the way of what could only lie below it; who makes a directory of it holds that too.
 #[test]
 fn a_file_is_held_alone() {

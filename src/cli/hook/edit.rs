@@ -1,0 +1,187 @@
+//! `ic hook pre-edit`, `ic hook post-edit`, `ic hook stop`
+
+use serde::Serialize;
+
+use super::{Call, fence, holder, hurry, is_fenced, request, require_fence, scope_of, shrug};
+use crate::cli::coordination::Around;
+use crate::cli::error::CliError;
+use crate::cli::verb::Verb;
+use crate::cli::{Answer, Cx};
+use crate::domain::coordination::Lock;
+use crate::domain::text::one_line;
+use crate::ops::coordination::{self, Reserved, Turn};
+
+/// How long a file is held after an edit of it, in seconds.
+const HELD: i64 = 900;
+
+/// What is to be told to the agent.
+enum Told {
+    /// Nothing: it may go on.
+    Nothing,
+    /// Somebody else has the file.
+    Held(Box<Lock>),
+    /// The lock that the session works under is not its own any more.
+    Fenced(String),
+}
+
+/// Reserves the file that the call is about, for its caller.
+fn hold(cx: &mut Cx) -> Result<(String, Told), CliError> {
+    hurry(cx);
+    let call = Call::read()?;
+    let (Some(owner), Some(file)) = (call.owner(), call.file()?) else {
+        return Ok((String::new(), Told::Nothing));
+    };
+    let shown = file.to_string_lossy().into_owned();
+    let fence = fence()?;
+    let Some(scope) = scope_of(&file, &call.cwd()?) else { return Ok((shown, Told::Nothing)) };
+    let Some(request) = request(&owner, &scope, &file, HELD, "auto-reserve: editing")? else {
+        return Ok((shown, Told::Nothing));
+    };
+    let shown = request.held.text().to_owned();
+    let (around, stamp) = (Around::look(cx)?, cx.stamp.clone());
+    let done = around.with(|outside| {
+        cx.write(|tx| {
+            require_fence(tx, fence.as_ref(), &stamp)?;
+            coordination::reserve(tx, &request, &Turn::default(), outside, &stamp)
+        })
+    });
+    Ok(match done {
+        Ok(Reserved::Conflict { blocker, .. }) => (shown, Told::Held(Box::new(blocker))),
+        Ok(_) => (shown, Told::Nothing),
+        Err(CliError::Ops(err)) if is_fenced(&err) => (shown, Told::Fenced(err.to_string())),
+        Err(CliError::Ops(err)) if err.is_missing_database() => (shown, Told::Nothing),
+        Err(err) => return Err(err),
+    })
+}
+
+/// What an agent is told before it edits: both forms that agents know.
+#[derive(Serialize)]
+struct Denied<'a> {
+    decision: &'static str,
+    reason: &'a str,
+    #[serde(rename = "hookSpecificOutput")]
+    specific: Specific<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Specific<'a> {
+    hook_event_name: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    permission_decision: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    permission_decision_reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    additional_context: Option<&'a str>,
+}
+
+fn deny(cx: &Cx, reason: &str) -> Result<Answer, CliError> {
+    let specific = Specific {
+        hook_event_name: "PreToolUse",
+        permission_decision: Some("deny"),
+        permission_decision_reason: Some(reason),
+        additional_context: None,
+    };
+    cx.out.document(&Denied { decision: "block", reason, specific })?;
+    Ok(Answer::Yes)
+}
+
+fn report(cx: &Cx, reason: &str) -> Result<Answer, CliError> {
+    let specific = Specific {
+        hook_event_name: "PostToolUse",
+        permission_decision: None,
+        permission_decision_reason: None,
+        additional_context: Some(reason),
+    };
+    cx.out.document(&Denied { decision: "block", reason, specific })?;
+    Ok(Answer::Yes)
+}
+
+/// Reserve the file that an agent is about to edit
+///
+/// For an agent's `PreToolUse` hook: the call comes as JSON on stdin. Says nothing and holds the file for 15 minutes, or
+/// answers with one JSON object that denies the edit and says who has the file. Exit code 0 either way. The owner is
+/// `INTERMUTE_AGENT_ID`, or else the session. A session that works under a lock names it in `INTERCORE_FENCE`, as LOCK:TOKEN,
+/// and edits nothing once that lock is lost.
+#[derive(Debug, clap::Parser)]
+#[command(after_help = "Example: ic hook pre-edit <call.json")]
+pub(in crate::cli) struct PreEdit {
+    /// Deny when it cannot be told whether the file is free
+    #[arg(long)]
+    strict: bool,
+}
+
+impl Verb for PreEdit {
+    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+        match hold(cx) {
+            Ok((_, Told::Nothing)) => Ok(Answer::Yes),
+            Ok((path, Told::Held(lock))) => {
+                let who = holder(&path, &lock);
+                deny(cx, &format!("{who}. Work on something else, wait, or ask them to release it."))
+            }
+            Ok((path, Told::Fenced(why))) => {
+                deny(cx, &format!("{}: not edited, because {}.", one_line(&path), one_line(&why)))
+            }
+            Err(err) if self.strict => deny(
+                cx,
+                &format!("It cannot be told whether the file is free: {}.", one_line(&err.to_string())),
+            ),
+            Err(err) => Ok(shrug(cx, &err)),
+        }
+    }
+}
+
+/// Hold on to the file that an agent has edited
+///
+/// For an agent's `PostToolUse` hook: the call comes as JSON on stdin. Says nothing and holds the file for 15 minutes more,
+/// or tells the agent that somebody else got hold of the file while it was edited.
+#[derive(Debug, clap::Parser)]
+#[command(after_help = "Example: ic hook post-edit <call.json")]
+pub(in crate::cli) struct PostEdit {}
+
+impl Verb for PostEdit {
+    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+        match hold(cx) {
+            Ok((_, Told::Nothing)) => Ok(Answer::Yes),
+            Ok((path, Told::Held(lock))) => {
+                let who = holder(&path, &lock);
+                report(
+                    cx,
+                    &format!("The reservation was lost while you edited: {who}. Look at what they change."),
+                )
+            }
+            Ok((path, Told::Fenced(why))) => {
+                report(cx, &format!("{} was edited although {}.", one_line(&path), one_line(&why)))
+            }
+            Err(err) => Ok(shrug(cx, &err)),
+        }
+    }
+}
+
+/// Release what a session holds
+///
+/// For an agent's `Stop` hook: the call comes as JSON on stdin. Releases every lock that the owner holds in the repository.
+#[derive(Debug, clap::Parser)]
+#[command(after_help = "Example: ic hook stop <call.json")]
+pub(in crate::cli) struct Stop {}
+
+impl Verb for Stop {
+    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+        match release(cx) {
+            Err(CliError::Ops(err)) if err.is_missing_database() => Ok(Answer::Yes),
+            Err(err) => Ok(shrug(cx, &err)),
+            Ok(()) => Ok(Answer::Yes),
+        }
+    }
+}
+
+fn release(cx: &mut Cx) -> Result<(), CliError> {
+    hurry(cx);
+    let call = Call::read()?;
+    let cwd = crate::os::paths::canonical_key(&call.cwd()?);
+    let scope = scope_of(&cwd, &cwd).and_then(|scope| scope.to_str().map(ToOwned::to_owned));
+    let (Some(owner), Some(scope)) = (call.owner(), scope) else { return Ok(()) };
+    let stamp = cx.stamp.clone();
+    cx.existing()?;
+    cx.write(|tx| coordination::release_all(tx, &owner, &scope, &stamp)).map(drop)
+}

@@ -1,0 +1,215 @@
+//! Our hooks in the files of others: put in and taken out, with everything else as it was.
+
+use super::ordered::{Ordered, indent_of};
+
+/// The hooks of an agent's settings: the event, the tools that it is for, and our command.
+pub const AGENT_HOOKS: [(&str, Option<&str>, &str); 3] = [
+    ("PreToolUse", Some(TOOLS), "ic hook pre-edit"),
+    ("PostToolUse", Some(TOOLS), "ic hook post-edit"),
+    ("Stop", None, "ic hook stop"),
+];
+/// The tools that change files.
+const TOOLS: &str = "Edit|Write|MultiEdit|NotebookEdit";
+/// How long the agent waits for us, in seconds.
+const LIMIT: &str = "5";
+/// Around our part of a script.
+const BEGIN: &str = "# >>> ic hook pre-commit >>>";
+const END: &str = "# <<< ic hook pre-commit <<<";
+/// Where there is no `ic` any more, nobody is kept from committing.
+const CALL: &str = "if command -v ic >/dev/null 2>&1; then ic hook pre-commit || exit $?; fi";
+const SHEBANG: &str = "#!/bin/sh";
+
+/// What a file is to become.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing: it is as it should be.
+    None,
+    /// This.
+    Write(String),
+    /// Gone: there was nothing in it but ours.
+    Remove,
+}
+
+/// An agent's settings with our hooks; `None` is a file that is not there.
+///
+/// # Errors
+/// Why the file cannot be changed; it is left alone.
+pub fn settings_with(text: Option<&str>) -> Result<Change, String> {
+    let old = text.filter(|text| !text.trim().is_empty());
+    let mut settings = old.map_or(Ok(Ordered::Object(Vec::new())), parsed)?;
+    let mut changed = false;
+    let hooks =
+        settings.member("hooks", || Ordered::Object(Vec::new())).ok_or("the settings are no object")?;
+    for (event, tools, command) in AGENT_HOOKS {
+        let groups = hooks.member(event, || Ordered::Array(Vec::new())).ok_or("\"hooks\" is no object")?;
+        let Ordered::Array(groups) = groups else { return Err(format!("\"hooks\".\"{event}\" is no array")) };
+        if groups.iter().any(|group| commands(group).any(|hook| is(hook, command))) {
+            continue;
+        }
+        changed = true;
+        let own = [("type", Ordered::text("command")), ("command", Ordered::text(command))];
+        let own = own.into_iter().chain([("timeout", Ordered::Scalar(LIMIT.to_owned()))]);
+        let hook = Ordered::Object(own.map(|(name, value)| (name.to_owned(), value)).collect());
+        let matcher = tools.map(|tools| ("matcher".to_owned(), Ordered::text(tools)));
+        let list = ("hooks".to_owned(), Ordered::Array(vec![hook]));
+        groups.push(Ordered::Object(matcher.into_iter().chain([list]).collect()));
+    }
+    Ok(if changed { Change::Write(settings.pretty(&indent_of(old.unwrap_or("")))) } else { Change::None })
+}
+
+/// An agent's settings without our hooks, and without what was made for them alone.
+///
+/// # Errors
+/// Why the file cannot be changed; it is left alone.
+pub fn settings_without(text: Option<&str>) -> Result<Change, String> {
+    let Some(old) = text.filter(|text| !text.trim().is_empty()) else { return Ok(Change::None) };
+    let mut settings = parsed(old)?;
+    let mut changed = false;
+    if let Ordered::Object(members) = &mut settings
+        && let Some((_, Ordered::Object(events))) = members.iter_mut().rev().find(|(name, _)| name == "hooks")
+    {
+        for (event, _, command) in AGENT_HOOKS {
+            let Some((_, Ordered::Array(groups))) = events.iter_mut().rev().find(|(name, _)| name == event)
+            else {
+                continue;
+            };
+            let before = groups.len();
+            groups.retain_mut(|group| !take_out(group, command, &mut changed));
+            if groups.is_empty() && before > 0 {
+                events.retain(|(name, _)| name != event);
+            }
+        }
+        if changed && events.is_empty() {
+            members.retain(|(name, _)| name != "hooks");
+        }
+    }
+    Ok(match settings {
+        _ if !changed => Change::None,
+        Ordered::Object(members) if members.is_empty() => Change::Remove,
+        settings => Change::Write(settings.pretty(&indent_of(old))),
+    })
+}
+
+fn parsed(text: &str) -> Result<Ordered, String> {
+    Ordered::parse(text).map_err(|err| format!("the settings are not valid JSON: {err}"))
+}
+
+/// The hooks of a group.
+fn commands(group: &Ordered) -> impl Iterator<Item = &Ordered> {
+    let list = match group.get("hooks") {
+        Some(Ordered::Array(list)) => list.as_slice(),
+        _ => &[],
+    };
+    list.iter()
+}
+
+/// Whether a hook is ours.
+fn is(hook: &Ordered, command: &str) -> bool {
+    let text = hook.get("command").and_then(Ordered::as_text);
+    text.is_some_and(|text| {
+        text == command || text.strip_prefix(command).is_some_and(|rest| rest.starts_with(' '))
+    })
+}
+
+/// Takes our hook out of a group; whether nothing is left of the group then.
+fn take_out(group: &mut Ordered, command: &str, changed: &mut bool) -> bool {
+    let Ordered::Object(members) = group else { return false };
+    let Some((_, Ordered::Array(list))) = members.iter_mut().rev().find(|(name, _)| name == "hooks") else {
+        return false;
+    };
+    let before = list.len();
+    list.retain(|hook| !is(hook, command));
+    *changed |= list.len() < before;
+    list.is_empty() && before > 0
+}
+
+/// A git hook with ours, which comes first: what follows may end the script. `None` is a file that is not there.
+///
+/// # Errors
+/// Why the file cannot be changed; it is left alone.
+pub fn script_with(text: Option<&str>) -> Result<Change, String> {
+    let block = format!("{BEGIN}\n{CALL}\n{END}\n");
+    let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
+        return Ok(Change::Write(format!("{SHEBANG}\n{block}")));
+    };
+    if text.contains(BEGIN) {
+        return Ok(Change::None);
+    }
+    let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+    if !first.starts_with("#!") {
+        return Ok(Change::Write(format!("{block}{text}")));
+    }
+    let shells = ["sh", "bash", "dash", "zsh", "ksh", "ash"];
+    let mut words = first[2..].split_whitespace().filter_map(|word| word.rsplit('/').next());
+    if !words.any(|word| shells.contains(&word)) {
+        return Err(format!("the hook is no shell script ({first}): call `ic hook pre-commit` from it"));
+    }
+    Ok(Change::Write(format!("{first}\n{block}{rest}")))
+}
+
+/// A git hook without ours.
+pub fn script_without(text: Option<&str>) -> Change {
+    let found = text.and_then(|text| Some((text, text.find(BEGIN)?, text.find(END)?)));
+    let Some((text, begin, end)) = found.filter(|(_, begin, end)| begin < end) else { return Change::None };
+    let behind = text[end + END.len()..].strip_prefix('\n').unwrap_or(&text[end + END.len()..]);
+    let rest = format!("{}{behind}", &text[..begin]);
+    if rest.trim() == SHEBANG || rest.trim().is_empty() { Change::Remove } else { Change::Write(rest) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(change: Change) -> String {
+        match change {
+            Change::Write(text) => text,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn settings_come_back_as_they_were() {
+        let olds = [
+            "{\n  \"model\": \"x\",\n  \"hooks\": {\n    \"Stop\": [\n      {\n        \"hooks\": [\n          {\n            \
+             \"type\": \"command\",\n            \"command\": \"say done\"\n          }\n        ]\n      }\n    ]\n  },\n  \
+             \"a\": 1.50\n}\n",
+            "{\n\t\"z\": [],\n\t\"a\": {}\n}\n",
+        ];
+        for old in olds {
+            let with = written(settings_with(Some(old)).unwrap());
+            assert!(AGENT_HOOKS.iter().all(|(_, _, command)| with.contains(command)), "{with}");
+            assert_eq!(settings_with(Some(&with)), Ok(Change::None), "once is enough");
+            assert_eq!(written(settings_without(Some(&with)).unwrap()), old);
+            assert_eq!(settings_without(Some(old)), Ok(Change::None));
+        }
+        let new = written(settings_with(None).unwrap());
+        assert_eq!(settings_without(Some(&new)), Ok(Change::Remove));
+        assert_eq!(settings_without(None), Ok(Change::None));
+    }
+
+    #[test]
+    fn settings_that_are_odd_are_left_alone() {
+        for odd in ["[]", "{\"hooks\": []}", "{\"hooks\": {\"Stop\": {}}}", "{,}", "1"] {
+            assert!(settings_with(Some(odd)).is_err(), "{odd}");
+        }
+        let own =
+            "{\"hooks\": {\"PreToolUse\": [{\"hooks\": [{\"command\": \"ic hook pre-edit --strict\"}]}]}}";
+        let with = written(settings_with(Some(own)).unwrap());
+        assert_eq!(with.matches("ic hook pre-edit").count(), 1, "a call of ours with a flag is ours: {with}");
+    }
+
+    #[test]
+    fn scripts_come_back_as_they_were() {
+        for old in ["#!/bin/sh\nexit 0\n", "#!/usr/bin/env bash\n\nset -e\nmake lint", "echo hi\n"] {
+            let with = written(script_with(Some(old)).unwrap());
+            assert!(with.find(CALL) < with.find(old.lines().last().unwrap()), "{with}");
+            assert_eq!(script_with(Some(&with)), Ok(Change::None));
+            assert_eq!(script_without(Some(&with)), Change::Write(old.to_owned()));
+            assert_eq!(script_without(Some(old)), Change::None);
+        }
+        let new = written(script_with(None).unwrap());
+        assert!(new.starts_with("#!/bin/sh\n"));
+        assert_eq!(script_without(Some(&new)), Change::Remove);
+        assert!(script_with(Some("#!/usr/bin/env python3\nprint(1)\n")).is_err());
+    }
+}

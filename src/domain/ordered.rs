@@ -1,0 +1,186 @@
+//! JSON documents that belong to somebody else: changed in one place, and otherwise as they were, with the order of their
+//! members, their numbers and their texts.
+
+use std::fmt;
+
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, de};
+use serde_json::value::RawValue;
+
+/// Deeper documents are refused.
+const MOST_LEVELS: usize = 100;
+
+/// A value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ordered {
+    /// Text, a number, `true`, `false` or `null`, as it is written.
+    Scalar(String),
+    /// Values in a row.
+    Array(Vec<Ordered>),
+    /// Members in a row.
+    Object(Vec<(String, Ordered)>),
+}
+
+/// One level of a document.
+enum Level {
+    Array(Vec<Box<RawValue>>),
+    Object(Vec<(String, Box<RawValue>)>),
+}
+
+impl<'de> Deserialize<'de> for Level {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Seen;
+        impl<'de> Visitor<'de> for Seen {
+            type Value = Level;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array or an object")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Level, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    items.push(item);
+                }
+                Ok(Level::Array(items))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Level, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Level::Object(members))
+            }
+        }
+        deserializer.deserialize_any(Seen)
+    }
+}
+
+impl Ordered {
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        Self::read(&serde_json::from_str::<Box<RawValue>>(text)?, 0)
+    }
+
+    fn read(raw: &RawValue, depth: usize) -> Result<Self, serde_json::Error> {
+        if depth > MOST_LEVELS {
+            return Err(de::Error::custom(format!("more than {MOST_LEVELS} levels")));
+        }
+        let text = raw.get();
+        if !text.starts_with(['[', '{']) {
+            return Ok(Self::Scalar(text.to_owned()));
+        }
+        Ok(match serde_json::from_str(text)? {
+            Level::Array(items) => {
+                Self::Array(items.iter().map(|item| Self::read(item, depth + 1)).collect::<Result<_, _>>()?)
+            }
+            Level::Object(members) => {
+                let each =
+                    members.into_iter().map(|(name, value)| Ok((name, Self::read(&value, depth + 1)?)));
+                Self::Object(each.collect::<Result<_, serde_json::Error>>()?)
+            }
+        })
+    }
+
+    /// A text.
+    pub fn text(text: &str) -> Self {
+        Self::Scalar(serde_json::Value::from(text).to_string())
+    }
+
+    /// The text of a text.
+    pub fn as_text(&self) -> Option<String> {
+        match self {
+            Self::Scalar(raw) => serde_json::from_str(raw).ok(),
+            _ => None,
+        }
+    }
+
+    /// A member of an object; of several with one name the last, which is the one that counts.
+    pub fn get(&self, name: &str) -> Option<&Self> {
+        match self {
+            Self::Object(members) => {
+                members.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value)
+            }
+            _ => None,
+        }
+    }
+
+    /// A member of an object, made if it is not there; `None` if this is no object.
+    pub fn member(&mut self, name: &str, new: impl FnOnce() -> Self) -> Option<&mut Self> {
+        let Self::Object(members) = self else { return None };
+        if !members.iter().any(|(key, _)| key == name) {
+            members.push((name.to_owned(), new()));
+        }
+        members.iter_mut().rev().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    /// The document, one member a line, each level indented by `indent` more, with a newline at its end.
+    pub fn pretty(&self, indent: &str) -> String {
+        let mut out = String::new();
+        self.write(indent, 0, &mut out);
+        out.push('\n');
+        out
+    }
+
+    fn write(&self, indent: &str, depth: usize, out: &mut String) {
+        let (open, close, length) = match self {
+            Self::Scalar(raw) => return out.push_str(raw),
+            Self::Array(items) => ('[', ']', items.len()),
+            Self::Object(members) => ('{', '}', members.len()),
+        };
+        out.push(open);
+        for at in 0..length {
+            out.push_str(if at == 0 { "\n" } else { ",\n" });
+            out.push_str(&indent.repeat(depth + 1));
+            match self {
+                Self::Array(items) => items[at].write(indent, depth + 1, out),
+                Self::Object(members) => {
+                    let (name, value) = &members[at];
+                    out.push_str(&serde_json::Value::from(name.as_str()).to_string());
+                    out.push_str(": ");
+                    value.write(indent, depth + 1, out);
+                }
+                Self::Scalar(_) => {}
+            }
+        }
+        if length > 0 {
+            out.push('\n');
+            out.push_str(&indent.repeat(depth));
+        }
+        out.push(close);
+    }
+}
+
+/// By how much a document is indented: as its first indented line is, else by two spaces.
+pub fn indent_of(text: &str) -> String {
+    let blank = |line: &str| line.chars().take_while(|c| matches!(c, ' ' | '\t')).collect::<String>();
+    text.lines().map(blank).find(|indent| !indent.is_empty()).unwrap_or_else(|| "  ".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_stays_as_it_is() {
+        let text = "{\n  \"z\": 13.0,\n  \"a\": [\n    1e400,\n    \"\\u03c6\"\n  ],\n  \"e\": [],\n  \"o\": {},\n  \"z\": 1\n}\n";
+        let read = Ordered::parse(text).unwrap();
+        assert_eq!(read.pretty("  "), text);
+        assert_eq!(read.get("z"), Some(&Ordered::Scalar("1".into())), "the last one counts");
+        assert_eq!(indent_of("{\n\t\"a\": 1\n}"), "\t");
+        assert_eq!(indent_of("{}"), "  ");
+        assert!(Ordered::parse("{\"a\":1,}").is_err());
+        assert!(Ordered::parse(&format!("{}{}", "[".repeat(20_000), "]".repeat(20_000))).is_err());
+        let mut changed = read;
+        changed
+            .member("new", || Ordered::Object(Vec::new()))
+            .unwrap()
+            .member("x", || Ordered::text("\""))
+            .unwrap();
+        assert!(changed.pretty("  ").ends_with("\"new\": {\n    \"x\": \"\\\"\"\n  }\n}\n"));
+    }
+}
