@@ -21,6 +21,7 @@ mod race;
 mod readme;
 mod schema;
 mod scripts;
+mod storm;
 mod support;
 mod tidy;
 mod waiting;
