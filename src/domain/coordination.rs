@@ -14,12 +14,19 @@ words!(
     }
 );
 
-/// How long a named lock is held when nobody says otherwise, in seconds (CO-03).
-pub const NAMED_TTL: i64 = 300;
 /// How many live locks an owner may have in a scope (CO-20).
 pub const MOST_LOCKS: i64 = 1000;
 
 impl LockKind {
+    /// How long it is held when nobody says otherwise, in seconds; `None` until it is released (CO-03).
+    pub fn default_ttl(self) -> Option<i64> {
+        match self {
+            Self::FileReservation => Some(3600),
+            Self::NamedLock => Some(300),
+            Self::WriteSet => None,
+        }
+    }
+
     /// Whether the pattern is a name, and not one of paths.
     pub fn is_named(self) -> bool {
         self == Self::NamedLock

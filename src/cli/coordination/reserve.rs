@@ -10,7 +10,7 @@ use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
-use crate::domain::coordination::{Lock, LockKind, NAMED_TTL};
+use crate::domain::coordination::{Lock, LockKind};
 use crate::domain::text::one_line;
 use crate::ops::OpsError;
 use crate::ops::coordination::{self, Request, Reserved, Turn, Wait};
@@ -43,7 +43,7 @@ pub(in crate::cli) struct Reserve {
     /// What it is for: `file_reservation`, `write_set` or `named_lock`
     #[arg(long = "type", value_name = "TYPE", default_value_t = LockKind::FileReservation)]
     kind: LockKind,
-    /// For how long, in seconds or as a duration; 0 until it is released; a named lock five minutes
+    /// For how long, in seconds or as a duration; 0 until it is released [default: files 1h, names 5m, a write set 0]
     #[arg(long, value_name = "DURATION", value_parser = args::seconds)]
     ttl: Option<i64>,
     /// Whether nobody else may hold what overlaps
@@ -131,8 +131,11 @@ impl Verb for Reserve {
         let scope = scope(&self.scope)?;
         let held = held("reserve", self.kind, &scope, &self.pattern)?;
         let ttl_seconds = match self.ttl {
-            Some(ttl) if ttl > 0 => Some(ttl),
-            _ => self.kind.is_named().then_some(NAMED_TTL),
+            Some(0) if self.kind.is_named() => {
+                return Err(CliError::usage("coordination reserve: --ttl: a named lock always ends"));
+            }
+            Some(ttl) => Some(ttl).filter(|ttl| *ttl > 0),
+            None => self.kind.default_ttl(),
         };
         let request = Request {
             kind: self.kind,
@@ -150,6 +153,9 @@ impl Verb for Reserve {
         let turn = Turn { ticket: self.ticket, waits: None, grace: self.grace };
         match wait::reserve(cx, &request, turn, self.wait.unwrap_or_default())? {
             Reserved::Granted(lock) => {
+                if let (None, Some(ttl)) = (self.ttl, ttl_seconds) {
+                    cx.out.remark(format_args!("held for {ttl} s; --ttl says for how long"));
+                }
                 let lock = LockView::new(lock, cx);
                 cx.out.show(&Granted { lock })?;
                 Ok(Answer::Yes)

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::ops::Deref;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{self, Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
@@ -56,6 +57,12 @@ impl Said {
         }
         Err(anyhow!("expected {expected:?}, got {:?}", self.0).into())
     }
+}
+
+/// A call in the background.
+pub(super) struct Behind {
+    line: String,
+    child: Child,
 }
 
 impl Stage {
@@ -121,19 +128,53 @@ impl Stage {
 
     /// A call that has to end with `exit`; answers what it printed.
     pub(super) fn ic_exit(&mut self, exit: i32, args: &[&str]) -> Result<Said, CliError> {
-        let line = args.iter().fold("$ ic".to_owned(), |mut line, arg| {
-            // Writing to a string cannot fail.
-            let _ = write!(line, " {}", quoted(arg));
-            line
-        });
-        let done = Command::new(&self.ic)
-            .args(args)
-            .current_dir(&self.dir)
-            .env("PWD", &self.dir)
-            .env_remove("INTERCORE_DB")
-            .stdin(Stdio::null())
-            .output()
-            .context("starting ic")?;
+        let line = typed(args);
+        let done = self.command(args).stdin(Stdio::null()).output().context("starting ic")?;
+        self.ended(&line, exit, &done)
+    }
+
+    /// A call that is fed with a document, as agents feed their hooks, and has to succeed; answers what it printed.
+    pub(super) fn fed(&mut self, args: &[&str], stdin: &Value) -> Result<Said, CliError> {
+        let text = stdin.to_string();
+        let line = format!("{} <<< {}", typed(args), quoted(&text));
+        let mut command = self.command(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().context("starting ic")?;
+        if let Some(mut pipe) = child.stdin.take() {
+            pipe.write_all(text.as_bytes()).context("feeding ic")?;
+        }
+        let done = child.wait_with_output().context("waiting for ic")?;
+        self.ended(&line, 0, &done)
+    }
+
+    /// Starts a call that goes on in the background; [`Self::joined`] waits for it.
+    pub(super) fn behind(&mut self, args: &[&str]) -> Result<Behind, CliError> {
+        let line = typed(args);
+        self.print(&format!("{line} &\n"))?;
+        let mut command = self.command(args);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Ok(Behind { line, child: command.spawn().context("starting ic")? })
+    }
+
+    /// Waits for a call in the background, which has to succeed; answers what it printed.
+    pub(super) fn joined(&mut self, call: Behind) -> Result<Said, CliError> {
+        let done = call.child.wait_with_output().context("waiting for ic")?;
+        self.ended(&format!("{} # is back", call.line), 0, &done)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.ic);
+        command.args(args).current_dir(&self.dir).env("PWD", &self.dir);
+        // Whoever tries this may be an agent at work.
+        for name in
+            ["INTERCORE_DB", "INTERMUTE_DB", "INTERMUTE_AGENT_ID", "INTERMUTE_PROJECT", "INTERCORE_FENCE"]
+        {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    fn ended(&mut self, line: &str, exit: i32, done: &process::Output) -> Result<Said, CliError> {
         let (stdout, stderr) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
         let told = done.status.code().filter(|code| *code != 0);
         let told = told.map_or_else(String::new, |code| format!("(exit code {code})\n"));
@@ -216,6 +257,15 @@ impl Drop for Stage {
             let _ = child.wait();
         }
     }
+}
+
+/// A call as a person would type it.
+fn typed(args: &[&str]) -> String {
+    args.iter().fold("$ ic".to_owned(), |mut line, arg| {
+        // Writing to a string cannot fail.
+        let _ = write!(line, " {}", quoted(arg));
+        line
+    })
 }
 
 /// An argument as a person would type it.

@@ -100,8 +100,13 @@ fn named_locks_are_names() {
     let sandbox = Sandbox::new();
     let lock = granted(&sandbox, "ann", "deploy", &["--type=named_lock"]);
     assert_eq!(lock["ttl_seconds"], 300);
-    granted(&sandbox, "bob", "deploy", &[]);
-    granted(&sandbox, "bob", "deploy/**", &["--type=named_lock", "--ttl=0"]);
+    assert_eq!(granted(&sandbox, "bob", "deploy", &[])["ttl_seconds"], 3600);
+    assert_eq!(granted(&sandbox, "bob", "for/ever", &["--ttl=0"])["expires_at"], Value::Null);
+    assert_eq!(granted(&sandbox, "bob", "a/task", &["--type=write_set"])["expires_at"], Value::Null);
+    granted(&sandbox, "bob", "deploy/**", &["--type=named_lock"]);
+    sandbox.fails(reserve("bob", "x", &["--type=named_lock", "--ttl=0"]), 3);
+    let (_, stderr) = sandbox.fails(reserve("cid", "deploy", &[]), 1);
+    assert!(!stderr.contains("--ttl"), "said of what was granted: {stderr}");
     granted(&sandbox, "bob", "*", &["--type=named_lock"]);
     assert_eq!(refused(&sandbox, "bob", "deploy", &["--type=named_lock"])["blocker_id"], lock["id"]);
     assert_eq!(refused(&sandbox, "cid", "deploy/x", &["--type=write_set"])["blocker_owner"], "bob");
