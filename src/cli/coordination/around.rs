@@ -43,8 +43,14 @@ impl Around {
         Ok(around)
     }
 
-    /// The same, without what another program holds; it may call scopes by these names.
-    pub(super) fn without_theirs(mut names: Names) -> Result<Self, CliError> {
+    /// The same with the file that is named, whose program may call scopes by these names.
+    pub(super) fn onto(names: Names, file: &Path, cx: &Cx) -> Result<Self, CliError> {
+        let mut around = Self::without_theirs(names)?;
+        around.theirs = around.read(file, cx)?;
+        Ok(around)
+    }
+
+    fn without_theirs(mut names: Names) -> Result<Self, CliError> {
         let cwd = locate::cwd()?;
         let real = paths::canonical_key(&cwd);
         let here = paths::git_top_level(&real).unwrap_or(real);
@@ -59,7 +65,7 @@ impl Around {
     /// For a use case to ask.
     pub(in crate::cli) fn with<T>(&self, f: impl FnOnce(Outside<'_>) -> T) -> T {
         let canonical = |given: &str| self.meaning(given);
-        f(Outside { canonical: &canonical, is_gone: &is_gone, theirs: &self.theirs })
+        f(Outside { canonical: &canonical, is_file: &is_file, is_gone: &is_gone, theirs: &self.theirs })
     }
 
     /// What a scope means that another program wrote: as [`super::scope`], and the bare name of the repository around, also
@@ -77,7 +83,7 @@ impl Around {
     }
 
     /// What the other program holds in its file.
-    pub(super) fn read(&self, path: &Path, cx: &Cx) -> Result<Vec<Theirs>, CliError> {
+    fn read(&self, path: &Path, cx: &Cx) -> Result<Vec<Theirs>, CliError> {
         let since = output::rfc3339(cx.now().millis());
         let since = since.get(..19).unwrap_or_default();
         let peer = Peer::open(path, cx.globals.timeout)?;
@@ -118,6 +124,11 @@ fn seconds(text: &str) -> Result<i64, CliError> {
     whole
         .and_then(|secs| i64::try_from(secs).ok())
         .ok_or_else(|| CliError::Input("a time in the other store is not RFC 3339 in UTC".to_owned()))
+}
+
+/// Whether there is a file in a scope that is a directory.
+pub(super) fn is_file(scope: &str, path: &str) -> bool {
+    scope.starts_with('/') && Path::new(scope).join(path).is_file()
 }
 
 /// Whether a process of this machine is gone (DI-09).

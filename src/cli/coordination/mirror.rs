@@ -56,10 +56,11 @@ impl View for Shown {
 
 impl Verb for Mirror {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let read = Around::without_theirs(self.map)?.read(Path::new(self.from.as_str()), cx);
-        let theirs = read.map_err(|err| CliError::Input(format!("coordination mirror: --from: {err}")))?;
+        let around = Around::onto(self.map, Path::new(self.from.as_str()), cx)
+            .map_err(|err| CliError::Input(format!("coordination mirror: --from: {err}")))?;
         let stamp = cx.stamp.clone();
-        let Changes { added, renewed, ended } = cx.write(|tx| coordination::mirror(tx, &theirs, &stamp))?;
+        let Changes { added, renewed, ended } =
+            around.with(|outside| cx.write(|tx| coordination::mirror(tx, outside, &stamp)))?;
         cx.out.show(&Shown { added, renewed, ended })?;
         Ok(Answer::Yes)
     }

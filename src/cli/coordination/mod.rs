@@ -65,8 +65,8 @@ pub(super) fn held(command: &str, kind: LockKind, scope: &str, pattern: &str) ->
 
 /// A plain path that is a file now holds nothing below: who edits `src/main.rs` is not in the way of `**/*.md`.
 fn seen(scope: &str, pattern: Pattern) -> Pattern {
-    let is_file = pattern.path().is_some_and(|path| Path::new(scope).join(path).is_file());
-    if is_file && scope.starts_with('/') { pattern.of_file() } else { pattern }
+    let is_file = pattern.path().is_some_and(|path| around::is_file(scope, path));
+    if is_file { pattern.of_file() } else { pattern }
 }
 
 /// The process that an owner names, as `PID:host`, or the one that is given.

@@ -94,7 +94,7 @@ pub fn reserve(
     stamp: &Stamp,
 ) -> Result<Reserved, OpsError> {
     let now = stamp.secs();
-    mirror::read_through(tx, outside.theirs, stamp)?;
+    mirror::read_through(tx, outside, stamp)?;
     let pending = locks::pending(tx, now)?;
     if pending.strangers {
         adopt(tx, outside, stamp)?;
@@ -257,10 +257,13 @@ pub fn check(
     let pending = locks::pending(tx, stamp.secs())?;
     let mut found = locks::candidates(tx, asked.scope, asked.kind, &asked.held.reach())?;
     if pending.strangers {
-        let meant = |lock: Lock| Lock { scope: (outside.canonical)(&lock.scope), ..lock };
+        let meant = |lock: Lock| {
+            let there = Lock { scope: (outside.canonical)(&lock.scope), ..lock };
+            Lock { file: Held::as_seen(&there, outside).is_file(), ..there }
+        };
         found.extend(locks::strangers(tx)?.into_iter().map(meant));
     }
-    mirror::apply(&mut found, outside.theirs);
+    mirror::apply(&mut found, outside);
     found.retain(|lock| is_in_the_way(lock, asked, stamp.secs()));
     if pending.waiters {
         let waiters = queue::look(tx, outside, stamp)?;
@@ -317,7 +320,7 @@ fn adopt(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<(), St
         let named = lock.kind.is_named();
         let scope = if named { lock.scope.clone() } else { (outside.canonical)(&lock.scope) };
         let meant = Lock { scope: scope.clone(), ..lock.clone() };
-        let held = Held::of(&meant);
+        let held = Held::as_seen(&meant, outside);
         // A text that cannot be read stays as it is; what it may mean is in its keys.
         let pattern = if readable(&meant) { held.text() } else { &meant.pattern };
         locks::adopt(tx, &lock, &scope, pattern, &held.keys(), stamp)?;

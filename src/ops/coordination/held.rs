@@ -1,5 +1,6 @@
 //! What a lock holds: paths or a name; what meets it, and where that is found.
 
+use super::Outside;
 use crate::domain::coordination::Lock;
 use crate::domain::glob::{Below, Key, Pattern, Side};
 use crate::store::coordination::{Keys, Reach, Span};
@@ -22,6 +23,18 @@ impl Held {
         let read = Pattern::parse_in(&lock.scope, &lock.pattern);
         let pattern = read.unwrap_or_else(|_| Pattern::widened(&lock.pattern));
         Self::Paths(if lock.file { pattern.of_file() } else { pattern })
+    }
+
+    /// What a lock holds that another program has made: it does not say what it knows to be a file.
+    pub(super) fn as_seen(lock: &Lock, outside: Outside<'_>) -> Self {
+        match Self::of(lock) {
+            Self::Paths(pattern)
+                if pattern.path().is_some_and(|path| (outside.is_file)(&lock.scope, path)) =>
+            {
+                Self::Paths(pattern.of_file())
+            }
+            held => held,
+        }
     }
 
     /// Whether it is a plain path that is known to be a file.

@@ -1,7 +1,7 @@
 //! Reservations that another program holds in a file of its own count here as if they were ours (CO-08, CO-11).
 
 use super::grant::readable;
-use super::{Held, OpsError};
+use super::{Held, OpsError, Outside};
 use crate::db::WriteTx;
 use crate::domain::coordination::Lock;
 use crate::domain::time::Stamp;
@@ -35,18 +35,18 @@ pub struct Changes {
 ///
 /// # Errors
 /// [`OpsError::MirrorConflict`] if a lock of the same identifier is another one.
-pub fn mirror(tx: &WriteTx<'_>, theirs: &[Theirs], stamp: &Stamp) -> Result<Changes, OpsError> {
+pub fn mirror(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<Changes, OpsError> {
     let mut changes = Changes::default();
-    for row in theirs {
-        take_in(tx, row, &mut changes, stamp)?;
+    for row in outside.theirs {
+        take_in(tx, row, outside, &mut changes, stamp)?;
     }
     Ok(changes)
 }
 
 /// The same before a decision of ours: an identifier that stands for something else here is no reason to decide nothing.
-pub(super) fn read_through(tx: &WriteTx<'_>, theirs: &[Theirs], stamp: &Stamp) -> Result<(), OpsError> {
-    for row in theirs {
-        match take_in(tx, row, &mut Changes::default(), stamp) {
+pub(super) fn read_through(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<(), OpsError> {
+    for row in outside.theirs {
+        match take_in(tx, row, outside, &mut Changes::default(), stamp) {
             Ok(()) | Err(OpsError::MirrorConflict(_)) => {}
             Err(err) => return Err(err),
         }
@@ -54,8 +54,14 @@ pub(super) fn read_through(tx: &WriteTx<'_>, theirs: &[Theirs], stamp: &Stamp) -
     Ok(())
 }
 
-fn take_in(tx: &WriteTx<'_>, row: &Theirs, changes: &mut Changes, stamp: &Stamp) -> Result<(), OpsError> {
-    let held = Held::of(&row.lock);
+fn take_in(
+    tx: &WriteTx<'_>,
+    row: &Theirs,
+    outside: Outside<'_>,
+    changes: &mut Changes,
+    stamp: &Stamp,
+) -> Result<(), OpsError> {
+    let held = Held::as_seen(&row.lock, outside);
     let pattern = if readable(&row.lock) { held.text() } else { &row.lock.pattern };
     let meant = Lock { pattern: pattern.to_owned(), ..row.lock.clone() };
     let Some(mut known) = locks::find(tx, &meant.id)? else {
@@ -93,12 +99,12 @@ fn take_in(tx: &WriteTx<'_>, row: &Theirs, changes: &mut Changes, stamp: &Stamp)
 }
 
 /// As [`read_through`] for a caller who only looks: the locks that would be there, and those that would not any more.
-pub(super) fn apply(found: &mut Vec<Lock>, theirs: &[Theirs]) {
-    for row in theirs {
+pub(super) fn apply(found: &mut Vec<Lock>, outside: Outside<'_>) {
+    for row in outside.theirs {
         if row.released {
             found.retain(|lock| lock.id != row.lock.id);
         } else if found.iter().all(|lock| lock.id != row.lock.id) {
-            found.push(row.lock.clone());
+            found.push(Lock { file: Held::as_seen(&row.lock, outside).is_file(), ..row.lock.clone() });
         }
     }
 }

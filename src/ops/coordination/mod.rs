@@ -26,6 +26,8 @@ pub use queue::Wait;
 pub struct Outside<'a> {
     /// How the scope of a row that another program wrote is meant: the file system knows (CO-19).
     pub canonical: &'a dyn Fn(&str) -> String,
+    /// Whether there is a file of that path in that scope: the file system knows.
+    pub is_file: &'a dyn Fn(&str, &str) -> bool,
     /// Whether a process of this machine is gone: the process table knows (DI-09).
     pub is_gone: &'a dyn Fn(&ProcessKey) -> bool,
     /// What another program holds in a file of its own (CO-11).

@@ -95,7 +95,8 @@ pub struct Pending {
 /// What the engine says.
 pub fn pending(tx: &ReadTx<'_>, now: i64) -> Result<Pending, StoreError> {
     let sql = "SELECT \
-               EXISTS (SELECT 1 FROM coordination_locks WHERE released_at IS NULL AND prefix_key IS NULL) AS strangers, \
+               EXISTS (SELECT 1 FROM coordination_locks WHERE released_at IS NULL AND prefix_key IS NULL AND id >= '') \
+               AS strangers, \
                EXISTS (SELECT 1 FROM coordination_locks WHERE released_at IS NULL AND expires_at <= $1) AS expired, \
                EXISTS (SELECT 1 FROM lock_waiters) AS waiters";
     let found = tx.query_opt(sql, params![now], |row| {
@@ -171,7 +172,9 @@ fn below(column: &str, span: &Span, at: &mut impl FnMut(&str) -> String) -> Stri
 /// # Errors
 /// What the engine says.
 pub fn strangers(tx: &ReadTx<'_>) -> Result<Vec<Lock>, StoreError> {
-    let sql = "SELECT * FROM coordination_locks WHERE released_at IS NULL AND prefix_key IS NULL ORDER BY created_at, id";
+    // Every identifier is `>= ''`: without a range on its column the index of strangers is not taken.
+    let sql = "SELECT * FROM coordination_locks WHERE released_at IS NULL AND prefix_key IS NULL AND id >= '' \
+               ORDER BY created_at, id";
     tx.query(sql, &[], from_row)
 }
 
