@@ -1,6 +1,7 @@
 //! The only file, with the one below it, that names the engine's library: connections, statements, pragmas, error mapping.
 
 mod foreign;
+mod prepared;
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -16,6 +17,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, ffi};
 
 use super::error::DbError;
 use super::value::{Row, Value};
+use prepared::Seen;
 
 /// How a transaction begins.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +33,7 @@ pub(super) enum Begin {
 /// One connection.
 pub(super) struct Conn {
     inner: Connection,
+    seen: Seen,
     path: PathBuf,
     /// Frames in the write-ahead log after the last commit, told by the engine.
     frames: Arc<AtomicUsize>,
@@ -67,7 +70,13 @@ impl Conn {
 
     fn set_up(inner: Connection, path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
         let frames = Arc::new(AtomicUsize::new(0));
-        let mut conn = Self { inner, path: path.to_owned(), frames: Arc::clone(&frames), busy_timeout };
+        let mut conn = Self {
+            inner,
+            seen: Seen::default(),
+            path: path.to_owned(),
+            frames: Arc::clone(&frames),
+            busy_timeout,
+        };
         conn.wait_when_busy()?;
         // The hook replaces the engine's own checkpointing: `Db` decides when (design rule: by the writer that sees
         // enough frames, and only if nobody is in the way).
@@ -145,7 +154,7 @@ impl Conn {
 
     pub(super) fn execute(&self, sql: &str, params: &[Value]) -> Result<usize, DbError> {
         debug_assert!(numbered_in_order(sql), "parameters must first appear in the order $1, $2, …: {sql}");
-        let mut statement = self.inner.prepare_cached(sql).map_err(|err| map(&self.path, err))?;
+        let mut statement = self.seen.prepare(&self.inner, sql).map_err(|err| map(&self.path, err))?;
         statement.execute(rusqlite::params_from_iter(params)).map_err(|err| map(&self.path, err))
     }
 
@@ -158,7 +167,7 @@ impl Conn {
     ) -> Result<(), E> {
         debug_assert!(numbered_in_order(sql), "parameters must first appear in the order $1, $2, …: {sql}");
         let failed = |err| E::from(map(&self.path, err));
-        let mut statement = self.inner.prepare_cached(sql).map_err(failed)?;
+        let mut statement = self.seen.prepare(&self.inner, sql).map_err(failed)?;
         let columns: Rc<[String]> = statement.column_names().map(ToOwned::to_owned).collect();
         let mut rows = statement.query(rusqlite::params_from_iter(params)).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
