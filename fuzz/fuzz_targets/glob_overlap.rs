@@ -16,7 +16,8 @@ fuzz_target!(|text: &str| {
     let (wide_a, wide_b) = (Pattern::widened(a), Pattern::widened(b));
     assert_eq!(wide_a.overlaps(&wide_b), wide_b.overlaps(&wide_a));
     let (Ok(a), Ok(b)) = (Pattern::parse(a), Pattern::parse(b)) else { return };
-    for (a, b) in [(&a, &b), (&b, &a), (&a, &a)] {
+    let (file_a, file_b) = (a.clone().of_file(), b.clone().of_file());
+    for (a, b) in [(&a, &b), (&b, &a), (&a, &a), (&file_a, &b), (&a, &file_b), (&file_a, &file_b)] {
         assert_eq!(Pattern::parse(a.as_str()).as_ref(), Ok(a));
         let witness = a.witness(b);
         assert_eq!(witness.is_some(), a.overlaps(b));
