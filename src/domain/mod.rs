@@ -74,6 +74,7 @@ pub mod metadata;
 pub mod phase;
 pub mod process;
 pub mod record;
+pub mod routing;
 pub mod rules;
 pub mod run;
 pub mod secret;
