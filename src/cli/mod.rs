@@ -25,6 +25,7 @@ mod hook_watch;
 mod identity;
 mod import;
 mod init;
+mod interspect;
 mod listing;
 mod locate;
 mod lock;

@@ -7,11 +7,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde_json::{Map, Value as Json};
 use tempfile::TempDir;
 
 use super::error::DbError;
 use super::side_file;
-use super::sqlite::Conn;
+use super::sqlite::{Begin, Conn};
 
 /// Byte of the file's header that says whether it has a write-ahead log: 2 if so.
 const JOURNAL_BYTE: usize = 18;
@@ -118,6 +119,43 @@ impl Deref for Apart {
 
     fn deref(&self) -> &Conn {
         &self.conn
+    }
+}
+
+/// A database of another program, whatever it holds, open to be read: one state of it.
+pub struct OtherDb {
+    file: Apart,
+}
+
+impl OtherDb {
+    /// Opens the file, which stays as it is.
+    ///
+    /// # Errors
+    /// [`DbError::Missing`], [`DbError::NotADatabase`], or what the engine says.
+    pub fn open(path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
+        let file = Apart::open(path, busy_timeout)?;
+        file.begin(Begin::Deferred)?;
+        Ok(Self { file })
+    }
+
+    /// Runs a query and hands each row to `each` as an object; `each` says whether to go on.
+    ///
+    /// # Errors
+    /// What `each` returns, or what the engine says.
+    pub fn for_each<E: From<DbError>>(
+        &self,
+        sql: &str,
+        each: &mut dyn FnMut(Map<String, Json>) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        self.file.query_objects(sql, &[], each)
+    }
+
+    /// Holds that what was read is one state of the file.
+    ///
+    /// # Errors
+    /// [`DbError::Busy`] if it was changed meanwhile.
+    pub fn require_unchanged(&self) -> Result<(), DbError> {
+        self.file.require_unchanged()
     }
 }
 

@@ -158,6 +158,9 @@ pub enum OpsError {
         /// On the other.
         written: i64,
     },
+    /// A change of an override that is refused.
+    #[error(transparent)]
+    Routing(#[from] super::routing::Refusal),
     /// A store said no.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -14,6 +14,7 @@ mod dispatch;
 mod fold;
 mod follow;
 mod import;
+mod interspect;
 mod memory;
 mod race;
 mod readme;

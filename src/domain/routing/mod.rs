@@ -7,6 +7,7 @@ pub mod canary;
 pub mod evidence;
 pub mod file;
 pub mod json;
+pub mod modification;
 pub mod policy;
 
 use std::fmt;
