@@ -160,10 +160,16 @@ pub enum OpsError {
     },
     /// A change of an override that is refused.
     #[error(transparent)]
-    Routing(#[from] super::routing::Refusal),
+    Routing(Box<super::routing::Refusal>),
     /// A store said no.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<super::routing::Refusal> for OpsError {
+    fn from(err: super::routing::Refusal) -> Self {
+        Self::Routing(Box::new(err))
+    }
 }
 
 impl From<DbError> for OpsError {

@@ -14,7 +14,7 @@ use crate::cli::verb::Verb as Command;
 use crate::cli::{Answer, Cx, args};
 use crate::domain::routing::{AgentName, Scope, file_pattern};
 use crate::domain::text::{Required, one_line};
-use crate::ops::routing::{Change, Verb};
+use crate::ops::routing::{Change, Decided, Verb};
 
 /// What revert says where nobody says why: the readers of the history know it.
 const REVERTED: &str = "User requested revert via /interspect:interspect-revert";
@@ -143,8 +143,7 @@ impl Manner {
             scope: Scope::default(),
             by: self.by(),
             update: false,
-            force: false,
-            auto: false,
+            decided: Decided::ByPerson,
             blacklist: false,
         }
     }
@@ -154,7 +153,7 @@ impl Manner {
         Change {
             evidence: case.evidence,
             scope: Scope { domains, file_patterns: case.file_pattern },
-            force: case.force,
+            decided: if case.force { Decided::Anyway } else { Decided::ByPerson },
             ..self.change(verb, agent, case.reason.as_str())
         }
     }
@@ -235,11 +234,11 @@ impl Command for Apply {
     const KEPT: &'static [&'static str] = &["reason", "domain", "file_pattern", "by"];
 
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let change = Change {
-            update: self.update,
-            auto: self.auto,
-            ..self.manner.with_case(Verb::Apply, &self.agent, self.case)
-        };
+        let mut change = self.manner.with_case(Verb::Apply, &self.agent, self.case);
+        change.update = self.update;
+        if self.auto {
+            change.decided = Decided::ByAgent;
+        }
         self.manner.make(change, cx)
     }
 }

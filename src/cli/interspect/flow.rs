@@ -22,7 +22,7 @@ use crate::store::intent::{self, Intent};
 /// The trailer of our commits: by it they are found again.
 const TRAILER: &str = "Intercore-Intent";
 /// How long a hook of the user's repository may take.
-const HOOK_LIMIT: Duration = Duration::from_secs(120);
+const HOOK_LIMIT: Duration = Duration::from_mins(2);
 
 /// How a change is to be made.
 pub(super) struct How {

@@ -74,7 +74,7 @@ impl Verb for Blacklist {
 
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let Some(pattern) = self.pattern else {
-            let list = cx.read(|tx| store::blacklist(tx))?;
+            let list = cx.read(store::blacklist)?;
             cx.out.show(&List(list))?;
             return Ok(Answer::Yes);
         };

@@ -275,7 +275,7 @@ mod tests {
         name.parse().unwrap()
     }
 
-    fn new<'a>(action: Action, scope: &'a Scope) -> Written<'a> {
+    fn new(action: Action, scope: &Scope) -> Written<'_> {
         Written {
             action,
             reason: "slow",

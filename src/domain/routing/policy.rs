@@ -121,7 +121,7 @@ fn thousandths(value: &Value) -> Option<i64> {
 /// Which paths may be changed.
 #[derive(Clone, Debug, Default)]
 pub struct Protected {
-    protected: Vec<Pattern>,
+    forbidden: Vec<Pattern>,
     allowed: Vec<Pattern>,
     always_propose: Vec<Pattern>,
 }
@@ -149,7 +149,7 @@ impl Protected {
             return Err("it is not an object".to_owned());
         }
         Ok(Self {
-            protected: list("protected_paths")?,
+            forbidden: list("protected_paths")?,
             allowed: list("modification_allow_list")?,
             always_propose: list("always_propose")?,
         })
@@ -158,7 +158,7 @@ impl Protected {
     /// Why a path may not be changed; `None` if it may.
     pub fn forbids(&self, path: &str) -> Option<&'static str> {
         let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.covers(path));
-        if any(&self.protected) {
+        if any(&self.forbidden) {
             Some("it is among its protected_paths")
         } else if !any(&self.allowed) {
             Some("it is not in its modification_allow_list")

@@ -24,7 +24,7 @@ use crate::domain::time::Stamp;
 use crate::store::intent::{self, Intent};
 use crate::store::routing::{self as store, Told};
 
-pub use plan::{Change, Facts, Plan, Verb, plan, resource};
+pub use plan::{Change, Decided, Facts, Plan, Verb, plan, resource};
 pub use refusal::Refusal;
 
 /// The kind of our intents.

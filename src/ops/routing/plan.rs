@@ -9,8 +9,8 @@ use crate::db::WriteTx;
 use crate::domain::process::ProcessKey;
 use crate::domain::routing::canary::{self as window, CanaryStatus};
 use crate::domain::routing::evidence;
-use crate::domain::routing::file::{Overrides, Written};
-use crate::domain::routing::modification::{Modification, NewModification};
+use crate::domain::routing::file::{Entry, Overrides, Written};
+use crate::domain::routing::modification::NewModification;
 use crate::domain::routing::policy::Thresholds;
 use crate::domain::routing::{Action, AgentName, Scope};
 use crate::domain::time::Stamp;
@@ -51,12 +51,21 @@ pub struct Change {
     pub by: String,
     /// Whether an override that is there is changed (IS-05).
     pub update: bool,
-    /// Whether it is done also where the evidence does not suffice.
-    pub force: bool,
-    /// Whether nobody but an agent has decided it.
-    pub auto: bool,
+    /// Who has decided it.
+    pub decided: Decided,
     /// Whether the agent goes on the blacklist.
     pub blacklist: bool,
+}
+
+/// Who has decided a change, and so what it has to answer to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decided {
+    /// A person: the evidence that there is has to suffice.
+    ByPerson,
+    /// A person, whatever the evidence.
+    Anyway,
+    /// Nobody but an agent: there has to be evidence, and the limits count.
+    ByAgent,
 }
 
 /// What the world outside the database is like.
@@ -115,54 +124,26 @@ pub fn plan(
     let text = facts.file.as_ref().map_or("", |(text, _)| text);
     let malformed = |why| Refusal::Malformed { path: facts.path.clone(), why };
     let before = Overrides::parse(text).map_err(malformed)?;
-    let recorded = store::of_file(tx, &facts.scope, &facts.path, Some(agent))?;
     let entry = before.of(agent);
-    let excluded = entry.as_ref().is_some_and(|entry| entry.action == Action::Exclude);
-    let mut warnings = Vec::new();
-    let mut verb = change.verb;
-    if verb == Verb::Revert {
-        let applied = recorded.iter().any(Modification::is_applied);
-        if entry.is_none() && !applied && !change.blacklist {
-            return Ok(Plan::Nothing(format!("no override for {agent}")));
-        }
-    } else {
-        if excluded && verb == Verb::Apply && change.update {
-            verb = Verb::Amend;
-        } else if excluded {
-            let last = recorded.iter().rev().find(|one| one.is_applied());
-            let by = last.map(|one| one.created_by.clone());
-            let by = by.or_else(|| entry.as_ref().and_then(|entry| entry.created_by.clone()));
-            let by = by.unwrap_or_else(|| "somebody".to_owned());
-            let commit = last.map(|one| one.commit.clone());
-            return Err(Refusal::AlreadyApplied { agent: agent.clone(), by, commit }.into());
-        }
-        if entry.is_some() && verb == Verb::Propose {
-            return Ok(Plan::Nothing(format!("excluding {agent} is already proposed")));
-        }
-        if entry.is_none() && verb == Verb::Approve {
-            return Err(Refusal::NoProposal(agent.clone()).into());
-        }
-        if let Some(known) = store::find_blacklisted(tx, agent.as_str())? {
-            return Err(Refusal::Blacklisted { agent: agent.clone(), reason: known.reason }.into());
-        }
-        if verb == Verb::Apply && facts.propose_first && entry.is_none() {
-            return Err(Refusal::ProposeFirst(facts.path.clone()).into());
-        }
-        if agent.is_cross_cutting() {
-            warnings.push(format!("{agent} looks at all work: leaving it out deserves a second thought"));
-        }
-    }
+    let verb = match check(tx, change, facts, entry.as_ref())? {
+        Ok(verb) => verb,
+        Err(why) => return Ok(Plan::Nothing(why)),
+    };
     let rows = counting(tx, facts.quarantine, stamp.secs())?;
     let case = evidence::case(&rows, agent);
     if matches!(verb, Verb::Propose | Verb::Apply) {
         judge(tx, change, facts, &case, stamp)?;
     }
-    let excludes = matches!(verb, Verb::Approve | Verb::Apply);
-    if excludes {
+    let mut warnings = Vec::new();
+    if verb != Verb::Revert && agent.is_cross_cutting() {
+        warnings.push(format!("{agent} looks at all work: leaving it out deserves a second thought"));
+    }
+    let begins = matches!(verb, Verb::Approve | Verb::Apply);
+    if begins {
         warnings.extend(watched(tx, change, facts, stamp)?);
     }
-    if verb == Verb::Approve && entry.as_ref().and_then(|entry| entry.created_by.as_ref()) == Some(&change.by)
-    {
+    let proposed_by = entry.as_ref().and_then(|entry| entry.created_by.as_ref());
+    if verb == Verb::Approve && proposed_by == Some(&change.by) {
         warnings.push(format!("proposed and approved by the same: {}", change.by));
     }
     let days = facts.thresholds.canary_window_days;
@@ -206,7 +187,7 @@ pub fn plan(
         before: facts.file.as_ref().map(|(_, hash)| hash.clone()),
         by: change.by.clone(),
         reason: change.reason.clone(),
-        new: excludes.then_some(new),
+        new: begins.then_some(new),
         blacklist: change.blacklist,
     };
     if after == before && verb == Verb::Amend {
@@ -224,6 +205,42 @@ pub fn plan(
     Ok(Plan::Commit { intent, detail: Box::new(detail), text: after.text(), message, warnings })
 }
 
+/// Whether a change makes sense: what is to be done, or why there is nothing to do (IS-04, re-checked under the lock).
+fn check(
+    tx: &WriteTx<'_>,
+    change: &Change,
+    facts: &Facts,
+    entry: Option<&Entry>,
+) -> Result<Result<Verb, String>, OpsError> {
+    let Change { verb, agent, .. } = change;
+    let recorded = store::of_file(tx, &facts.scope, &facts.path, Some(agent))?;
+    let last = recorded.iter().rev().find(|one| one.is_applied());
+    if *verb == Verb::Revert {
+        let nothing = entry.is_none() && last.is_none() && !change.blacklist;
+        return Ok(if nothing { Err(format!("no override for {agent}")) } else { Ok(*verb) });
+    }
+    let excluded = entry.filter(|entry| entry.action == Action::Exclude);
+    let amends = *verb == Verb::Apply && change.update;
+    if let Some(entry) = excluded.filter(|_| !amends) {
+        let by = last.map(|one| one.created_by.clone()).or_else(|| entry.created_by.clone());
+        let by = by.unwrap_or_else(|| "somebody".to_owned());
+        let commit = last.map(|one| one.commit.clone());
+        return Err(Refusal::AlreadyApplied { agent: agent.clone(), by, commit }.into());
+    }
+    match (verb, entry) {
+        (Verb::Propose, Some(_)) => return Ok(Err(format!("excluding {agent} is already proposed"))),
+        (Verb::Approve, None) => return Err(Refusal::NoProposal(agent.clone()).into()),
+        _ => {}
+    }
+    if let Some(known) = store::find_blacklisted(tx, agent.as_str())? {
+        return Err(Refusal::Blacklisted { agent: agent.clone(), reason: known.reason }.into());
+    }
+    if *verb == Verb::Apply && facts.propose_first && entry.is_none() {
+        return Err(Refusal::ProposeFirst(facts.path.clone()).into());
+    }
+    Ok(Ok(if excluded.is_some() { Verb::Amend } else { *verb }))
+}
+
 /// What an intent of ours is about.
 pub fn resource(scope: &str, path: &str) -> String {
     format!("{scope}:{path}")
@@ -239,14 +256,15 @@ fn judge(
 ) -> Result<(), OpsError> {
     let thresholds = &facts.thresholds;
     let agent = change.agent.clone();
-    if change.auto {
+    let by_agent = change.decided == Decided::ByAgent;
+    if by_agent {
         if !thresholds.autonomy {
             return Err(Refusal::AutonomyOff.into());
         }
         canary::check_limits(tx, &facts.scope, &facts.path, &agent, thresholds, stamp)?;
     }
     // Where nobody has noticed anything, a person has decided; an agent has to have noticed something.
-    let decided = !change.auto && (case.events == 0 || change.force);
+    let decided = !by_agent && (case.events == 0 || change.decided == Decided::Anyway);
     match case.lacks(thresholds).filter(|_| !decided) {
         Some(lacks) => Err(Refusal::BelowThreshold { agent, lacks }.into()),
         None => Ok(()),

@@ -129,12 +129,34 @@ fn a_change_under_way_is_left_alone() {
     project.check();
 }
 
+/// IS-03: a git that a killed call had started, and that still moves the branch, is waited for.
+#[test]
+fn a_git_that_outlives_its_caller_is_not_overtaken() {
+    let project = Project::new();
+    // The hook of git's own transaction makes moving the branch slow.
+    project.hook(
+        "reference-transaction",
+        "[ \"$1\" = prepared ] || exit 0; [ -e ../moving ] && exit 0; touch ../moving; sleep 1",
+    );
+    let mut child = project.command(&["apply", "fd-a", "--reason=r"]).spawn().unwrap();
+    while !project.sandbox.dir().join("../moving").exists() {
+        thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    project.ok(&["apply", "fd-b", "--reason=next"]);
+    assert_eq!(project.excluded(), ["fd-a", "fd-b"]);
+    project.check();
+}
+
 /// IS-01, IS-03, K-01: many calls killed at random moments; what was acknowledged is there, and all agree.
 #[test]
 fn random_kills_leave_no_contradiction() {
     let project = Project::new();
     let agents: Vec<String> = (0..12).map(|nth| format!("fd-x{nth}")).collect();
-    agents.iter().for_each(|agent| project.agent(agent));
+    for agent in &agents {
+        project.agent(agent);
+    }
     let mut rng = rand::rng();
     let mut acknowledged = Vec::new();
     for pair in agents.chunks(3) {
@@ -154,8 +176,6 @@ fn random_kills_leave_no_contradiction() {
             }
         }
     }
-    // A git that was started by a killed call ends by itself.
-    thread::sleep(Duration::from_millis(200));
     project.ok(&["apply", "fd-a", "--reason=last"]);
     let excluded = project.excluded();
     assert!(acknowledged.iter().all(|agent| excluded.contains(agent)), "{acknowledged:?} {excluded:?}");

@@ -11,7 +11,9 @@ use crate::support::{Sandbox, run};
 fn ten_agents_at_once() {
     let project = Project::new();
     let agents: Vec<String> = (0..10).map(|nth| format!("fd-x{nth}")).collect();
-    agents.iter().for_each(|agent| project.agent(agent));
+    for agent in &agents {
+        project.agent(agent);
+    }
     project.write("staged", "x");
     project.git(&["add", "staged"]);
     let commands = agents.iter().map(|agent| project.command(&["apply", agent, "--reason=r"]));
@@ -49,7 +51,9 @@ fn one_agent_ten_times_at_once() {
 fn others_commit_meanwhile() {
     let project = Project::new();
     let agents: Vec<String> = (0..4).map(|nth| format!("fd-x{nth}")).collect();
-    agents.iter().for_each(|agent| project.agent(agent));
+    for agent in &agents {
+        project.agent(agent);
+    }
     thread::scope(|scope| {
         for agent in &agents {
             let project = &project;
