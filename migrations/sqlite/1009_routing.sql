@@ -8,17 +8,9 @@ CREATE TABLE modifications (
   path TEXT NOT NULL,
   status TEXT NOT NULL,
   commit_sha TEXT NOT NULL,
-  confidence INTEGER NOT NULL,
-  evidence TEXT NOT NULL,
-  reason TEXT NOT NULL,
-  created_by TEXT NOT NULL,
   created_at INTEGER NOT NULL,
-  reverted_at INTEGER,
   canary TEXT NOT NULL,
-  window_uses INTEGER NOT NULL,
-  window_expires_at INTEGER NOT NULL,
-  baseline TEXT,
-  verdict TEXT
+  detail TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE blacklist (

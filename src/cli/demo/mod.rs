@@ -1,5 +1,6 @@
 //! `ic demo`: the main job, on a real run in a scratch directory.
 
+mod routing;
 mod stage;
 
 use std::path::PathBuf;
@@ -33,6 +34,7 @@ impl Verb for Demo {
         let event = rollback(&mut stage, &run)?;
         undo(&mut stage, &run, &event)?;
         children(&mut stage, &run)?;
+        routing::routing(&mut stage)?;
         log(&mut stage, &run)?;
         stage.close()?;
         Ok(Answer::Yes)

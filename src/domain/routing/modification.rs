@@ -31,6 +31,17 @@ pub struct Modification {
     pub status: ModificationStatus,
     /// The commit that brought it.
     pub commit: String,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// What has become of its canary.
+    pub canary: CanaryStatus,
+    /// Everything else.
+    pub detail: Detail,
+}
+
+/// What nobody looks for in the table: one cell of JSON, because every column is parsed at every call of the program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detail {
     /// How sure, in hundredths.
     pub confidence: i64,
     /// The numbers of the events that speak for it.
@@ -38,21 +49,19 @@ pub struct Modification {
     /// Why.
     pub reason: String,
     /// By whom.
-    pub created_by: String,
-    /// Unix seconds.
-    pub created_at: i64,
-    /// Unix seconds.
-    pub reverted_at: Option<i64>,
-    /// What has become of its canary.
-    pub canary: CanaryStatus,
+    pub by: String,
     /// After how many sessions it is judged.
     pub window_uses: i64,
     /// When it is judged at the latest, Unix seconds.
     pub window_expires_at: i64,
     /// What the sessions after it are compared with.
     pub baseline: Option<Rates>,
-    /// Why it was judged so.
+    /// Why its canary was judged so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<String>,
+    /// When it was taken back, Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverted_at: Option<i64>,
 }
 
 impl Modification {
@@ -71,18 +80,6 @@ pub struct NewModification {
     pub scope: String,
     /// The file, relative to it.
     pub path: String,
-    /// How sure, in hundredths.
-    pub confidence: i64,
-    /// The numbers of the events that speak for it.
-    pub evidence: Vec<i64>,
-    /// Why.
-    pub reason: String,
-    /// By whom.
-    pub by: String,
-    /// After how many sessions it is judged.
-    pub window_uses: i64,
-    /// When it is judged at the latest, Unix seconds.
-    pub window_expires_at: i64,
-    /// What the sessions after it are compared with.
-    pub baseline: Option<Rates>,
+    /// Everything else.
+    pub detail: Detail,
 }

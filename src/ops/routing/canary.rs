@@ -45,9 +45,9 @@ fn seen(one: &Modification, rows: &[Row], thresholds: &Thresholds, now: i64) -> 
     let window = Window {
         agent: &one.agent,
         from: one.created_at,
-        until: one.window_expires_at,
-        uses: one.window_uses,
-        baseline: one.baseline.as_ref(),
+        until: one.detail.window_expires_at,
+        uses: one.detail.window_uses,
+        baseline: one.detail.baseline.as_ref(),
     };
     window::look(rows, &window, now, thresholds)
 }
@@ -58,7 +58,7 @@ pub fn watch(one: &Modification, rows: &[Row], thresholds: &Thresholds, now: i64
     let status = match one.canary {
         // IS-12: the clock decides, not whether somebody has looked.
         CanaryStatus::Active if seen.over => "expired",
-        CanaryStatus::Active if one.baseline.is_none() => "monitoring",
+        CanaryStatus::Active if one.detail.baseline.is_none() => "monitoring",
         kept => kept.as_str(),
     };
     Watched {
@@ -67,11 +67,11 @@ pub fn watch(one: &Modification, rows: &[Row], thresholds: &Thresholds, now: i64
         applied: one.is_applied(),
         status,
         uses: seen.rates.sessions,
-        window_uses: one.window_uses,
-        window_expires_at: one.window_expires_at,
-        baseline: one.baseline.clone(),
+        window_uses: one.detail.window_uses,
+        window_expires_at: one.detail.window_expires_at,
+        baseline: one.detail.baseline.clone(),
         rates: seen.rates,
-        verdict: one.verdict.clone(),
+        verdict: one.detail.verdict.clone(),
     }
 }
 
@@ -97,7 +97,7 @@ pub fn check(
             let data = Map::from_iter([
                 ("agent".to_owned(), one.agent.as_str().into()),
                 ("rates".to_owned(), json!(seen.rates)),
-                ("baseline".to_owned(), json!(one.baseline)),
+                ("baseline".to_owned(), json!(one.detail.baseline)),
             ]);
             store::judge(tx, &one, status, &why, data, stamp)?;
         }
@@ -143,7 +143,7 @@ fn reverted(all: &[Modification], agent: &AgentName, thresholds: &Thresholds, no
     let lately = |one: &&Modification| {
         one.agent == *agent
             && one.status == ModificationStatus::Reverted
-            && one.reverted_at.is_some_and(|at| at > since)
+            && one.detail.reverted_at.is_some_and(|at| at > since)
     };
     i64::try_from(all.iter().filter(lately).count()).unwrap_or(i64::MAX)
 }

@@ -10,7 +10,7 @@ use crate::domain::process::ProcessKey;
 use crate::domain::routing::canary::{self as window, CanaryStatus};
 use crate::domain::routing::evidence;
 use crate::domain::routing::file::{Entry, Overrides, Written};
-use crate::domain::routing::modification::NewModification;
+use crate::domain::routing::modification::{self, NewModification};
 use crate::domain::routing::policy::Thresholds;
 use crate::domain::routing::{Action, AgentName, Scope};
 use crate::domain::time::Stamp;
@@ -147,10 +147,7 @@ pub fn plan(
         warnings.push(format!("proposed and approved by the same: {}", change.by));
     }
     let days = facts.thresholds.canary_window_days;
-    let new = NewModification {
-        agent: agent.clone(),
-        scope: facts.scope.clone(),
-        path: facts.path.clone(),
+    let about = modification::Detail {
         confidence: case.confidence(),
         evidence: change.evidence.clone(),
         reason: change.reason.clone(),
@@ -159,6 +156,8 @@ pub fn plan(
         window_expires_at: stamp.secs().saturating_add(days.saturating_mul(24 * 3600)),
         // Of the canary every row counts, quarantined or not: before and after have to be counted alike.
         baseline: window::baseline(&store::evidence(tx, 0)?, agent, stamp.secs(), &facts.thresholds),
+        verdict: None,
+        reverted_at: None,
     };
     let mut after = before.clone();
     let written = Written {
@@ -168,8 +167,8 @@ pub fn plan(
         now: &facts.times.0,
         by: &change.by,
         scope: &change.scope,
-        confidence: new.confidence,
-        window_uses: new.window_uses,
+        confidence: about.confidence,
+        window_uses: about.window_uses,
         window_ends: &facts.times.1,
     };
     match verb {
@@ -187,7 +186,12 @@ pub fn plan(
         before: facts.file.as_ref().map(|(_, hash)| hash.clone()),
         by: change.by.clone(),
         reason: change.reason.clone(),
-        new: begins.then_some(new),
+        new: begins.then(|| NewModification {
+            agent: agent.clone(),
+            scope: facts.scope.clone(),
+            path: facts.path.clone(),
+            detail: about,
+        }),
         blacklist: change.blacklist,
     };
     if after == before && verb == Verb::Amend {
@@ -222,7 +226,7 @@ fn check(
     let excluded = entry.filter(|entry| entry.action == Action::Exclude);
     let amends = *verb == Verb::Apply && change.update;
     if let Some(entry) = excluded.filter(|_| !amends) {
-        let by = last.map(|one| one.created_by.clone()).or_else(|| entry.created_by.clone());
+        let by = last.map(|one| one.detail.by.clone()).or_else(|| entry.created_by.clone());
         let by = by.unwrap_or_else(|| "somebody".to_owned());
         let commit = last.map(|one| one.commit.clone());
         return Err(Refusal::AlreadyApplied { agent: agent.clone(), by, commit }.into());
@@ -275,7 +279,7 @@ fn judge(
 fn watched(tx: &WriteTx<'_>, change: &Change, facts: &Facts, stamp: &Stamp) -> Result<Vec<String>, OpsError> {
     let mut warnings = Vec::new();
     for one in store::of_file(tx, &facts.scope, &facts.path, None)? {
-        let watched = one.canary == CanaryStatus::Active && one.window_expires_at > stamp.secs();
+        let watched = one.canary == CanaryStatus::Active && one.detail.window_expires_at > stamp.secs();
         if watched && one.agent == change.agent {
             let (agent, modification) = (one.agent, one.id.to_string());
             return Err(Refusal::CanaryActive { agent, modification }.into());

@@ -1,7 +1,7 @@
 //! Overrides that were applied, the blacklist, and the evidence.
 //!
 //! Two tables, because SQLite parses the schema at every call: a canary is one with the override that it watches, so it has
-//! no row of its own; its samples, and the evidence that they come from, are the recorded events of source `interspect`,
+//! no row of its own, and what nobody looks for by SQL is one cell of JSON; its samples, and the evidence that they come from, are the recorded events of source `interspect`,
 //! which never change and have an index (`evidence.rs`).
 
 mod evidence;
@@ -15,7 +15,7 @@ use crate::domain::event::{NewEvent, Source};
 use crate::domain::ids::ModificationId;
 use crate::domain::routing::AgentName;
 use crate::domain::routing::canary::CanaryStatus;
-use crate::domain::routing::modification::{Modification, ModificationStatus, NewModification};
+use crate::domain::routing::modification::{Detail, Modification, ModificationStatus, NewModification};
 use crate::domain::time::Stamp;
 use crate::params;
 
@@ -79,15 +79,9 @@ pub fn insert(
         ("path", new.path.encode()),
         ("status", ModificationStatus::Applied.encode()),
         ("commit_sha", commit.to_owned().encode()),
-        ("confidence", new.confidence.encode()),
-        ("evidence", Json::from(new.evidence.clone()).to_string().encode()),
-        ("reason", new.reason.encode()),
-        ("created_by", new.by.encode()),
         ("created_at", stamp.secs().encode()),
         ("canary", CanaryStatus::Active.encode()),
-        ("window_uses", new.window_uses.encode()),
-        ("window_expires_at", new.window_expires_at.encode()),
-        ("baseline", new.baseline.as_ref().and_then(|rates| serde_json::to_string(rates).ok()).encode()),
+        ("detail", text(&new.detail)?.encode()),
     ];
     cells::insert(tx, "modifications", &cells)?;
     told.data.extend(cells::created(&cells));
@@ -121,16 +115,17 @@ pub fn revert(
     mut told: Told<'_>,
     stamp: &Stamp,
 ) -> Result<(), StoreError> {
+    let after = Detail { reverted_at: Some(stamp.secs()), ..one.detail.clone() };
     let canary = if one.canary == CanaryStatus::Active { CanaryStatus::Reverted } else { one.canary };
     let old: Cells = vec![
         ("status", one.status.encode()),
-        ("reverted_at", one.reverted_at.encode()),
         ("canary", one.canary.encode()),
+        ("detail", text(&one.detail)?.encode()),
     ];
     let new: Cells = vec![
         ("status", ModificationStatus::Reverted.encode()),
-        ("reverted_at", Some(stamp.secs()).encode()),
         ("canary", canary.encode()),
+        ("detail", text(&after)?.encode()),
     ];
     cells::update(tx, "modifications", &guard(one), &new)?;
     told.data.extend(cells::changed(&old, &new));
@@ -149,8 +144,9 @@ pub fn judge(
     data: Map<String, Json>,
     stamp: &Stamp,
 ) -> Result<bool, StoreError> {
-    let old: Cells = vec![("canary", one.canary.encode()), ("verdict", one.verdict.encode())];
-    let new: Cells = vec![("canary", status.encode()), ("verdict", Some(why.to_owned()).encode())];
+    let after = Detail { verdict: Some(why.to_owned()), ..one.detail.clone() };
+    let old: Cells = vec![("canary", one.canary.encode()), ("detail", text(&one.detail)?.encode())];
+    let new: Cells = vec![("canary", status.encode()), ("detail", text(&after)?.encode())];
     if !cells::update(tx, "modifications", &guard(one), &new)? {
         return Ok(false);
     }
@@ -255,23 +251,18 @@ fn from_row(row: &Row) -> Result<Modification, StoreError> {
         path: row.get("path")?,
         status: row.get("status")?,
         commit: row.get("commit_sha")?,
-        confidence: row.get("confidence")?,
-        evidence: json(row, "evidence")?.unwrap_or_default(),
-        reason: row.get("reason")?,
-        created_by: row.get("created_by")?,
         created_at: row.get("created_at")?,
-        reverted_at: row.get("reverted_at")?,
         canary: row.get("canary")?,
-        window_uses: row.get("window_uses")?,
-        window_expires_at: row.get("window_expires_at")?,
-        baseline: json(row, "baseline")?,
-        verdict: row.get("verdict")?,
+        detail: detail(row)?,
     })
 }
 
-/// A cell that holds JSON.
-fn json<T: serde::de::DeserializeOwned>(row: &Row, column: &str) -> Result<Option<T>, DbError> {
-    let Some(text) = row.get::<Option<String>>(column)? else { return Ok(None) };
-    let read = serde_json::from_str(&text).map(Some);
-    read.map_err(|err| DbError::Decode { column: column.to_owned(), problem: err.to_string() })
+fn detail(row: &Row) -> Result<Detail, DbError> {
+    let wrong =
+        |err: serde_json::Error| DbError::Decode { column: "detail".to_owned(), problem: err.to_string() };
+    serde_json::from_str(&row.get::<String>("detail")?).map_err(wrong)
+}
+
+fn text(detail: &Detail) -> Result<String, DbError> {
+    serde_json::to_string(detail).map_err(|err| DbError::Engine(err.to_string()))
 }

@@ -88,6 +88,18 @@ const LINES: &[(&str, Line)] = &[
     ("ic coordination explain", &[("<A>", "a"), ("<B>", "b")]),
     ("ic interspect record", &[("--agent", "a"), ("--type", "t")]),
     ("ic interspect query", &[]),
+    ("ic interspect import", &[]),
+    ("ic interspect eligible", &[]),
+    ("ic interspect triage", &[]),
+    ("ic interspect list", &[]),
+    ("ic interspect status", &[]),
+    ("ic interspect propose", &[("<AGENT>", "fd-a"), ("--reason", "r")]),
+    ("ic interspect approve", &[("<AGENT>", "fd-a")]),
+    ("ic interspect apply", &[("<AGENT>", "fd-b"), ("--reason", "r"), ("--update", "true")]),
+    ("ic interspect revert", &[("<AGENT>", "fd-c")]),
+    ("ic interspect blacklist", &[("<PATTERN>", "p")]),
+    ("ic interspect unblock", &[("<PATTERN>", "known")]),
+    ("ic interspect canary check", &[]),
     ("ic state set", &[("<KEY>", "k"), ("<SCOPE>", "s"), ("<@FILE>", "@one.json")]),
     ("ic state get", &[("<KEY>", "k")]),
     ("ic state delete", &[("<KEY>", "k")]),
@@ -157,6 +169,7 @@ impl Stage {
         let lock = sandbox.ok(["coordination", "reserve", "--owner=me", "--scope=mine", "--pattern=known"]);
         sandbox.ok(["run", "action", "add", &run, "--phase=b", "--command=known"]);
         std::fs::write(sandbox.dir().join("one.json"), "1").unwrap();
+        repository(&sandbox);
         Self { sandbox, run, agent, dispatch, lock, unused: RefCell::default() }
     }
 
@@ -245,7 +258,8 @@ impl Stage {
         }
         let mut out = BTreeSet::new();
         for text in self.texts(&format!(
-            "SELECT reason FROM events WHERE id > {since} UNION ALL SELECT data FROM events WHERE id > {since} \
+            "SELECT reason FROM events WHERE id > {since} UNION ALL SELECT subject FROM events WHERE id > {since} \
+             UNION ALL SELECT data FROM events WHERE id > {since} \
              UNION ALL SELECT source FROM events WHERE id > {since} UNION ALL SELECT type FROM events WHERE id > {since} \
              UNION ALL SELECT run_id FROM events WHERE id > {since} \
              UNION ALL SELECT owner FROM coordination_locks UNION ALL SELECT scope FROM coordination_locks \
@@ -284,6 +298,27 @@ impl Stage {
 
     pub fn head(&self) -> i64 {
         self.sandbox.count("SELECT coalesce(max(id), 0) FROM events")
+    }
+}
+
+/// A repository in which overrides may be changed, and agents whom they are about.
+fn repository(sandbox: &Sandbox) {
+    let git = |args: &[&str]| {
+        let mut command = std::process::Command::new("git");
+        sandbox.seal(&mut command);
+        assert!(command.args(args).status().unwrap().success());
+    };
+    git(&["init", "--quiet"]);
+    git(&["config", "user.name", "Somebody"]);
+    git(&["config", "user.email", "somebody@example.org"]);
+    let write = |path: &str, text: &str| {
+        let path = sandbox.dir().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write(".clavain/interspect/protected-paths.json", r#"{"modification_allow_list":["**"]}"#);
+    for agent in ["fd-a", "fd-b", "fd-c"] {
+        write(&format!("agents/review/{agent}.md"), "");
     }
 }
 

@@ -174,8 +174,9 @@ fn a_reason_is_data() {
     assert_eq!(project.file()["overrides"][0]["reason"], reason);
     assert!(project.git(&["log", "-1", "--format=%B"]).contains("Reason: '; $(touch x) \" `touch x`\n"));
     let stored: String =
-        project.sandbox.open().query_row("SELECT reason FROM modifications", [], |row| row.get(0)).unwrap();
-    assert_eq!(stored, reason);
+        project.sandbox.open().query_row("SELECT detail FROM modifications", [], |row| row.get(0)).unwrap();
+    let stored: serde_json::Value = serde_json::from_str(&stored).unwrap();
+    assert_eq!((stored["reason"].as_str(), stored["by"].as_str()), (Some(reason), Some("$(touch x)")));
     project.check();
     for (args, field) in [
         (&["apply", "fd-b", "--reason=r", "--evidence=1,x"][..], "--evidence"),
