@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::error::DbError;
 use super::side_file;
 use super::sqlite::{Begin, Conn};
+use super::value::Value;
 
 /// Byte of the file's header that says whether it has a write-ahead log: 2 if so.
 const JOURNAL_BYTE: usize = 18;
@@ -136,6 +137,20 @@ impl OtherDb {
         let file = Apart::open(path, busy_timeout)?;
         file.begin(Begin::Deferred)?;
         Ok(Self { file })
+    }
+
+    /// Whether it has a table of that name.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub fn has_table(&self, name: &str) -> Result<bool, DbError> {
+        let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = $1";
+        let mut found = false;
+        self.file.query_objects::<DbError>(sql, &[Value::Text(name.to_owned())], &mut |_| {
+            found = true;
+            Ok(false)
+        })?;
+        Ok(found)
     }
 
     /// Runs a query and hands each row to `each` as an object; `each` says whether to go on.

@@ -177,7 +177,7 @@ pub(in crate::cli) struct Propose {
 }
 
 impl Command for Propose {
-    const KEPT: &'static [&'static str] = &["reason", "domain", "file_pattern", "by"];
+    const KEPT: &'static [&'static str] = &["reason", "domain", "file_pattern", "by", "path"];
 
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let change = self.manner.with_case(Verb::Propose, &self.agent, self.case);
@@ -198,7 +198,7 @@ pub(in crate::cli) struct Approve {
 }
 
 impl Command for Approve {
-    const KEPT: &'static [&'static str] = &["by"];
+    const KEPT: &'static [&'static str] = &["by", "path"];
 
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let change = self.manner.change(Verb::Approve, &self.agent, "approved");
@@ -231,7 +231,7 @@ pub(in crate::cli) struct Apply {
 }
 
 impl Command for Apply {
-    const KEPT: &'static [&'static str] = &["reason", "domain", "file_pattern", "by"];
+    const KEPT: &'static [&'static str] = &["reason", "domain", "file_pattern", "by", "path"];
 
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let mut change = self.manner.with_case(Verb::Apply, &self.agent, self.case);
@@ -264,7 +264,7 @@ pub(in crate::cli) struct Revert {
 }
 
 impl Command for Revert {
-    const KEPT: &'static [&'static str] = &["reason", "by"];
+    const KEPT: &'static [&'static str] = &["reason", "by", "path"];
 
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let reason = self.reason.as_ref().map_or(REVERTED, Required::as_str);

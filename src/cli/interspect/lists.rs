@@ -182,8 +182,13 @@ impl Verb for Import {
         let cwd = locate::cwd()?;
         let top = || paths::git_top_level(&cwd).unwrap_or_else(|| cwd.clone());
         let from = self.from.unwrap_or_else(|| top().join(EVIDENCE));
-        let other = OtherDb::open(&paths::clean(&from, &cwd), cx.globals.timeout)
-            .map_err(|err| CliError::Input(format!("--from {}: {err}", from.display())))?;
+        let unusable =
+            |what: &dyn std::fmt::Display| CliError::Input(format!("--from {}: {what}", from.display()));
+        let other = OtherDb::open(&paths::clean(&from, &cwd), cx.globals.timeout);
+        let other = other.map_err(|err| unusable(&err))?;
+        if !other.has_table("evidence").map_err(|err| unusable(&err))? {
+            return Err(unusable(&"it has no table `evidence`"));
+        }
         let stamp = cx.stamp.clone();
         let took = cx.write(|tx| {
             let took = store::import(tx, &other, &seconds, &stamp)?;

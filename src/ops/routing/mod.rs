@@ -12,14 +12,14 @@ mod plan;
 mod refusal;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use super::OpsError;
 use crate::db::{ReadTx, WriteTx};
 use crate::domain::ids::ModificationId;
-use crate::domain::routing::AgentName;
 use crate::domain::routing::evidence::Row;
 use crate::domain::routing::modification::NewModification;
+use crate::domain::routing::{AgentName, Scope};
 use crate::domain::time::Stamp;
 use crate::store::intent::{self, Intent};
 use crate::store::routing::{self as store, Told};
@@ -49,6 +49,10 @@ pub struct Detail {
     pub by: String,
     /// Why.
     pub reason: String,
+    /// The numbers of the events that speak for it.
+    pub evidence: Vec<i64>,
+    /// For which work.
+    pub covers: Scope,
     /// The row to be written.
     pub new: Option<NewModification>,
     /// Whether the agent goes on the blacklist.
@@ -79,6 +83,12 @@ impl Detail {
             ("path".to_owned(), self.path.as_str().into()),
             ("by".to_owned(), self.by.as_str().into()),
         ]);
+        if !self.evidence.is_empty() {
+            data.insert("evidence".to_owned(), self.evidence.clone().into());
+        }
+        if !self.covers.is_empty() {
+            data.insert("covers".to_owned(), json!(self.covers));
+        }
         data.extend(more);
         Told { kind, about: self.agent.as_str(), to, reason: Some(&self.reason), data }
     }

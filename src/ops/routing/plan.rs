@@ -186,6 +186,8 @@ pub fn plan(
         before: facts.file.as_ref().map(|(_, hash)| hash.clone()),
         by: change.by.clone(),
         reason: change.reason.clone(),
+        evidence: change.evidence.clone(),
+        covers: change.scope.clone(),
         new: begins.then(|| NewModification {
             agent: agent.clone(),
             scope: facts.scope.clone(),

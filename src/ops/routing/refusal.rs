@@ -84,7 +84,7 @@ pub enum Refusal {
     #[error("the override path {0} leads out of the repository")]
     Outside(String),
     /// The file cannot be read (IS-10).
-    #[error("{path} cannot be used, and was not touched: {why}")]
+    #[error("the override path {path} cannot be used, and was not touched: {why}")]
     Malformed {
         /// The file.
         path: String,

@@ -16,8 +16,12 @@ use crate::support::Sandbox;
 /// Arguments with their values.
 type Line = &'static [(&'static str, &'static str)];
 
+/// The reviewers of these lines are in no roster.
+const UNKNOWN: (&str, &str) = ("--allow-unknown", "true");
+
 /// What each command needs besides the argument that is tested. `{run}` is a run, `{fresh}` one of its own, `{skipped}` one
-/// in which phase c is skipped, `{acted}` one with an action, `{moved}` one that was advanced, `{agent}`, `{dispatch}` and `{lock}` are what they say.
+/// in which phase c is skipped, `{acted}` one with an action, `{moved}` one that was advanced, `{agent}`, `{dispatch}` and `{lock}` are what they say,
+/// `{reviewer}` is one that nobody has left out.
 const LINES: &[(&str, Line)] = &[
     ("ic init", &[]),
     ("ic health", &[]),
@@ -93,10 +97,10 @@ const LINES: &[(&str, Line)] = &[
     ("ic interspect triage", &[]),
     ("ic interspect list", &[]),
     ("ic interspect status", &[]),
-    ("ic interspect propose", &[("<AGENT>", "fd-a"), ("--reason", "r")]),
+    ("ic interspect propose", &[("<AGENT>", "{reviewer}"), ("--reason", "r"), UNKNOWN]),
     ("ic interspect approve", &[("<AGENT>", "fd-a")]),
-    ("ic interspect apply", &[("<AGENT>", "fd-b"), ("--reason", "r"), ("--update", "true")]),
-    ("ic interspect revert", &[("<AGENT>", "fd-c")]),
+    ("ic interspect apply", &[("<AGENT>", "{reviewer}"), ("--reason", "r"), UNKNOWN]),
+    ("ic interspect revert", &[("<AGENT>", "fd-c"), ("--blacklist", "true")]),
     ("ic interspect blacklist", &[("<PATTERN>", "p")]),
     ("ic interspect unblock", &[("<PATTERN>", "known")]),
     ("ic interspect canary check", &[]),
@@ -199,6 +203,7 @@ impl Stage {
                 self.sandbox.ok(["run", "advance", &run]);
                 run
             }
+            "{reviewer}" => format!("fd-x{}", self.head()),
             plain => plain.to_owned(),
         }
     }
@@ -234,6 +239,10 @@ impl Stage {
                 }
             }
         }
+        // Those that take no text.
+        for (flag, value) in line.iter().filter(|(flag, _)| all.iter().all(|one| one.name != *flag)) {
+            args.push(format!("{flag}={value}").into());
+        }
         if !words.is_empty() {
             args.push("--".into());
             args.extend(words);
@@ -263,6 +272,7 @@ impl Stage {
              UNION ALL SELECT source FROM events WHERE id > {since} UNION ALL SELECT type FROM events WHERE id > {since} \
              UNION ALL SELECT run_id FROM events WHERE id > {since} \
              UNION ALL SELECT owner FROM coordination_locks UNION ALL SELECT scope FROM coordination_locks \
+             UNION ALL SELECT reason FROM blacklist UNION ALL SELECT pattern_key FROM blacklist \
              UNION ALL SELECT pattern FROM coordination_locks UNION ALL SELECT to_state FROM events WHERE id > {since} \
              UNION ALL SELECT consumer FROM event_cursors UNION ALL SELECT run_id FROM event_cursors \
              UNION ALL SELECT key FROM state UNION ALL SELECT scope_id FROM state UNION ALL SELECT name FROM sentinels \
@@ -276,7 +286,8 @@ impl Stage {
         out
     }
 
-    /// Whether a text is kept as it was given: alone, as a path, as paths, or in the reason of a skip.
+    /// Whether a text is kept as it was given: alone, as a path, as paths, in the reason of a skip, or in the
+    /// name of a lock.
     pub fn has_kept(&self, text: &str, since: i64) -> bool {
         let kept = self.kept(since);
         let whole = |kept: &String| {
@@ -284,6 +295,7 @@ impl Stage {
                 || kept == text.trim()
                 || kept.ends_with(&format!(": {text}"))
                 || kept.starts_with(&format!("actor={text}: "))
+                || kept == &format!("interspect:{text}")
         };
         let path = |text: &str| kept.contains(&as_path(self.sandbox.dir(), text));
         kept.iter().any(whole) || path(text) || text.split(',').map(str::trim).all(path)
