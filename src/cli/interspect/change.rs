@@ -163,6 +163,7 @@ impl Manner {
 ///
 /// Adds a proposal to the file and commits it. Whoever reads the file takes it as information only, until somebody approves
 /// it. Where there is evidence that counts, it has to suffice; where there is none, whoever proposes it decides.
+/// What is proposed already stays as it is (exit code 0); an agent that is left out already is refused (exit code 1).
 #[derive(Debug, clap::Parser)]
 #[command(
     after_help = "Example: ic interspect propose fd-game-design --reason='wrong 5 of 5' --evidence=12,15"

@@ -16,7 +16,7 @@ use crate::ops::routing::lock::{self, Taken};
 use crate::ops::routing::{self, Change, Detail, Facts, INTENT, Plan, Refusal, Verb};
 use crate::os::files::Replacement;
 use crate::os::git::{self, Content, GitError, Hooks, Step};
-use crate::os::process::{Identity, Liveness, myself};
+use crate::os::process::{self, Identity, Liveness, myself, this_host};
 use crate::store::intent::{self, Intent};
 
 /// The trailer of our commits: by it they are found again.
@@ -85,9 +85,23 @@ fn acquire(cx: &mut Cx, site: &Site, wait: Duration, me: &ProcessKey) -> Result<
     }
 }
 
-/// Whether a process of this machine is gone (DI-09).
+/// Whether a process of this machine is gone (DI-09). In a container ours may have been the first one.
 fn is_gone(key: &ProcessKey) -> bool {
-    Identity::recorded(key).is_some_and(|process| process.liveness() == Liveness::Gone)
+    match Identity::recorded(key) {
+        Some(process) => process.liveness() == Liveness::Gone,
+        None => key.host == this_host() && !process::is_init(&first(key)),
+    }
+}
+
+fn first(key: &ProcessKey) -> Identity {
+    let ProcessKey { start_time, boot_id, host, .. } = key.clone();
+    Identity { pid: 1, start_time, boot_id, host }
+}
+
+/// Whether nobody is at work on it any more. Of a process of another machine only the clock tells: by then its lock is over.
+fn is_left(intent: &Intent, now: i64) -> bool {
+    let foreign = intent.process.host != this_host();
+    is_gone(&intent.process) || (foreign && intent.created_at.saturating_add(lock::TTL) <= now)
 }
 
 fn under_lock(
@@ -199,7 +213,7 @@ fn replace(cx: &Cx, site: &Site, detail: &Detail, new: Replacement) -> Result<()
 fn reconcile(cx: &mut Cx, site: &Site) -> Result<(), CliError> {
     let resource = routing::resource(&site.top, &site.path);
     for left in cx.read(|tx| intent::on(tx, INTENT, &resource))? {
-        if !is_gone(&left.process) {
+        if !is_left(&left, cx.stamp.secs()) {
             let holder = format!("{}:{}", left.process.pid, left.process.host);
             return Err(refused(Refusal::Held { holder, waited: 0 }));
         }

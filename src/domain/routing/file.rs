@@ -69,6 +69,18 @@ pub struct Written<'a> {
     pub window_ends: &'a str,
 }
 
+impl Entry {
+    /// The numbers of the events that speak for it, as far as they are numbers.
+    pub fn evidence(&self) -> Vec<i64> {
+        let ids = self.json.get("evidence_ids").and_then(Json::as_array).unwrap_or_default();
+        let number = |id: &Json| match id.as_str() {
+            Some(text) => text.parse().ok(),
+            None => id.to_value().as_i64(),
+        };
+        ids.iter().filter_map(number).collect()
+    }
+}
+
 impl Overrides {
     /// Reads the file; one that is empty or not there has no entries.
     ///
@@ -326,18 +338,19 @@ mod tests {
     fn the_part_of_others_stays() {
         let text = r#"{"note":1.0,"version":1,"overlays":[{"x":1}],"overrides":[
             {"kind":"skill_tune","agent":"fd-a","action":"exclude"},{"odd":true},7,
-            {"agent":"interflux:fd-a","action":"propose","reason":"r","recommended_model":"haiku"}],"end":null}"#;
+            {"agent":"interflux:fd-a","action":"propose","reason":"r","recommended_model":"haiku",
+             "evidence_ids":["3",4,"x",null]}],"end":null}"#;
         let mut file = Overrides::parse(text).unwrap();
         let (entries, malformed) = file.entries();
         assert_eq!((entries.len(), malformed), (1, 2));
-        assert_eq!(entries[0].agent, "fd-a");
+        assert_eq!((entries[0].agent.as_str(), entries[0].evidence()), ("fd-a", vec![3, 4]));
         file.put(&agent("fd-a"), &new(Action::Exclude, &Scope::default()));
         let after = compact(&file);
         assert!(
             after.starts_with(r#"{"note":1.0,"version":1,"overlays":[{"x":1}],"overrides":["#),
             "{after}"
         );
-        assert!(after.contains(r#"{"agent":"interflux:fd-a","action":"exclude","reason":"slow","evidence_ids":["7","12"],"approved""#));
+        assert!(after.contains(r#"{"agent":"interflux:fd-a","action":"exclude","reason":"slow","recommended_model":"haiku","evidence_ids":["7","12"],"approved""#));
         assert!(
             after.contains(r#""recommended_model":"haiku""#) && after.ends_with(r#"],"end":null}"#),
             "{after}"

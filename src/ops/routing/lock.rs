@@ -9,7 +9,7 @@ use crate::domain::time::Stamp;
 use crate::store::coordination::{self as locks, End};
 
 /// How long it holds at most, in seconds: longer than any change takes. Beyond that the intent still tells others apart.
-const TTL: i64 = 900;
+pub const TTL: i64 = 900;
 
 /// What came of asking for it.
 #[derive(Clone, Debug)]

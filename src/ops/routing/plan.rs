@@ -146,11 +146,15 @@ pub fn plan(
     if verb == Verb::Approve && proposed_by == Some(&change.by) {
         warnings.push(format!("proposed and approved by the same: {}", change.by));
     }
+    // What is approved is what was proposed.
+    let proposal = entry.as_ref().filter(|_| verb == Verb::Approve);
+    let reason = proposal.and_then(|entry| entry.reason.clone()).unwrap_or_else(|| change.reason.clone());
+    let evidence = proposal.map_or_else(|| change.evidence.clone(), Entry::evidence);
     let days = facts.thresholds.canary_window_days;
     let about = modification::Detail {
         confidence: case.confidence(),
-        evidence: change.evidence.clone(),
-        reason: change.reason.clone(),
+        evidence: evidence.clone(),
+        reason: reason.clone(),
         by: change.by.clone(),
         window_uses: facts.thresholds.canary_window_uses,
         window_expires_at: stamp.secs().saturating_add(days.saturating_mul(24 * 3600)),
@@ -185,8 +189,8 @@ pub fn plan(
         base: facts.base.clone(),
         before: facts.file.as_ref().map(|(_, hash)| hash.clone()),
         by: change.by.clone(),
-        reason: change.reason.clone(),
-        evidence: change.evidence.clone(),
+        reason,
+        evidence,
         covers: change.scope.clone(),
         new: begins.then(|| NewModification {
             agent: agent.clone(),

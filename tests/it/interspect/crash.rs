@@ -129,6 +129,29 @@ fn a_change_under_way_is_left_alone() {
     project.check();
 }
 
+/// IS-03: nobody judges a process of another machine, but by the clock; the first process of a container is one like any.
+#[test]
+fn a_change_of_another_machine_is_left_alone_until_its_time_is_over() {
+    let project = Project::new();
+    let mut command = project.command(&["apply", "fd-a", "--reason=r"]);
+    command.env("IC_TEST_CRASH", "git_moved");
+    assert_eq!(run(command).status.code(), None);
+    let conn = project.sandbox.open();
+    conn.execute_batch("UPDATE intents SET host = 'elsewhere', pid = 1").unwrap();
+    let later = |seconds: i64| project.at(seconds, &["apply", "fd-b", "--reason=r"]);
+    let early = later(899);
+    assert!(early.status.code() == Some(2) && render(&early).contains("1:elsewhere"), "{}", render(&early));
+    assert!(later(900).status.success());
+    assert_eq!(project.excluded(), ["fd-a", "fd-b"]);
+    let mut command = project.command(&["apply", "fd-c", "--reason=r"]);
+    command.env("IC_TEST_CRASH", "routing_written");
+    assert_eq!(run(command).status.code(), None);
+    conn.execute_batch("UPDATE intents SET pid = 1, pid_start = 7, boot_id = 'earlier'").unwrap();
+    project.ok(&["propose", "fd-safety", "--reason=next"]);
+    assert_eq!(project.excluded(), ["fd-a", "fd-b", "fd-c"]);
+    project.check();
+}
+
 /// IS-03: a git that a killed call had started, and that still moves the branch, is waited for.
 #[test]
 fn a_git_that_outlives_its_caller_is_not_overtaken() {

@@ -42,6 +42,11 @@ fn an_override_is_proposed_approved_and_taken_back() {
     assert_eq!((&entry["confidence"], &entry["approved"]), (&json!(1), &json!("2023-11-14T22:13:20Z")));
     project.check();
 
+    let detail: String =
+        project.sandbox.open().query_row("SELECT detail FROM modifications", [], |row| row.get(0)).unwrap();
+    let detail: serde_json::Value = serde_json::from_str(&detail).unwrap();
+    assert_eq!((&detail["reason"], &detail["evidence"]), (&json!("wrong 5 of 5"), &json!([1, 2])));
+
     let approved = head();
     let said = project.refused(&["apply", "fd-a", "--reason=again"], 1, "already_applied");
     assert_eq!(said, format!("fd-a is already excluded, by s1 in commit {approved}"));
