@@ -76,7 +76,12 @@ fn an_old_git_asks_its_hooks_too() {
     project.hook("pre-commit", "echo old; exit 1");
     let output = call(&apply);
     assert!(output.status.code() == Some(2) && render(&output).contains("old"), "{}", render(&output));
-    fs::remove_file(project.sandbox.dir().join(".git/hooks/pre-commit")).unwrap();
+    // Hooks that are kept elsewhere, with either git.
+    project.git(&["config", "core.hooksPath", ".git/mine"]);
+    fs::rename(project.sandbox.dir().join(".git/hooks"), project.sandbox.dir().join(".git/mine")).unwrap();
+    assert!(render(&call(&apply)).contains("old"));
+    assert!(project.refused(&apply, 2, "git_hook").contains("old"));
+    fs::remove_file(project.sandbox.dir().join(".git/mine/pre-commit")).unwrap();
     assert!(call(&apply).status.success());
     project.check();
 }
