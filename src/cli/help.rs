@@ -42,14 +42,21 @@ Environment
   CLAVAIN_DISPATCH_SH  the script that starts agents
   CLAVAIN_FABLE_AVAILABLE
                        1 if `ic dispatch retry --escalate` may go up to the model fable
-  CLAUDE_SESSION_ID    the session of events that are recorded without --session, and of `ic hook pre-commit`
+  CLAUDE_SESSION_ID    the session of events that are recorded without --session, of `ic hook pre-commit`, and who changes
+                       overrides without --by
   INTERMUTE_AGENT_ID   who edits and commits, for the hooks
   INTERMUTE_DB         another program's database, whose reservations count as well
   INTERMUTE_PROJECT    what that program calls this repository, if not by its name
   INTERCORE_FENCE      the lock, and its token, that a session works under: LOCK:TOKEN, for the hooks
+  FLUX_ROUTING_OVERRIDES_PATH
+                       the file of routing overrides, relative to the repository
+  INTERSPECT_ROSTER    directories in which agents are defined, with colons between
+  INTERSPECT_QUARANTINE_HOURS
+                       how long evidence is kept back before it counts, instead of 48
   NO_COLOR             no colours on a terminal, if it is set to anything
   TERM                 no colours either, if it is dumb
   PWD                  the working directory by the name that the caller knows it under, if that is true
+  HOME                 where the agents of installed plugins are looked for
   TMPDIR               where `ic demo` works, instead of /tmp
   COLUMNS              how wide help is where that cannot be told from the terminal
 ";

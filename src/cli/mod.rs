@@ -26,6 +26,7 @@ mod hook_watch;
 mod identity;
 mod import;
 mod init;
+mod interspect;
 mod listing;
 mod locate;
 mod lock;

@@ -7,12 +7,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde_json::{Map, Value as Json};
 use tempfile::TempDir;
 
 use super::ReadTx;
 use super::error::DbError;
 use super::side_file;
 use super::sqlite::{Begin, Conn};
+use super::value::Value;
 
 /// Byte of the file's header that says whether it has a write-ahead log: 2 if so.
 const JOURNAL_BYTE: usize = 18;
@@ -114,37 +116,73 @@ impl Apart {
     }
 }
 
-/// A database of another program, open to be read; the file and those beside it stay as they are.
-pub struct Peer(Apart);
-
-impl Peer {
-    /// Opens the file.
-    ///
-    /// # Errors
-    /// [`DbError::Missing`], [`DbError::NotADatabase`], or what the engine says.
-    pub fn open(path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
-        Apart::open(path, busy_timeout).map(Self)
-    }
-
-    /// Runs `f` over one snapshot of it.
-    ///
-    /// # Errors
-    /// What `f` returns, [`DbError::Busy`] if the file was changed meanwhile and no lock could hold that off, or what the
-    /// engine says.
-    pub fn read<T, E: From<DbError>>(&self, f: impl FnOnce(&ReadTx<'_>) -> Result<T, E>) -> Result<T, E> {
-        self.0.begin(Begin::Deferred)?;
-        let out = f(&ReadTx { conn: &self.0.conn });
-        self.0.rollback();
-        self.0.require_unchanged()?;
-        out
-    }
-}
-
 impl Deref for Apart {
     type Target = Conn;
 
     fn deref(&self) -> &Conn {
         &self.conn
+    }
+}
+
+/// A database of another program, whatever it holds, open to be read: one state of it.
+pub struct Peer {
+    file: Apart,
+}
+
+impl Peer {
+    /// Opens the file, which stays as it is.
+    ///
+    /// # Errors
+    /// [`DbError::Missing`], [`DbError::NotADatabase`], or what the engine says.
+    pub fn open(path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
+        let file = Apart::open(path, busy_timeout)?;
+        file.begin(Begin::Deferred)?;
+        Ok(Self { file })
+    }
+
+    /// Whether it has a table of that name.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub fn has_table(&self, name: &str) -> Result<bool, DbError> {
+        let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = $1";
+        let mut found = false;
+        self.file.query_objects::<DbError>(sql, &[Value::Text(name.to_owned())], &mut |_| {
+            found = true;
+            Ok(false)
+        })?;
+        Ok(found)
+    }
+
+    /// Runs a query and hands each row to `each` as an object; `each` says whether to go on.
+    ///
+    /// # Errors
+    /// What `each` returns, or what the engine says.
+    pub fn for_each<E: From<DbError>>(
+        &self,
+        sql: &str,
+        each: &mut dyn FnMut(Map<String, Json>) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        self.file.query_objects(sql, &[], each)
+    }
+
+    /// Runs `f` over the one state of it that is seen since it was opened.
+    ///
+    /// # Errors
+    /// What `f` returns, [`DbError::Busy`] if the file was changed meanwhile and no lock could hold that off, or what the
+    /// engine says.
+    pub fn read<T, E: From<DbError>>(&self, f: impl FnOnce(&ReadTx<'_>) -> Result<T, E>) -> Result<T, E> {
+        let out = f(&ReadTx { conn: &self.file.conn });
+        self.file.require_unchanged()?;
+        out
+    }
+
+    /// Holds that what was read is one state of the file.
+    ///
+    /// # Errors
+    /// [`DbError::Busy`] if it was changed meanwhile.
+    pub fn require_unchanged(&self) -> Result<(), DbError> {
+        self.file.require_unchanged()
     }
 }
 

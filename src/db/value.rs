@@ -9,8 +9,11 @@ use crate::domain::artifact::ArtifactStatus;
 use crate::domain::coordination::LockKind;
 use crate::domain::dispatch::DispatchStatus;
 use crate::domain::event::{Origin, Source};
-use crate::domain::ids::{AgentId, ArtifactId, DispatchId, IntentId, LockId, RunId};
+use crate::domain::ids::{AgentId, ArtifactId, DispatchId, IntentId, LockId, ModificationId, RunId};
 use crate::domain::phase::{Chain, Phase};
+use crate::domain::routing::AgentName;
+use crate::domain::routing::canary::CanaryStatus;
+use crate::domain::routing::modification::ModificationStatus;
 use crate::domain::run::RunStatus;
 
 /// One cell, or one bound parameter. Booleans are 0 and 1, times are integers, JSON is text.
@@ -125,6 +128,10 @@ text_column!(
     ActionType,
     Origin,
     Source,
+    ModificationId,
+    AgentName,
+    ModificationStatus,
+    CanaryStatus,
 );
 
 impl Column for Chain {

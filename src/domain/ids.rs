@@ -111,6 +111,10 @@ id!(
     /// Identifies work outside the database that is under way.
     IntentId
 );
+id!(
+    /// Identifies an override that was applied.
+    ModificationId
+);
 
 #[cfg(test)]
 mod tests {

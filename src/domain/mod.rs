@@ -76,6 +76,7 @@ pub mod ordered;
 pub mod phase;
 pub mod process;
 pub mod record;
+pub mod routing;
 pub mod rules;
 pub mod run;
 pub mod secret;

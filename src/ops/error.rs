@@ -165,9 +165,18 @@ pub enum OpsError {
         /// On the other.
         written: i64,
     },
+    /// A change of an override that is refused.
+    #[error(transparent)]
+    Routing(Box<super::routing::Refusal>),
     /// A store said no.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<super::routing::Refusal> for OpsError {
+    fn from(err: super::routing::Refusal) -> Self {
+        Self::Routing(Box::new(err))
+    }
 }
 
 impl From<DbError> for OpsError {

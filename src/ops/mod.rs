@@ -19,6 +19,7 @@ pub mod record;
 pub mod restore;
 pub mod retry;
 pub mod rollback;
+pub mod routing;
 pub mod settings;
 pub mod skip;
 pub mod spawn;

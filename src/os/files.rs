@@ -155,6 +155,84 @@ pub fn is_executable(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o100 != 0)
 }
 
+/// The content of a regular file of at most `most` bytes; `None` if there is none of that name. Nothing is waited for.
+///
+/// # Errors
+/// If it is no regular file, is longer, or cannot be read.
+pub fn content(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
+    let file = match open_regular(path) {
+        Ok(Some(file)) => file,
+        Ok(None) => return Err(io::Error::other("it is no regular file")),
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(err) => return Err(err),
+    };
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(io::Error::other(format!("it is longer than {most} bytes")));
+    }
+    Ok(Some(bytes))
+}
+
+/// New content for a file, written and durable under another name beside it. For one process at a time: whoever prepares
+/// the next one takes away what a killed process left of the last. Gone when it is dropped.
+pub struct Replacement {
+    beside: PathBuf,
+    path: PathBuf,
+    /// The directories that had to be made for it.
+    made: Vec<PathBuf>,
+    published: bool,
+}
+
+impl Replacement {
+    /// Writes `bytes` beside the absolute `path`, with the permissions of the file that is there.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn prepare(path: &Path, bytes: &[u8]) -> io::Result<Self> {
+        let dir = path.parent().unwrap_or(Path::new("/"));
+        let missing = dir.ancestors().take_while(|dir| !dir.exists());
+        let made = missing.map(Path::to_owned).collect();
+        let mut name = std::ffi::OsString::from(".");
+        name.push(path.file_name().unwrap_or_default());
+        name.push(".ic-tmp");
+        let new = Self { beside: dir.join(name), path: path.to_owned(), made, published: false };
+        fs::create_dir_all(dir)?;
+        match fs::remove_file(&new.beside) {
+            Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(err),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&new.beside)?;
+        if let Ok(there) = fs::metadata(path) {
+            file.set_permissions(there.permissions())?;
+        }
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        Ok(new)
+    }
+
+    /// Puts it in the place of the file.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn publish(mut self) -> io::Result<()> {
+        fs::rename(&self.beside, &self.path)?;
+        self.published = true;
+        self.path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        if !self.published {
+            let _ = fs::remove_file(&self.beside);
+            for dir in &self.made {
+                let _ = fs::remove_dir(dir); // only what is empty, innermost first
+            }
+        }
+    }
+}
+
 /// All that `source` has to say, in a file without a name: it can be read again, and nobody has to be waited for.
 ///
 /// # Errors
@@ -272,6 +350,27 @@ mod tests {
         assert_eq!((text(&at("link"), 8).is_some(), own_text(&at("link"), 0, 8)), (true, None));
         assert!(own_text(&at("file"), 0, 8).is_some());
         assert_eq!(own_text(&at("file"), i64::MAX, 8), None, "an old one");
+    }
+
+    /// IS-10
+    #[test]
+    fn a_file_is_replaced_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b/file");
+        let names = || fs::read_dir(dir.path()).unwrap().count();
+        drop(Replacement::prepare(&path, b"1").unwrap());
+        assert_eq!(names(), 0, "directories and all");
+        Replacement::prepare(&path, b"1").unwrap().publish().unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        fs::write(dir.path().join("a/b/.file.ic-tmp"), "left by a killed process").unwrap();
+        let next = Replacement::prepare(&path, b"22").unwrap();
+        assert_eq!(content(&path, 10).unwrap().unwrap(), b"1");
+        next.publish().unwrap();
+        assert_eq!(content(&path, 10).unwrap().unwrap(), b"22");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(fs::read_dir(dir.path().join("a/b")).unwrap().count(), 1);
+        assert!(content(&path, 1).is_err() && content(dir.path(), 1).is_err());
+        assert_eq!(content(&dir.path().join("none"), 1).unwrap(), None);
     }
 
     #[test]

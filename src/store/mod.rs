@@ -15,6 +15,7 @@ pub mod import;
 pub mod intent;
 pub mod phase;
 mod quiet;
+pub mod routing;
 pub mod run;
 pub mod sentinel;
 pub mod state;

@@ -53,6 +53,8 @@ pub fn fold(events: &[Value]) -> Tables {
             ("action", _) => ("phase_actions", text("subject")),
             ("dispatch", _) => ("dispatches", text("subject")),
             ("coordination", _) => ("coordination_locks", text("subject")),
+            ("interspect", kind) if kind.starts_with("blacklist.") => ("blacklist", text("subject")),
+            ("interspect", _) => ("modifications", text("subject")),
             ("import", _) if event["data"].get("new").is_none() => continue,
             ("log", _) => continue,
             other => panic!("unknown source {other:?}"),
@@ -90,6 +92,8 @@ pub fn stored(sandbox: &Sandbox) -> Tables {
         "phase_actions",
         "dispatches",
         "coordination_locks",
+        "modifications",
+        "blacklist",
     ];
     for table in tables_told {
         let mut statement = conn.prepare(&format!("SELECT * FROM {table}")).unwrap();
@@ -112,6 +116,7 @@ pub fn stored(sandbox: &Sandbox) -> Tables {
                     format!("{}/{}", cells["run_id"].as_str().unwrap(), cells["phase"].as_str().unwrap())
                 }
                 "phase_actions" => cells["id"].to_string(),
+                "blacklist" => cells["pattern_key"].as_str().unwrap().to_owned(),
                 _ => cells["id"].as_str().unwrap().to_owned(),
             };
             tables.insert((table, key), without_nulls(cells));

@@ -15,6 +15,7 @@ mod fold;
 mod follow;
 mod hook;
 mod import;
+mod interspect;
 mod memory;
 mod mirror;
 mod race;

@@ -32,7 +32,7 @@ impl Around {
     /// Looks around, and into the file that `INTERMUTE_DB` names: after this call has begun, so that nothing is missed that
     /// was committed there before (CO-08).
     pub(in crate::cli) fn look(cx: &Cx) -> Result<Self, CliError> {
-        let mut around = Self::without_theirs(Names::new())?;
+        let mut around = Self::here()?;
         if let Some(path) = std::env::var_os("INTERMUTE_DB").filter(|path| !path.is_empty()) {
             match around.read(Path::new(&path), cx) {
                 // Nobody has made it yet.
@@ -41,6 +41,11 @@ impl Around {
             }
         }
         Ok(around)
+    }
+
+    /// Looks around, and into no other program's file.
+    pub(in crate::cli) fn here() -> Result<Self, CliError> {
+        Self::without_theirs(Names::new())
     }
 
     /// The same with the file that is named, whose program may call scopes by these names.

@@ -1,6 +1,7 @@
 //! `ic demo`: the main job, on a real run in a scratch directory.
 
 mod locks;
+mod routing;
 mod stage;
 
 use std::path::PathBuf;
@@ -35,6 +36,7 @@ impl Verb for Demo {
         undo(&mut stage, &run, &event)?;
         children(&mut stage, &run)?;
         locks::files(&mut stage)?;
+        routing::routing(&mut stage)?;
         log(&mut stage, &run)?;
         stage.close()?;
         Ok(Answer::Yes)

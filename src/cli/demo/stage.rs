@@ -188,6 +188,19 @@ impl Stage {
         Ok(Said(stdout.trim().to_owned()))
     }
 
+    /// A call of git that has to succeed; answers what it printed, or `None` where git is not installed.
+    pub(super) fn git(&mut self, args: &[&str]) -> Result<Option<String>, CliError> {
+        let done = Command::new("git").args(args).current_dir(&self.dir).stdin(Stdio::null()).output();
+        let Ok(done) = done else { return Ok(None) };
+        let (stdout, stderr) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+        let words: Vec<_> = args.iter().map(|arg| quoted(arg)).collect();
+        self.print(&format!("$ git {}\n{stdout}{stderr}", words.join(" ")))?;
+        if !done.status.success() {
+            return Err(anyhow!("`git {}` ended with {}", words.join(" "), done.status).into());
+        }
+        Ok(Some(stdout.trim_end().to_owned()))
+    }
+
     /// A call with `--json` that has to succeed; answers the document.
     pub(super) fn json(&mut self, args: &[&str]) -> Result<Value, CliError> {
         let said = self.ic(&[args, &["--json"]].concat())?;

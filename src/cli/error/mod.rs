@@ -1,6 +1,7 @@
 //! Failures of a command: one stable code, one exit code and, where it helps, a hint, all decided in one place.
 
 mod codes;
+mod routing;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use crate::db::DbError;
 use crate::domain::secret::redact_message;
 use crate::domain::text::one_line;
 use crate::ops::OpsError;
+use crate::os::git::GitError;
 use crate::store::StoreError;
 
 pub use codes::ERRORS;
@@ -66,6 +68,9 @@ pub(super) enum CliError {
     /// stdout could not be written.
     #[error("writing the result: {0}")]
     Output(io::Error),
+    /// Git said no.
+    #[error("{0}")]
+    Git(#[from] GitError),
     /// A use case, a store or the engine said no.
     #[error(transparent)]
     Ops(#[from] OpsError),
@@ -121,6 +126,7 @@ impl CliError {
             Self::File { .. } => ("io_error", None),
             Self::Output(_) => ("output_failed", None),
             Self::Unexpected(_) => ("internal", None),
+            Self::Git(err) => err.class(),
             Self::Ops(err) => err.class(),
         }
     }
@@ -234,6 +240,7 @@ impl Classified for OpsError {
             Self::ImportMismatch { .. } => {
                 ("import_mismatch", Some("nothing was changed; please report it, and keep the old database"))
             }
+            Self::Routing(err) => err.class(),
             Self::Store(err) => err.class(),
         }
     }
@@ -356,9 +363,11 @@ mod tests {
     /// K-06: the exhaustive matches above decide; this holds that what they decide is listed.
     #[test]
     fn every_code_in_this_file_is_listed() {
-        let source = include_str!("mod.rs");
-        let (_, matches) = source.split_once("fn class(&self)").unwrap();
-        let (matches, _) = matches.split_once("#[cfg(test)]").unwrap();
+        let source = [include_str!("mod.rs"), include_str!("routing.rs")].map(|source| {
+            let (_, matches) = source.split_once("fn class(&self)").unwrap();
+            matches.split("#[cfg(test)]").next().unwrap()
+        });
+        let matches = source.concat();
         for code in matches.split("(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
             let plain = !code.is_empty() && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
             assert!(!plain || ERRORS.iter().any(|(known, ..)| *known == code), "{code}");

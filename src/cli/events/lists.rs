@@ -8,7 +8,7 @@ use crate::cli::error::CliError;
 use crate::cli::output::rfc3339;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
-use crate::domain::event::{Event, Source};
+use crate::domain::event::{Event, Origin, Source};
 use crate::domain::ids::RunId;
 use crate::store::event::Filter;
 
@@ -136,7 +136,9 @@ fn print(
             if left == 0 {
                 return Ok(false);
             }
-            if asked.subject.as_ref().is_none_or(|subject| *subject == event.subject) {
+            // What the kernel itself tells of this source, of overrides say, is no record of anybody.
+            let recorded = event.origin == Origin::External;
+            if recorded && asked.subject.as_ref().is_none_or(|subject| *subject == event.subject) {
                 left -= 1;
                 let mut row = Map::from_iter([("id".to_owned(), json!(event.id))]);
                 if let Some(run) = &event.run_id {

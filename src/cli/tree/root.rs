@@ -3,8 +3,8 @@
 use super::{Node, group, hidden, leaf};
 use crate::cli::{
     action, agent, artifact, backup, compat, completions, config, coordination, demo, dispatch as child,
-    events, gate, health, help, hook, hook_watch, import, init, lock, man, restore, run, sentinel, state,
-    version,
+    events, gate, health, help, hook, hook_watch, import, init, interspect, lock, man, restore, run,
+    sentinel, state, version,
 };
 
 const AGENT: &[Node] =
@@ -150,8 +150,23 @@ pub(in crate::cli) const ROOT: &[Node] = &[
     ),
     group(
         "interspect",
-        "What was noticed about agents",
-        &[leaf::<events::record::Interspect>("record"), leaf::<events::lists::Interspect>("query")],
+        "What was noticed about agents, and which are left out for it",
+        &[
+            leaf::<events::record::Interspect>("record"),
+            leaf::<events::lists::Interspect>("query"),
+            leaf::<interspect::lists::Import>("import"),
+            leaf::<interspect::look::Eligible>("eligible"),
+            leaf::<interspect::look::Triage>("triage"),
+            leaf::<interspect::look::List>("list"),
+            leaf::<interspect::look::Status>("status"),
+            leaf::<interspect::change::Propose>("propose"),
+            leaf::<interspect::change::Approve>("approve"),
+            leaf::<interspect::change::Apply>("apply"),
+            leaf::<interspect::change::Revert>("revert"),
+            leaf::<interspect::lists::Blacklist>("blacklist"),
+            leaf::<interspect::lists::Unblock>("unblock"),
+            group("canary", "Canaries: how overrides turn out", &[leaf::<interspect::lists::Check>("check")]),
+        ],
     ),
     group(
         "state",

@@ -75,7 +75,7 @@ impl Held {
     }
 
     /// Where everything lies that can meet it: by its two literal ends.
-    pub(super) fn reach(&self) -> Reach {
+    pub(in crate::ops) fn reach(&self) -> Reach {
         match self {
             Self::Name(name) => Reach::Name(name.clone()),
             Self::Paths(pattern) => {

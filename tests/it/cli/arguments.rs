@@ -16,8 +16,12 @@ use crate::support::Sandbox;
 /// Arguments with their values.
 type Line = &'static [(&'static str, &'static str)];
 
+/// The reviewers of these lines are in no roster.
+const UNKNOWN: (&str, &str) = ("--allow-unknown", "true");
+
 /// What each command needs besides the argument that is tested. `{run}` is a run, `{fresh}` one of its own, `{skipped}` one
-/// in which phase c is skipped, `{acted}` one with an action, `{moved}` one that was advanced, `{agent}`, `{dispatch}` and `{lock}` are what they say.
+/// in which phase c is skipped, `{acted}` one with an action, `{moved}` one that was advanced, `{agent}`, `{dispatch}` and `{lock}` are what they say,
+/// `{reviewer}` is one that nobody has left out.
 const LINES: &[(&str, Line)] = &[
     ("ic init", &[]),
     ("ic health", &[]),
@@ -95,6 +99,18 @@ const LINES: &[(&str, Line)] = &[
     ("ic hook uninstall", &[]),
     ("ic interspect record", &[("--agent", "a"), ("--type", "t")]),
     ("ic interspect query", &[]),
+    ("ic interspect import", &[]),
+    ("ic interspect eligible", &[]),
+    ("ic interspect triage", &[]),
+    ("ic interspect list", &[]),
+    ("ic interspect status", &[]),
+    ("ic interspect propose", &[("<AGENT>", "{reviewer}"), ("--reason", "r"), UNKNOWN]),
+    ("ic interspect approve", &[("<AGENT>", "fd-a")]),
+    ("ic interspect apply", &[("<AGENT>", "{reviewer}"), ("--reason", "r"), UNKNOWN]),
+    ("ic interspect revert", &[("<AGENT>", "fd-c"), ("--blacklist", "true")]),
+    ("ic interspect blacklist", &[("<PATTERN>", "p")]),
+    ("ic interspect unblock", &[("<PATTERN>", "known")]),
+    ("ic interspect canary check", &[]),
     ("ic state set", &[("<KEY>", "k"), ("<SCOPE>", "s"), ("<@FILE>", "@one.json")]),
     ("ic state get", &[("<KEY>", "k")]),
     ("ic state delete", &[("<KEY>", "k")]),
@@ -164,6 +180,7 @@ impl Stage {
         let lock = sandbox.ok(["coordination", "reserve", "--owner=me", "--scope=mine", "--pattern=known"]);
         sandbox.ok(["run", "action", "add", &run, "--phase=b", "--command=known"]);
         std::fs::write(sandbox.dir().join("one.json"), "1").unwrap();
+        repository(&sandbox);
         Self { sandbox, run, agent, dispatch, lock, unused: RefCell::default() }
     }
 
@@ -193,6 +210,7 @@ impl Stage {
                 self.sandbox.ok(["run", "advance", &run]);
                 run
             }
+            "{reviewer}" => format!("fd-x{}", self.head()),
             plain => plain.to_owned(),
         }
     }
@@ -228,6 +246,10 @@ impl Stage {
                 }
             }
         }
+        // Those that take no text.
+        for (flag, value) in line.iter().filter(|(flag, _)| all.iter().all(|one| one.name != *flag)) {
+            args.push(format!("{flag}={value}").into());
+        }
         if !words.is_empty() {
             args.push("--".into());
             args.extend(words);
@@ -252,10 +274,12 @@ impl Stage {
         }
         let mut out = BTreeSet::new();
         for text in self.texts(&format!(
-            "SELECT reason FROM events WHERE id > {since} UNION ALL SELECT data FROM events WHERE id > {since} \
+            "SELECT reason FROM events WHERE id > {since} UNION ALL SELECT subject FROM events WHERE id > {since} \
+             UNION ALL SELECT data FROM events WHERE id > {since} \
              UNION ALL SELECT source FROM events WHERE id > {since} UNION ALL SELECT type FROM events WHERE id > {since} \
              UNION ALL SELECT run_id FROM events WHERE id > {since} \
              UNION ALL SELECT owner FROM coordination_locks UNION ALL SELECT scope FROM coordination_locks \
+             UNION ALL SELECT reason FROM blacklist UNION ALL SELECT pattern_key FROM blacklist \
              UNION ALL SELECT pattern FROM coordination_locks UNION ALL SELECT to_state FROM events WHERE id > {since} \
              UNION ALL SELECT consumer FROM event_cursors UNION ALL SELECT run_id FROM event_cursors \
              UNION ALL SELECT key FROM state UNION ALL SELECT scope_id FROM state UNION ALL SELECT name FROM sentinels \
@@ -269,7 +293,8 @@ impl Stage {
         out
     }
 
-    /// Whether a text is kept as it was given: alone, as a path, as paths, or in the reason of a skip.
+    /// Whether a text is kept as it was given: alone, as a path, as paths, in the reason of a skip, or in the
+    /// name of a lock.
     pub fn has_kept(&self, text: &str, since: i64) -> bool {
         let kept = self.kept(since);
         let whole = |kept: &String| {
@@ -277,6 +302,7 @@ impl Stage {
                 || kept == text.trim()
                 || kept.ends_with(&format!(": {text}"))
                 || kept.starts_with(&format!("actor={text}: "))
+                || kept == &format!("interspect:{text}")
         };
         let path = |text: &str| kept.contains(&as_path(self.sandbox.dir(), text));
         kept.iter().any(whole) || path(text) || text.split(',').map(str::trim).all(path)
@@ -291,6 +317,27 @@ impl Stage {
 
     pub fn head(&self) -> i64 {
         self.sandbox.count("SELECT coalesce(max(id), 0) FROM events")
+    }
+}
+
+/// A repository in which overrides may be changed, and agents whom they are about.
+fn repository(sandbox: &Sandbox) {
+    let git = |args: &[&str]| {
+        let mut command = std::process::Command::new("git");
+        sandbox.seal(&mut command);
+        assert!(command.args(args).status().unwrap().success());
+    };
+    git(&["init", "--quiet"]);
+    git(&["config", "user.name", "Somebody"]);
+    git(&["config", "user.email", "somebody@example.org"]);
+    let write = |path: &str, text: &str| {
+        let path = sandbox.dir().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write(".clavain/interspect/protected-paths.json", r#"{"modification_allow_list":["**"]}"#);
+    for agent in ["fd-a", "fd-b", "fd-c"] {
+        write(&format!("agents/review/{agent}.md"), "");
     }
 }
 

@@ -158,7 +158,11 @@ fn check(
     if code == 0 && argument.kept {
         let text = text.to_str().unwrap_or_else(|| panic!("{what}: what is no text cannot be kept"));
         // Nothing is as good as not given.
-        assert!(text.trim().is_empty() || stage.has_kept(text, head), "{what}: not kept to the letter");
+        assert!(
+            text.trim().is_empty() || stage.has_kept(text, head),
+            "{what}: not kept to the letter: {}",
+            render(&output)
+        );
     }
     code
 }

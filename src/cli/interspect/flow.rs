@@ -1,0 +1,254 @@
+//! A change of an override, from the lock to the last row: what the world outside the database needs, step by step.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::site::{Site, hash, refused};
+use super::{quarantine, written};
+use crate::cli::Cx;
+use crate::cli::coordination::Around;
+use crate::cli::error::CliError;
+use crate::db::crash_point;
+use crate::domain::ids::ModificationId;
+use crate::domain::process::ProcessKey;
+use crate::domain::secret::redact_message;
+use crate::ops::coordination::Outside;
+use crate::ops::routing::lock::{self, Taken};
+use crate::ops::routing::{self, Change, Detail, Facts, INTENT, Plan, Refusal, Verb};
+use crate::os::files::Replacement;
+use crate::os::git::{self, Content, GitError, Hooks, Step};
+use crate::os::process::{self, Identity, Liveness, myself, this_host};
+use crate::store::intent::{self, Intent};
+
+/// The trailer of our commits: by it they are found again.
+const TRAILER: &str = "Intercore-Intent";
+/// How long a hook of the user's repository may take.
+const HOOK_LIMIT: Duration = Duration::from_mins(2);
+
+/// How a change is to be made.
+pub(super) struct How {
+    /// How long to wait for whoever else changes overrides.
+    pub wait: Duration,
+    /// Whether the repository's hooks are asked.
+    pub hooks: bool,
+    /// Whether the agent may be one that the roster does not have.
+    pub allow_unknown: bool,
+}
+
+/// What came of it.
+pub(super) enum Done {
+    /// Nothing had to be changed.
+    Nothing(String),
+    /// It is committed and recorded.
+    Changed {
+        /// What was done in the end.
+        verb: Verb,
+        /// The commit.
+        commit: String,
+        /// The row.
+        modification: Option<ModificationId>,
+    },
+}
+
+/// Makes a change, alone.
+///
+/// # Errors
+/// Whatever refuses it; then nothing has changed, but for what the next call finishes.
+pub(super) fn perform(cx: &mut Cx, site: &Site, how: &How, change: &Change) -> Result<Done, CliError> {
+    let me: ProcessKey = myself().map(Into::into).map_err(|err| CliError::Unexpected(err.into()))?;
+    let lock = acquire(cx, site, how.wait, &me)?;
+    crash_point("routing_locked");
+    let done = under_lock(cx, site, how, change, &me, &lock);
+    if !matches!(done, Ok(Done::Changed { .. })) {
+        let stamp = cx.now();
+        cx.write(|tx| routing::release(tx, Some(&lock), &stamp))?;
+    }
+    done
+}
+
+/// Takes the lock of the file, and says who holds it if that takes too long (IS-13).
+fn acquire(cx: &mut Cx, site: &Site, wait: Duration, me: &ProcessKey) -> Result<String, CliError> {
+    let around = Around::here()?;
+    let start = Instant::now();
+    let mut pause = Duration::from_millis(4);
+    loop {
+        let stamp = cx.now();
+        let place = (site.top.as_str(), site.path.as_str());
+        let taken = around.with(|outside| {
+            let outside = Outside { is_gone: &is_gone, ..outside };
+            cx.write(|tx| lock::take(tx, place, me, outside, &stamp))
+        });
+        match taken? {
+            Taken::Mine(lock) => return Ok(lock.id),
+            Taken::Theirs(lock) if start.elapsed() >= wait => {
+                let waited = wait.as_secs();
+                return Err(refused(Refusal::Held { holder: lock.owner, waited }));
+            }
+            Taken::Theirs(_) => thread::sleep(pause.min(wait.saturating_sub(start.elapsed()))),
+        }
+        pause = (pause * 2).min(Duration::from_millis(60));
+    }
+}
+
+/// Whether a process of this machine is gone (DI-09). In a container ours may have been the first one.
+fn is_gone(key: &ProcessKey) -> bool {
+    match Identity::recorded(key) {
+        Some(process) => process.liveness() == Liveness::Gone,
+        None => key.host == this_host() && !process::is_init(&first(key)),
+    }
+}
+
+fn first(key: &ProcessKey) -> Identity {
+    let ProcessKey { start_time, boot_id, host, .. } = key.clone();
+    Identity { pid: 1, start_time, boot_id, host }
+}
+
+/// Whether nobody is at work on it any more. Of a process of another machine only the clock tells: by then its lock is over.
+fn is_left(intent: &Intent, now: i64) -> bool {
+    let foreign = intent.process.host != this_host();
+    is_gone(&intent.process) || (foreign && intent.created_at.saturating_add(lock::TTL) <= now)
+}
+
+fn under_lock(
+    cx: &mut Cx,
+    site: &Site,
+    how: &How,
+    change: &Change,
+    me: &ProcessKey,
+    lock: &str,
+) -> Result<Done, CliError> {
+    reconcile(cx, site)?;
+    let propose_first = site.allowed()?;
+    // What is taken back may have left the roster long ago.
+    if change.verb != Verb::Revert && !site.roster.has(change.agent.as_str()) {
+        if !how.allow_unknown {
+            return Err(refused(Refusal::UnknownAgent(change.agent.clone())));
+        }
+        cx.out.warn(format_args!("{} is not in the roster", change.agent));
+    }
+    let stamp = cx.now();
+    let days = site.thresholds.canary_window_days;
+    let ends = stamp.secs().saturating_add(days.saturating_mul(24 * 3600));
+    let facts = Facts {
+        scope: site.top.clone(),
+        path: site.path.clone(),
+        file: site.read()?,
+        base: site.repo.head()?,
+        thresholds: site.thresholds.clone(),
+        propose_first,
+        quarantine: quarantine(),
+        times: (written(stamp.secs()), written(ends)),
+    };
+    let plan = cx.write(|tx| routing::plan(tx, change, &facts, me, &stamp))?;
+    let (intent, detail, text, message, warnings) = match plan {
+        Plan::Nothing(why) => return Ok(Done::Nothing(why)),
+        Plan::Commit { intent, detail, text, message, warnings } => (intent, detail, text, message, warnings),
+    };
+    for warning in warnings {
+        cx.out.warn(warning);
+    }
+    crash_point("routing_planned");
+    let committed = prepare(site, &text).and_then(|new| {
+        let commit = commit(site, how, &intent, &text, &message)?;
+        Ok((new, commit))
+    });
+    let (new, commit) = match committed {
+        Ok(done) => done,
+        Err(err) => {
+            let stamp = cx.now();
+            let why = redact_message(&err.to_string()).into_owned();
+            cx.write(|tx| routing::abandon(tx, &intent, &detail, &why, Some(lock), &stamp))?;
+            return Err(err);
+        }
+    };
+    crash_point("routing_committed");
+    replace(cx, site, &detail, new)?;
+    crash_point("routing_written");
+    let stamp = cx.now();
+    let modification = cx.write(|tx| routing::settle(tx, &intent, &detail, &commit, Some(lock), &stamp))?;
+    Ok(Done::Changed { verb: detail.verb, commit, modification })
+}
+
+/// The new content, durable beside the file: after the commit nothing is left that could want for space.
+fn prepare(site: &Site, text: &str) -> Result<Replacement, CliError> {
+    let failed = |source| CliError::File { what: "writing", path: site.file.clone(), source };
+    Replacement::prepare(&site.file, text.as_bytes()).map_err(failed)
+}
+
+fn commit(site: &Site, how: &How, intent: &Intent, text: &str, message: &str) -> Result<String, CliError> {
+    let changes = [git::Change { path: site.path.as_ref(), content: Content::Bytes(text.as_bytes()) }];
+    let step = |step| {
+        crash_point(match step {
+            Step::Made => "git_made",
+            Step::Locked => "git_locked",
+            Step::Moved => "git_moved",
+            Step::Indexed => "git_indexed",
+        });
+    };
+    let made = site.repo.commit(&git::Commit {
+        changes: &changes,
+        message,
+        trailer: Some((TRAILER, intent.id.as_str())),
+        hooks: if how.hooks { Hooks::Run(HOOK_LIMIT) } else { Hooks::Skip },
+        detached: false,
+        step: &step,
+    });
+    match made {
+        Ok(made) => Ok(made.commit),
+        // The branch has it already: the file was changed by hand, and now it is as it was.
+        Err(GitError::Nothing) => Ok(site.repo.head()?.unwrap_or_default()),
+        Err(err) => Err(err.into()),
+    }
+}
+
+/// Puts the new content in its place, unless somebody has edited the file since it was read.
+fn replace(cx: &Cx, site: &Site, detail: &Detail, new: Replacement) -> Result<(), CliError> {
+    if site.read()?.map(|(_, hash)| hash) != detail.before {
+        cx.out.warn(format_args!(
+            "{} was edited meanwhile and is left as it is; the commit has the change",
+            site.path
+        ));
+        return Ok(());
+    }
+    let failed = |source| CliError::File { what: "replacing", path: site.file.clone(), source };
+    new.publish().map_err(failed)
+}
+
+/// Settles what a process that is gone left half done: forward if its commit is in the history, else back (IS-03).
+fn reconcile(cx: &mut Cx, site: &Site) -> Result<(), CliError> {
+    let resource = routing::resource(&site.top, &site.path);
+    for left in cx.read(|tx| intent::on(tx, INTENT, &resource))? {
+        if !is_left(&left, cx.stamp.secs()) {
+            let holder = format!("{}:{}", left.process.pid, left.process.host);
+            return Err(refused(Refusal::Held { holder, waited: 0 }));
+        }
+        let detail = Detail::of(&left)?;
+        site.repo.recover()?;
+        let found = site.repo.find((TRAILER, left.id.as_str()), detail.base.as_deref())?;
+        let stamp = cx.now();
+        let Some(commit) = found else {
+            let why = "its process ended before the commit";
+            cx.write(|tx| routing::abandon(tx, &left, &detail, why, None, &stamp))?;
+            continue;
+        };
+        roll_forward(cx, site, &detail, &commit)?;
+        cx.write(|tx| routing::settle(tx, &left, &detail, &commit, None, &stamp))?;
+        cx.out.remark(format_args!(
+            "finished what an earlier call had committed: {} {}",
+            detail.verb, detail.agent
+        ));
+    }
+    Ok(())
+}
+
+/// Gives the working tree's file what the commit has, if it still is what it was before.
+fn roll_forward(cx: &Cx, site: &Site, detail: &Detail, commit: &str) -> Result<(), CliError> {
+    let path = std::path::Path::new(&detail.path);
+    let Some(content) = site.repo.content(commit, path)? else { return Ok(()) };
+    let now = site.read()?.map(|(_, hash)| hash);
+    if now.as_ref() == Some(&hash(&content)) {
+        return Ok(());
+    }
+    let new = prepare(site, &String::from_utf8_lossy(&content))?;
+    replace(cx, site, detail, new)
+}
