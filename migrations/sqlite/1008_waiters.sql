@@ -1,4 +1,4 @@
--- Who waits for a lock, in the order of arrival.
+-- Who waits for a lock, in the order of arrival; and which locks are another program's, of which this is a copy.
 
 CREATE TABLE lock_waiters (
   ticket INTEGER PRIMARY KEY,
@@ -13,6 +13,9 @@ CREATE TABLE lock_waiters (
   boot_id TEXT,
   host TEXT,
   created_at INTEGER NOT NULL,
+  deadline INTEGER NOT NULL,
   grace INTEGER NOT NULL,
   left_at INTEGER
 ) STRICT;
+
+ALTER TABLE coordination_locks ADD COLUMN mirrored INTEGER NOT NULL DEFAULT 0;

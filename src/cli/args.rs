@@ -67,13 +67,36 @@ pub(super) fn seconds(text: &str) -> Result<i64, String> {
     }
 }
 
+/// How long a lock is held at most, unless it is held for ever, in seconds: ten years.
+pub(super) const LONGEST_LEASE: i64 = 10 * 365 * 24 * 3600;
+
+/// Reads for how long a lock is held on to: a second or more.
+pub(super) fn lease(text: &str) -> Result<i64, String> {
+    match seconds(text)? {
+        secs @ 1..=LONGEST_LEASE => Ok(secs),
+        0 => Err("must be at least one second".to_owned()),
+        _ => Err("is too long".to_owned()),
+    }
+}
+
+/// The longest wait: a year.
+const LONGEST_WAIT: Duration = Duration::from_hours(365 * 24);
+
 /// Reads how long to wait: whole seconds as a number, or a duration.
 pub(super) fn patience(text: &str) -> Result<Duration, String> {
-    match text.parse() {
-        Ok(secs) => Ok(Duration::from_secs(secs)),
-        Err(_) => {
-            humantime::parse_duration(text).map_err(|_| "want a duration such as 90s or 300ms".to_owned())
-        }
+    let want = |_| "want a duration such as 90s or 300ms".to_owned();
+    let read = match text.parse() {
+        Ok(secs) => Duration::from_secs(secs),
+        Err(_) => humantime::parse_duration(text).map_err(want)?,
+    };
+    if read > LONGEST_WAIT { Err("is too long".to_owned()) } else { Ok(read) }
+}
+
+/// Reads how long a place in line is kept, in seconds: not for long, because others wait behind it.
+pub(super) fn grace(text: &str) -> Result<i64, String> {
+    match seconds(text)? {
+        secs @ 0..=600 => Ok(secs),
+        _ => Err("must be at most ten minutes".to_owned()),
     }
 }
 

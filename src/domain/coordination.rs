@@ -68,6 +68,8 @@ pub struct Lock {
     pub fence: i64,
     /// The process that it lives with, if one was named (CO-03).
     pub process: Option<ProcessKey>,
+    /// Whether it is a copy of what another program holds in a file of its own: that program ends and renews it (CO-11).
+    pub mirrored: bool,
 }
 
 impl Lock {
@@ -79,6 +81,11 @@ impl Lock {
     /// Whether its time was over at `now` (Unix seconds).
     pub fn has_expired(&self, now: i64) -> bool {
         self.expires_at.is_some_and(|at| at <= now)
+    }
+
+    /// Whether it was given back before its time was over.
+    pub fn ended_early(&self) -> bool {
+        self.released_at.is_some_and(|ended| self.expires_at.is_none_or(|end| ended < end))
     }
 
     /// What it is at `now` (Unix seconds), in a word.

@@ -15,8 +15,9 @@ const LIMIT: &str = "5";
 /// Around our part of a script.
 const BEGIN: &str = "# >>> ic hook pre-commit >>>";
 const END: &str = "# <<< ic hook pre-commit <<<";
-/// Where there is no `ic` any more, nobody is kept from committing.
-const CALL: &str = "if command -v ic >/dev/null 2>&1; then ic hook pre-commit || exit $?; fi";
+/// Where there is no `ic` any more, nobody is kept from committing. Only a refusal (1) ends the commit: whatever goes wrong
+/// with `ic` does not.
+const CALL: &str = "if command -v ic >/dev/null 2>&1; then ic hook pre-commit || [ $? -ne 1 ] || exit 1; fi";
 const SHEBANG: &str = "#!/bin/sh";
 
 /// What a file is to become.
@@ -107,7 +108,10 @@ fn commands(group: &Ordered) -> impl Iterator<Item = &Ordered> {
 fn is(hook: &Ordered, command: &str) -> bool {
     let text = hook.get("command").and_then(Ordered::as_text);
     text.is_some_and(|text| {
-        text == command || text.strip_prefix(command).is_some_and(|rest| rest.starts_with(' '))
+        text.strip_prefix(command).is_some_and(|rest| {
+            rest.is_empty()
+                || rest.starts_with(" --") && rest.split_whitespace().all(|word| word.starts_with("--"))
+        })
     })
 }
 

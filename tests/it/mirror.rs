@@ -155,3 +155,64 @@ fn a_store_that_cannot_be_read_is_said() {
     store.conn.execute_batch("DROP TABLE file_reservations").unwrap();
     assert_eq!(code(&sandbox, &store, "b"), Some(2));
 }
+
+/// CO-08, CO-11: what another store holds is its own: the end of a session here, or a sweep, does not end it; a lock of ours
+/// beside it lives by its own time.
+#[test]
+fn a_mirrored_lock_belongs_to_its_store() {
+    let sandbox = project();
+    let store = Store::new(&sandbox);
+    store.hold("u1", "me", "project", "docs/**");
+    let as_other = |pattern: &str| {
+        let pattern = format!("--pattern={pattern}");
+        through(&sandbox, &store, &["coordination", "reserve", "--owner=other", "--scope=.", &pattern])
+            .status
+            .code()
+    };
+    assert_eq!(as_other("docs/a.md"), Some(1));
+    assert_eq!(code(&sandbox, &store, "docs/**"), Some(0), "a lock of ours beside it");
+    assert_eq!(sandbox.count("SELECT count(*) FROM coordination_locks WHERE owner = 'me'"), 2);
+    let list = sandbox.json(["coordination", "list", "--owner=me"]);
+    let ours = list.as_array().unwrap().iter().find(|lock| lock["id"] != "u1").unwrap().clone();
+    assert_eq!(as_other("docs/a.md"), Some(1));
+    assert_eq!(sandbox.ok(["coordination", "release", "--owner=me", "--scope=."]), "1 released");
+    assert_eq!(as_other("docs/a.md"), Some(1), "it still holds there");
+    assert_eq!(
+        sandbox.ok(["coordination", "transfer", "--from=me", "--to=you", "--scope=."]),
+        "0 transferred"
+    );
+    // Its time is over here and was made longer there.
+    store.set("expires_at", "2023-11-14T23:20:00Z", "u1");
+    let mut sweep = sandbox.command(["coordination", "sweep"]);
+    sweep.env("IC_TEST_NOW", "1700000500");
+    assert!(run(sweep).status.success());
+    assert_eq!(as_other("docs/a.md"), Some(1));
+    // An acknowledged lock of ours outlives the release there.
+    assert_eq!(code(&sandbox, &store, "docs/b/**"), Some(0));
+    store.set("released_at", "2023-11-14T22:13:00Z", "u1");
+    assert_eq!(as_other("docs/b/c"), Some(1));
+    assert_eq!(as_other("docs/a.md"), Some(0));
+    assert_ne!(ours["id"], "u1");
+}
+
+/// CO-19: a bare name means the repository of that name wherever it was first met, and no directory that happens to be called
+/// so; a time that cannot be read hides no reservation.
+#[test]
+fn a_name_means_the_repository_of_that_name() {
+    let sandbox = project();
+    let store = Store::new(&sandbox);
+    let elsewhere = sandbox.dir().parent().unwrap().join("elsewhere");
+    fs::create_dir_all(elsewhere.join(".git")).unwrap();
+    fs::create_dir(sandbox.dir().join("core")).unwrap();
+    store.hold("u1", "agent", "project", "src/a.rs");
+    store.hold("u2", "agent", "core", "README.md");
+    store.hold("u3", "agent", "project", "odd.rs");
+    store.set("expires_at", "2099-01-01T00:00:00+02:00", "u3");
+    let mut first = sandbox.command(["coordination", "reserve", "--owner=q", "--scope=.", "--pattern=z"]);
+    first.env("INTERMUTE_DB", &store.path).env("INTERCORE_DB", sandbox.db_path());
+    first.env("PWD", &elsewhere).current_dir(&elsewhere);
+    assert!(run(first).status.success());
+    assert_eq!(code(&sandbox, &store, "src/a.rs"), Some(1), "first met from another repository");
+    assert_eq!(code(&sandbox, &store, "README.md"), Some(0), "another repository's");
+    assert_eq!(code(&sandbox, &store, "odd.rs"), Some(1));
+}

@@ -261,3 +261,49 @@ fn who_slept_past_its_time_writes_nothing() {
     assert!(crate::support::run(late).status.success());
     sandbox.fails(["artifact", "add", &run, "--phase=brainstorm", "--path=a.md", "--fence=nonsense"], 3);
 }
+
+/// CO-16, CO-21: who holds something goes on with its work below it while others wait for it.
+#[test]
+fn a_holder_is_not_kept_from_its_own() {
+    let sandbox = Sandbox::new();
+    granted(&sandbox, "ann", "src/**", &[]);
+    let bob = waiting(&sandbox, "bob", "src/**", &[]);
+    granted(&sandbox, "ann", "src/a.rs", &[]);
+    granted(&sandbox, "ann", "src/b.rs", &["--wait=1s"]);
+    sandbox.ok(["coordination", "check", "--scope=r", "--pattern=src/**", "--exclude-owner=ann"]);
+    let late = refused(&sandbox, "cat", "src/c.rs", &[]);
+    assert_eq!(late["blocker_owner"], "ann");
+    release(&sandbox, "ann");
+    assert_eq!(owner_of(bob), "bob");
+}
+
+/// CO-16: nobody can tell whether a process of another machine still waits, so it does not wait longer than it said.
+#[test]
+fn a_waiter_of_another_machine_is_not_waited_for() {
+    let sandbox = Sandbox::new();
+    granted(&sandbox, "holder", "a", &[]);
+    let mut far = waiting(&sandbox, "far", "a", &["--wait=1s", "--grace=0"]);
+    sandbox.open().execute_batch("UPDATE lock_waiters SET host = 'elsewhere'").unwrap();
+    far.kill().unwrap();
+    far.wait().unwrap();
+    release(&sandbox, "holder");
+    assert_eq!(granted(&sandbox, "next", "a", &["--wait=20s"])["owner"], "next");
+}
+
+/// CO-16: a dead waiter is in nobody's way at once, also for who only looks; a ticket that is shown again is kept again.
+#[test]
+fn the_dead_leave_at_once() {
+    let sandbox = Sandbox::new();
+    granted(&sandbox, "holder", "a", &[]);
+    let mut dead = waiting(&sandbox, "dead", "a", &["--grace=600"]);
+    dead.kill().unwrap();
+    dead.wait().unwrap();
+    release(&sandbox, "holder");
+    let mut check = sandbox.command(["coordination", "check", "--scope=r", "--pattern=a"]);
+    check.env_remove("IC_TEST_NOW");
+    assert_eq!(crate::support::run(check).status.code(), Some(0));
+    granted(&sandbox, "next", "a", &[]);
+    for words in [["--wait=9223372036854775807", "--grace=5"], ["--wait=1s", "--grace=1d"]] {
+        assert_eq!(reserve(&sandbox, "x", "a", &words).status.code(), Some(3));
+    }
+}

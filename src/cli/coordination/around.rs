@@ -73,17 +73,23 @@ impl Around {
         f(Outside { canonical: &canonical, is_file: &is_file, is_gone: &is_gone, theirs: &self.theirs })
     }
 
-    /// What a scope means that another program wrote: as [`super::scope`], and the bare name of the repository around, also
-    /// behind the directory that a server happened to run in, means that (CO-19).
+    /// What a scope means that another program wrote: a directory as [`super::scope`], and the bare name of the repository
+    /// around means that, also behind the directory that a server happened to run in. Any other name stays as it is, without
+    /// such a directory; it meets every repository of that name (CO-19).
     fn meaning(&self, given: &str) -> String {
-        let explained = self.names.iter().find(|(name, _)| name == given).map(|(_, path)| path.as_path());
+        if let Some((_, path)) = self.names.iter().find(|(name, _)| name == given) {
+            return canonical(&path.to_string_lossy(), &self.cwd);
+        }
         let path = Path::new(given);
-        let is_dir = paths::clean(path, &self.cwd).is_dir();
-        let named = || !is_dir && given != "/" && path.file_name() == self.here.file_name();
-        let bare = || path.is_absolute() || path.file_name() == Some(OsStr::new(given));
-        match explained.or_else(|| (named() && bare()).then_some(&self.here)) {
-            Some(meant) => canonical(&meant.to_string_lossy(), &self.cwd),
-            None => canonical(given, &self.cwd),
+        let name = path.file_name().and_then(OsStr::to_str).unwrap_or(given);
+        let bare = name == given;
+        if !bare && paths::clean(path, &self.cwd).is_dir() {
+            return canonical(given, &self.cwd);
+        }
+        match self.here.to_str() {
+            Some(here) if (bare || path.is_absolute()) && self.here.ends_with(name) => here.to_owned(),
+            _ if path.is_absolute() => name.to_owned(),
+            _ => given.to_owned(),
         }
     }
 
@@ -93,42 +99,42 @@ impl Around {
         let since = since.get(..19).unwrap_or_default();
         let peer = Peer::open(path, cx.globals.timeout)?;
         let rows = peer.read(|tx| reservations(tx, since))?;
-        rows.into_iter().map(|row| self.theirs(row)).collect()
+        Ok(rows.into_iter().map(|row| self.theirs(row)).collect())
     }
 
-    fn theirs(&self, row: Mirrored) -> Result<Theirs, CliError> {
-        let (created_at, expires_at) = (seconds(&row.created_at)?, seconds(&row.expires_at)?);
+    fn theirs(&self, row: Mirrored) -> Theirs {
+        // A time that cannot be read is no reason to miss the reservation, or any other: it holds until it is released.
+        let expires_at = seconds(&row.expires_at);
+        let created_at = seconds(&row.created_at).unwrap_or(0);
         let released = row.released;
+        let scope = self.meaning(&row.project);
         let lock = Lock {
             id: row.id,
             kind: LockKind::FileReservation,
             owner: row.owner,
-            scope: self.meaning(&row.project),
-            pattern: row.pattern,
+            pattern: super::resolved(&scope, &row.pattern),
+            scope,
             file: false,
             exclusive: row.exclusive,
             reason: row.reason,
-            ttl_seconds: Some(expires_at.saturating_sub(created_at)),
+            ttl_seconds: expires_at.map(|end| end.saturating_sub(created_at)),
             created_at,
-            expires_at: Some(expires_at),
+            expires_at,
             released_at: None,
             dispatch_id: None,
             run_id: None,
             fence: 0,
             process: None,
+            mirrored: true,
         };
-        Ok(Theirs { lock, project: row.project, released })
+        Theirs { lock, project: row.project, released }
     }
 }
 
-/// Unix seconds of a time in RFC 3339. A part of a second counts as a whole one: nothing ends early.
-fn seconds(text: &str) -> Result<i64, CliError> {
-    let read = humantime::parse_rfc3339(text).ok();
-    let since = read.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    let whole = since.map(|since| since + Duration::from_nanos(999_999_999)).map(|since| since.as_secs());
-    whole
-        .and_then(|secs| i64::try_from(secs).ok())
-        .ok_or_else(|| CliError::Input("a time in the other store is not RFC 3339 in UTC".to_owned()))
+/// Unix seconds of a time in RFC 3339, in UTC. A part of a second counts as a whole one: nothing ends early.
+fn seconds(text: &str) -> Option<i64> {
+    let since = humantime::parse_rfc3339(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from((since + Duration::from_nanos(999_999_999)).as_secs()).ok()
 }
 
 /// Whether there is a file in a scope that is a directory.

@@ -4,8 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::around::is_gone;
-use super::{scope, word};
+use super::{Around, change, scope, word};
 use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
@@ -40,12 +39,13 @@ impl View for Released {
 
 impl Verb for Release {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let stamp = cx.stamp.clone();
         let released = match (&self.id, &self.owner, &self.scope) {
-            (Some(id), owner, _) => cx.write(|tx| coordination::release(tx, id, owner.as_deref(), &stamp))?,
+            (Some(id), owner, _) => {
+                change(cx, |tx, stamp| coordination::release(tx, id, owner.as_deref(), stamp))?
+            }
             (None, Some(owner), Some(given)) => {
                 let scope = scope(given)?;
-                cx.write(|tx| coordination::release_all(tx, owner, &scope, &stamp))?
+                change(cx, |tx, stamp| coordination::release_all(tx, owner, &scope, stamp))?
             }
             _ => return Err(CliError::usage("coordination release: provide <id> or --owner + --scope")),
         };
@@ -86,12 +86,14 @@ impl View for Swept {
 
 impl Verb for Sweep {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let stamp = cx.stamp.clone();
-        let found = if self.dry_run {
-            cx.read(|tx| coordination::would_sweep(tx, self.older_than, &is_gone, &stamp))?
-        } else {
-            cx.write(|tx| coordination::sweep(tx, self.older_than, &is_gone, &stamp))?
-        };
+        let (around, stamp) = (Around::look(cx)?, cx.stamp.clone());
+        let found = around.with(|outside| {
+            if self.dry_run {
+                cx.read(|tx| coordination::would_sweep(tx, self.older_than, outside, &stamp))
+            } else {
+                cx.write(|tx| coordination::sweep(tx, self.older_than, outside, &stamp))
+            }
+        })?;
         let total = found.expired + found.abandoned;
         cx.out.show(&Swept { expired: found.expired, total, dry_run: self.dry_run })?;
         Ok(Answer::Yes)
@@ -135,9 +137,9 @@ impl Verb for Transfer {
 
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let scope = scope(&self.scope)?;
-        let stamp = cx.stamp.clone();
-        let moved =
-            cx.write(|tx| coordination::transfer(tx, &self.from, &self.to, &scope, self.force, &stamp))?;
+        let moved = change(cx, |tx, stamp| {
+            coordination::transfer(tx, &self.from, &self.to, &scope, self.force, stamp)
+        })?;
         match moved {
             Ok(transferred) => {
                 cx.out.show(&Transferred { transferred })?;

@@ -12,8 +12,8 @@ use crate::cli::{Answer, Cx};
 use crate::domain::coordination::LockKind;
 use crate::domain::text::one_line;
 use crate::ops::coordination;
-use crate::store;
 use crate::store::coordination::Filter;
+use crate::store::{self, StoreError};
 
 /// Would a reservation be in somebody's way?
 ///
@@ -113,13 +113,28 @@ impl View for Locks {
 impl Verb for List {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let now = cx.stamp.secs();
+        let scope = self.scope.as_deref().map(scope).transpose()?;
         let filter = Filter {
-            scope: self.scope.as_deref().map(scope).transpose()?,
+            scope: scope.clone(),
             owner: self.owner,
             kind: self.kind,
             live_at: self.active.then_some(now),
         };
-        let locks = cx.read(|tx| store::coordination::list(tx, &filter))?;
+        let around = Around::here()?;
+        let locks = around.with(|outside| {
+            cx.read(|tx| {
+                let mut locks = store::coordination::list(tx, &filter)?;
+                // Nobody has met these yet: their scope may be written otherwise.
+                if let Some(scope) = &scope
+                    && store::coordination::pending(tx, now)?.strangers
+                {
+                    let all = Filter { scope: None, ..filter.clone() };
+                    locks = store::coordination::list(tx, &all)?;
+                    locks.retain(|lock| lock.scope == *scope || (outside.canonical)(&lock.scope) == *scope);
+                }
+                Ok::<_, StoreError>(locks)
+            })
+        })?;
         let locks = locks.into_iter().map(|lock| LockView::new(lock, cx)).collect();
         cx.out.show(&Locks { locks, now })?;
         Ok(Answer::Yes)

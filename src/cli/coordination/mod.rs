@@ -14,10 +14,13 @@ use serde::Serialize;
 
 use super::error::CliError;
 use super::{Cx, locate};
+use crate::db::WriteTx;
 use crate::domain::coordination::{Lock, LockKind};
 use crate::domain::glob::Pattern;
 use crate::domain::process::ProcessKey;
-use crate::ops::coordination::Held;
+use crate::domain::time::Stamp;
+use crate::ops::OpsError;
+use crate::ops::coordination::{self, Held};
 use crate::os::{paths, process};
 
 pub(in crate::cli) use around::Around;
@@ -58,9 +61,31 @@ pub(super) fn held(command: &str, kind: LockKind, scope: &str, pattern: &str) ->
             .map_err(|err| CliError::usage(format!("coordination {command}: --pattern {err}")));
     }
     // Not a matter of usage alone: callers of old take 2 for a pattern that cannot be used.
-    Pattern::parse_in(scope, pattern)
+    Pattern::parse_in(scope, &resolved(scope, pattern))
         .map(|pattern| Held::Paths(seen(scope, pattern)))
         .map_err(|err| CliError::Input(format!("coordination {command}: invalid pattern: {err}")))
+}
+
+/// A pattern whose plain beginning goes through symlinks, by the names without them: a file has one name. What leads out of the
+/// scope, or is not there, stays as it is written.
+pub(super) fn resolved(scope: &str, pattern: &str) -> String {
+    let plain = |segment: &&&str| !segment.contains(['*', '?', '[', '\\']);
+    let mut segments: Vec<&str> = pattern.split('/').collect();
+    let rest = segments.split_off(segments.iter().take_while(plain).count());
+    let begin = segments.join("/");
+    let wanted = Path::new(scope).join(&begin);
+    let Some(real) = wanted.canonicalize().ok().filter(|_| scope.starts_with('/') && !begin.is_empty())
+    else {
+        return pattern.to_owned();
+    };
+    match real.strip_prefix(scope).ok().and_then(Path::to_str).map(Pattern::escaped) {
+        Some(within) if !within.is_empty() => {
+            let slash = if rest.is_empty() && pattern.ends_with('/') { "/" } else { "" };
+            let all: Vec<&str> = std::iter::once(within.as_str()).chain(rest).collect();
+            format!("{}{slash}", all.join("/"))
+        }
+        _ => pattern.to_owned(),
+    }
 }
 
 /// A plain path that is a file now holds nothing below: who edits `src/main.rs` is not in the way of `**/*.md`.
@@ -69,13 +94,42 @@ fn seen(scope: &str, pattern: Pattern) -> Pattern {
     if is_file { pattern.of_file() } else { pattern }
 }
 
-/// The process that an owner names, as `PID:host`, or the one that is given.
-pub(super) fn lives_with(owner: &str, pid: Option<i32>) -> Option<ProcessKey> {
+/// The process that is given, which has to be there, or the one that an owner names as `PID:host`, also when it is gone: then a
+/// sweep frees the lock.
+pub(super) fn lives_with(owner: &str, pid: Option<i32>) -> Result<Option<ProcessKey>, CliError> {
+    if let Some(pid) = pid {
+        let found = process::identify(pid).ok().flatten().ok_or(CliError::NoProcess(pid.into()))?;
+        return Ok(Some(found.into()));
+    }
     let named = owner.split_once(':').and_then(|(pid, host)| {
         let pid: i32 = pid.parse().ok().filter(|pid| *pid > 1)?;
         (host == process::this_host()).then_some(pid)
     });
-    process::identify(pid.or(named)?).ok().flatten().map(ProcessKey::from)
+    let gone = |pid: i32| ProcessKey {
+        pid: pid.into(),
+        start_time: -1,
+        boot_id: process::boot_id(),
+        host: process::this_host(),
+    };
+    Ok(named.and_then(|pid| match process::identify(pid) {
+        Ok(Some(found)) => Some(found.into()),
+        Ok(None) => Some(gone(pid)),
+        Err(_) => None,
+    }))
+}
+
+/// Changes locks in one transaction, once those are known that other programs have inserted.
+pub(in crate::cli) fn change<T>(
+    cx: &mut Cx,
+    f: impl Fn(&WriteTx<'_>, &Stamp) -> Result<T, OpsError>,
+) -> Result<T, CliError> {
+    let (around, stamp) = (Around::here()?, cx.stamp.clone());
+    around.with(|outside| {
+        cx.write(|tx| {
+            coordination::meet(tx, outside, &stamp)?;
+            f(tx, &stamp)
+        })
+    })
 }
 
 /// A lock as callers see it; what is empty is left out.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{LockView, held, lives_with, scope, wait, word};
+use super::{LockView, change, held, lives_with, scope, wait, word};
 use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
@@ -78,7 +78,7 @@ pub(in crate::cli) struct Reserve {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
     ticket: Option<i64>,
     /// How long the place is kept after a wait in vain, in seconds or as a duration
-    #[arg(long, value_name = "DURATION", value_parser = args::seconds, default_value = "5")]
+    #[arg(long, value_name = "DURATION", value_parser = args::grace, default_value = "5")]
     grace: i64,
 }
 
@@ -134,12 +134,17 @@ impl Verb for Reserve {
             Some(0) if self.kind.is_named() => {
                 return Err(CliError::usage("coordination reserve: --ttl: a named lock always ends"));
             }
+            Some(ttl) if ttl > args::LONGEST_LEASE => {
+                return Err(CliError::usage(
+                    "coordination reserve: --ttl: is too long (0 is until it is released)",
+                ));
+            }
             Some(ttl) => Some(ttl).filter(|ttl| *ttl > 0),
             None => self.kind.default_ttl(),
         };
         let request = Request {
             kind: self.kind,
-            process: lives_with(&self.owner, self.owner_pid),
+            process: lives_with(&self.owner, self.owner_pid)?,
             owner: self.owner,
             scope,
             held,
@@ -150,7 +155,7 @@ impl Verb for Reserve {
             dispatch_id: args::given(self.dispatch),
             run_id: args::given(self.run),
         };
-        let turn = Turn { ticket: self.ticket, waits: None, grace: self.grace };
+        let turn = Turn { ticket: self.ticket, waits: None, deadline: 0, grace: self.grace };
         match wait::reserve(cx, &request, turn, self.wait.unwrap_or_default())? {
             Reserved::Granted(lock) => {
                 if let (None, Some(ttl)) = (self.ttl, ttl_seconds) {
@@ -214,15 +219,14 @@ pub(in crate::cli) struct Renew {
     #[arg(long, value_parser = word)]
     owner: Option<String>,
     /// From now on for how long [default: as long as when it was reserved]
-    #[arg(long, value_name = "DURATION", value_parser = args::seconds)]
+    #[arg(long, value_name = "DURATION", value_parser = args::lease)]
     ttl: Option<i64>,
 }
 
 impl Verb for Renew {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let stamp = cx.stamp.clone();
-        let ttl = self.ttl.filter(|ttl| *ttl > 0);
-        let lock = cx.write(|tx| coordination::renew(tx, &self.id, self.owner.as_deref(), ttl, &stamp))?;
+        let owner = self.owner.as_deref();
+        let lock = change(cx, |tx, stamp| coordination::renew(tx, &self.id, owner, self.ttl, stamp))?;
         let lock = LockView::new(lock, cx);
         cx.out.show(&Granted { lock })?;
         Ok(Answer::Yes)

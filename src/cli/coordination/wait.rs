@@ -16,6 +16,9 @@ const GLANCES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_
 /// moved.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// A waiter that is late to leave is still there.
+const SLACK: Duration = Duration::from_secs(1);
+
 /// Reserves; if somebody is in the way, stands in line for up to `patience`.
 pub(super) fn reserve(
     cx: &mut Cx,
@@ -29,6 +32,8 @@ pub(super) fn reserve(
     let deadline = Instant::now() + patience;
     let me = process::myself().map_err(|err| CliError::Unexpected(err.into()))?;
     turn.waits = Some(me.into());
+    let millis = i64::try_from((patience + SLACK).as_millis()).unwrap_or(i64::MAX);
+    turn.deadline = cx.now().millis().saturating_add(millis);
     loop {
         let (ticket, blocker) = match attempt(cx, request, &turn)? {
             Reserved::Waiting { ticket, blocker } => (ticket, blocker),

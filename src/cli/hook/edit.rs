@@ -1,15 +1,18 @@
 //! `ic hook pre-edit`, `ic hook post-edit`, `ic hook stop`
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use super::{Call, fence, holder, hurry, is_fenced, request, require_fence, scope_of, shrug};
-use crate::cli::coordination::Around;
+use crate::cli::coordination::{Around, change};
 use crate::cli::error::CliError;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
 use crate::domain::coordination::Lock;
 use crate::domain::text::one_line;
-use crate::ops::coordination::{self, Reserved, Turn};
+use crate::ops::coordination::{self, Asked, Request, Reserved, Turn};
+use crate::os::paths;
 
 /// How long a file is held after an edit of it, in seconds.
 const HELD: i64 = 900;
@@ -32,16 +35,27 @@ fn hold(cx: &mut Cx) -> Result<(String, Told), CliError> {
         return Ok((String::new(), Told::Nothing));
     };
     let shown = file.to_string_lossy().into_owned();
-    let fence = fence()?;
+    let fence = match fence() {
+        Ok(fence) => fence,
+        // A guard that cannot be read guards nothing.
+        Err(err) => return Ok((shown, Told::Fenced(err.to_string()))),
+    };
     let Some(scope) = scope_of(&file, &call.cwd()?) else { return Ok((shown, Told::Nothing)) };
     let Some(request) = request(&owner, &scope, &file, HELD, "auto-reserve: editing")? else {
         return Ok((shown, Told::Nothing));
     };
     let shown = request.held.text().to_owned();
     let (around, stamp) = (Around::look(cx)?, cx.stamp.clone());
+    let outer = outer(&owner, &scope, &file)?;
     let done = around.with(|outside| {
         cx.write(|tx| {
             require_fence(tx, fence.as_ref(), &stamp)?;
+            for request in &outer {
+                let found = coordination::check(tx, &Asked::of(request, None), outside, &stamp)?;
+                if let Some(blocker) = found.into_iter().next() {
+                    return Ok(Reserved::Conflict { blocker, ticket: None });
+                }
+            }
             coordination::reserve(tx, &request, &Turn::default(), outside, &stamp)
         })
     });
@@ -52,6 +66,17 @@ fn hold(cx: &mut Cx) -> Result<(String, Told), CliError> {
         Err(CliError::Ops(err)) if err.is_missing_database() => (shown, Told::Nothing),
         Err(err) => return Err(err),
     })
+}
+
+/// The same file in the repositories around its own: a tree of theirs may be held as a whole.
+fn outer(owner: &str, scope: &Path, file: &Path) -> Result<Vec<Request>, CliError> {
+    let mut found = Vec::new();
+    let mut above = scope.parent().map(Path::to_owned);
+    while let Some(top) = above.take().and_then(|dir| paths::git_top_level(&dir)) {
+        found.extend(request(owner, &top, file, HELD, "")?);
+        above = top.parent().map(Path::to_owned);
+    }
+    Ok(found)
 }
 
 /// What an agent is told before it edits: both forms that agents know.
@@ -178,10 +203,9 @@ impl Verb for Stop {
 fn release(cx: &mut Cx) -> Result<(), CliError> {
     hurry(cx);
     let call = Call::read()?;
-    let cwd = crate::os::paths::canonical_key(&call.cwd()?);
+    let cwd = paths::canonical_key(&call.cwd()?);
     let scope = scope_of(&cwd, &cwd).and_then(|scope| scope.to_str().map(ToOwned::to_owned));
     let (Some(owner), Some(scope)) = (call.owner(), scope) else { return Ok(()) };
-    let stamp = cx.stamp.clone();
     cx.existing()?;
-    cx.write(|tx| coordination::release_all(tx, &owner, &scope, &stamp)).map(drop)
+    change(cx, |tx, stamp| coordination::release_all(tx, &owner, &scope, stamp)).map(drop)
 }

@@ -77,7 +77,13 @@ impl Call {
         let Input { file_path, notebook_path } = &self.tool_input;
         let given = file_path.as_ref().or(notebook_path.as_ref()).filter(|path| !path.is_empty());
         let cwd = self.cwd()?;
-        Ok(given.map(|path| paths::canonical_key(&paths::clean(Path::new(path), &cwd))))
+        Ok(given.map(|path| {
+            // As the system would go, also where `..` follows a symlink; what is not there yet as it is written.
+            let asked = cwd.join(path);
+            let there = asked.parent().zip(asked.file_name());
+            let there = there.and_then(|(dir, name)| Some(dir.canonicalize().ok()?.join(name)));
+            paths::canonical_key(&there.unwrap_or_else(|| paths::clean(Path::new(path), &cwd)))
+        }))
     }
 }
 
@@ -86,11 +92,13 @@ fn agent() -> Option<String> {
     std::env::var("INTERMUTE_AGENT_ID").ok().and_then(|name| word(&name).ok())
 }
 
-/// The scope that a place belongs to: its repository, or else the directory that the call is in, if the place lies there.
+/// The scope that a place belongs to: its repository, or else the project that has a database, or the directory that the call
+/// is in, if the place lies there.
 fn scope_of(place: &Path, cwd: &Path) -> Option<PathBuf> {
     let from = if place.is_dir() { Some(place) } else { place.parent() };
     let cwd = paths::canonical_key(cwd);
-    from.and_then(paths::git_top_level).or_else(|| place.starts_with(&cwd).then_some(cwd))
+    let project = || place.ancestors().find(|dir| dir.join(locate::RELATIVE).exists()).map(Path::to_owned);
+    from.and_then(paths::git_top_level).or_else(project).or_else(|| place.starts_with(&cwd).then_some(cwd))
 }
 
 /// The reservation of one file in its scope.

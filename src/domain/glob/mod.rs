@@ -71,6 +71,11 @@ impl Pattern {
         Self::parse_in(scope, &parse::escape(path))
     }
 
+    /// The text of a pattern that means a path as it is, whatever characters it is made of.
+    pub fn escaped(path: &str) -> String {
+        parse::escape(path).into_owned()
+    }
+
     /// For a stored text that cannot be read: the narrowest pattern that covers all that it could have meant, the
     /// directory named by its leading plain segments, or everything (CO-04). A readable text gives its own pattern.
     pub fn widened(text: &str) -> Self {

@@ -1,7 +1,7 @@
 //! Many reservations that are wanted together: all of them, or none.
 
-use super::grant::{Asked, Request, Reserved, Turn, check, reserve};
-use super::{OpsError, Outside};
+use super::grant::{Asked, Request, Reserved, Turn, check, meet, refuse, reserve};
+use super::{OpsError, Outside, mirror};
 use crate::db::WriteTx;
 use crate::domain::coordination::Lock;
 use crate::domain::time::Stamp;
@@ -21,12 +21,13 @@ pub fn gate(
     stamp: &Stamp,
 ) -> Result<Vec<Lock>, OpsError> {
     let turn = Turn::default();
+    mirror::read_through(tx, outside, stamp)?;
+    meet(tx, outside, stamp)?;
     let mut blockers: Vec<Lock> = Vec::new();
     for request in requests {
         let found = check(tx, &Asked::of(request, None), outside, stamp)?;
-        if !found.is_empty() {
-            // Refused for certain, in this same transaction: it tells of the conflict.
-            reserve(tx, request, &turn, outside, stamp)?;
+        if let Some(first) = found.first() {
+            refuse(tx, request, first, stamp)?;
         }
         for lock in found {
             if blockers.iter().all(|known| known.id != lock.id) {

@@ -8,10 +8,13 @@ use crate::domain::glob::Pattern;
 use crate::domain::process::ProcessKey;
 use crate::domain::time::Stamp;
 use crate::store::StoreError;
-use crate::store::coordination::{self as locks, End, NewLock, Waiter};
+use crate::store::coordination::{self as locks, End, NewLock, Renewal, Waiter};
 
 /// How many locks that are over, besides those in the way, a reservation clears away.
 const CLEARED: i64 = 100;
+
+/// Why a lock ended that lived with a process.
+pub(super) const ITS_PROCESS_IS_GONE: &str = "its process is gone";
 
 /// What a caller asks to hold.
 #[derive(Clone, Debug)]
@@ -47,6 +50,8 @@ pub struct Turn {
     pub ticket: Option<i64>,
     /// The process that waits; `None` for a caller who does not, or not any more.
     pub waits: Option<ProcessKey>,
+    /// When it stops waiting, in Unix milliseconds.
+    pub deadline: i64,
     /// How long its place is kept after it has left, in seconds.
     pub grace: i64,
 }
@@ -101,14 +106,23 @@ pub fn reserve(
     }
     let mut own = None;
     let mut blocker = None;
-    for lock in locks::candidates(tx, &request.scope, request.kind, &request.held.reach())? {
+    let alias = alias(&request.scope, request.kind);
+    for lock in locks::candidates(tx, &request.scope, alias, request.kind, &request.held.reach())? {
         if lock.has_expired(now) {
             locks::end(tx, &lock, End::Expired, None, stamp)?;
         } else if lock.owner == request.owner {
-            let same = lock.kind == request.kind && lock.pattern == request.held.text();
+            // What another program holds it ends when it likes: ours is another lock beside it.
+            let same = lock.kind == request.kind
+                && lock.pattern == request.held.text()
+                && lock.scope == request.scope
+                && !lock.mirrored;
             own = own.or(same.then_some(lock));
         } else if blocker.is_none() && blocks(&lock, &request.held, request.exclusive) {
-            blocker = Some(lock);
+            if lock.process.as_ref().is_some_and(outside.is_gone) {
+                locks::end(tx, &lock, End::Expired, Some(ITS_PROCESS_IS_GONE), stamp)?;
+            } else {
+                blocker = Some(lock);
+            }
         }
     }
     if pending.expired {
@@ -116,11 +130,11 @@ pub fn reserve(
             locks::end(tx, &lock, End::Expired, None, stamp)?;
         }
     }
-    let mut waiters = if pending.waiters { queue::tidy(tx, outside, stamp)? } else { Vec::new() };
+    let waiters = if pending.waiters { queue::tidy(tx, outside, stamp)? } else { Vec::new() };
     let place = turn.ticket.and_then(|ticket| queue::place(&waiters, ticket, request));
     // What is held already is not waited for.
     if blocker.is_none() && own.is_none() {
-        blocker = queue::ahead(&waiters, &Asked::of(request, place)).next().map(queue::as_lock);
+        blocker = queue::ahead(tx, &waiters, &Asked::of(request, place), now)?.first().map(queue::as_lock);
     }
     let Some(blocker) = blocker else {
         if let Some(ticket) = place {
@@ -136,23 +150,40 @@ pub fn reserve(
             locks::conflict(tx, &new_lock(request), &blocker, Some(queue::told(&cycle)), stamp)?;
             return Ok(Reserved::Deadlock { blocker, cycle });
         }
-        let ticket = match place {
-            Some(ticket) => {
-                waiters.retain(|waiter| waiter.ticket == ticket);
-                if waiters.iter().any(|waiter| waiter.process.as_ref() != Some(process)) {
-                    locks::rejoin(tx, &waiter(request, ticket, process, turn.grace, stamp))?;
+        let mine = place.and_then(|ticket| waiters.iter().find(|waiter| waiter.ticket == ticket));
+        let ticket = match mine {
+            Some(mine) => {
+                if mine.left_at.is_some() || mine.process.as_ref() != Some(process) {
+                    locks::rejoin(tx, &waiter(request, mine.ticket, process, turn, stamp))?;
                 }
-                ticket
+                mine.ticket
             }
-            None => locks::enqueue(tx, &waiter(request, 0, process, turn.grace, stamp))?,
+            None => locks::enqueue(tx, &waiter(request, 0, process, turn, stamp))?,
         };
         return Ok(Reserved::Waiting { ticket, blocker });
     }
     if let Some(ticket) = place {
         locks::leave(tx, ticket, stamp)?;
     }
-    locks::conflict(tx, &new_lock(request), &blocker, None, stamp)?;
+    refuse(tx, request, &blocker, stamp)?;
     Ok(Reserved::Conflict { blocker, ticket: place })
+}
+
+/// Puts a refusal on record.
+pub(super) fn refuse(
+    tx: &WriteTx<'_>,
+    request: &Request,
+    blocker: &Lock,
+    stamp: &Stamp,
+) -> Result<(), OpsError> {
+    Ok(locks::conflict(tx, &new_lock(request), blocker, None, stamp)?)
+}
+
+/// The name that others may have for a scope that is a directory: its base name (CO-19). Names of locks have their scope to
+/// themselves.
+pub(super) fn alias(scope: &str, kind: LockKind) -> Option<&str> {
+    let name = scope.strip_prefix('/')?.rsplit('/').next()?;
+    (!kind.is_named() && !name.is_empty()).then_some(name)
 }
 
 /// Nobody is in the way.
@@ -161,11 +192,20 @@ fn grant(tx: &WriteTx<'_>, request: &Request, own: Option<Lock>, stamp: &Stamp) 
     if let Some(own) = own {
         let end = request.ttl_seconds.map(|ttl| stamp.secs().saturating_add(ttl));
         let longer = own.expires_at.is_none() || end.is_some() && own.expires_at >= end;
-        if request.at_least && longer && own.exclusive {
+        let stays = request.at_least && longer;
+        if stays && own.exclusive {
             return Ok(own);
         }
-        let wider = (own.file && request.held.is_wider_than_a_file()).then_some(&new.keys);
-        return Ok(locks::renew(tx, &own, request.ttl_seconds, request.exclusive, wider, stamp)?);
+        let left = own.expires_at.map(|end| end.saturating_sub(stamp.secs()));
+        let renewal = Renewal {
+            ttl_seconds: if stays { left } else { request.ttl_seconds },
+            exclusive: request.exclusive,
+            wider: (own.file && request.held.is_wider_than_a_file()).then_some(&new.keys),
+            process: request.process.as_ref(),
+            run_id: request.run_id.as_deref(),
+            dispatch_id: request.dispatch_id.as_deref(),
+        };
+        return Ok(locks::renew(tx, &own, &renewal, stamp)?);
     }
     let held = locks::count_live(tx, &request.owner, &request.scope, stamp.secs())?;
     if held >= MOST_LOCKS {
@@ -191,7 +231,7 @@ fn new_lock(request: &Request) -> NewLock {
     }
 }
 
-fn waiter(request: &Request, ticket: i64, process: &ProcessKey, grace: i64, stamp: &Stamp) -> Waiter {
+fn waiter(request: &Request, ticket: i64, process: &ProcessKey, turn: &Turn, stamp: &Stamp) -> Waiter {
     Waiter {
         ticket,
         kind: request.kind,
@@ -202,7 +242,8 @@ fn waiter(request: &Request, ticket: i64, process: &ProcessKey, grace: i64, stam
         exclusive: request.exclusive,
         process: Some(process.clone()),
         created_at: stamp.secs(),
-        grace,
+        deadline: turn.deadline,
+        grace: turn.grace,
         left_at: None,
     }
 }
@@ -231,7 +272,7 @@ pub struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     /// What a request asks for, from a place in the queue.
-    pub(super) fn of(request: &'a Request, ticket: Option<i64>) -> Self {
+    pub fn of(request: &'a Request, ticket: Option<i64>) -> Self {
         Self {
             scope: &request.scope,
             kind: request.kind,
@@ -255,7 +296,8 @@ pub fn check(
     stamp: &Stamp,
 ) -> Result<Vec<Lock>, OpsError> {
     let pending = locks::pending(tx, stamp.secs())?;
-    let mut found = locks::candidates(tx, asked.scope, asked.kind, &asked.held.reach())?;
+    let alias = alias(asked.scope, asked.kind);
+    let mut found = locks::candidates(tx, asked.scope, alias, asked.kind, &asked.held.reach())?;
     if pending.strangers {
         let meant = |lock: Lock| {
             let there = Lock { scope: (outside.canonical)(&lock.scope), ..lock };
@@ -263,25 +305,26 @@ pub fn check(
         };
         found.extend(locks::strangers(tx)?.into_iter().map(meant));
     }
-    mirror::apply(&mut found, outside);
+    mirror::apply(tx, &mut found, outside)?;
     found.retain(|lock| is_in_the_way(lock, asked, stamp.secs()));
     if pending.waiters {
         let waiters = queue::look(tx, outside, stamp)?;
-        found.extend(queue::ahead(&waiters, asked).map(queue::as_lock));
+        found.extend(queue::ahead(tx, &waiters, asked, stamp.secs())?.iter().map(queue::as_lock));
     }
     Ok(found)
 }
 
 /// The live locks of others that are in the way, oldest first.
 pub(super) fn holders(tx: &ReadTx<'_>, asked: &Asked<'_>, now: i64) -> Result<Vec<Lock>, StoreError> {
-    let mut found = locks::candidates(tx, asked.scope, asked.kind, &asked.held.reach())?;
+    let alias = alias(asked.scope, asked.kind);
+    let mut found = locks::candidates(tx, asked.scope, alias, asked.kind, &asked.held.reach())?;
     found.retain(|lock| is_in_the_way(lock, asked, now));
     Ok(found)
 }
 
 fn is_in_the_way(lock: &Lock, asked: &Asked<'_>, now: i64) -> bool {
     lock.is_live(now)
-        && lock.scope == asked.scope
+        && (lock.scope == asked.scope || Some(lock.scope.as_str()) == alias(asked.scope, asked.kind))
         && lock.kind.is_named() == asked.kind.is_named()
         && Some(lock.owner.as_str()) != asked.but
         && blocks(lock, asked.held, asked.exclusive)
@@ -306,7 +349,6 @@ pub fn outlook(
     let lost = !waiters.iter().any(|waiter| waiter.ticket == ticket && waiter.left_at.is_none());
     if blockers.is_empty()
         || lost
-        || queue::is_untidy(tx, outside, stamp)?
         || queue::cycle(tx, &waiters, &asked, &request.owner, stamp.secs())?.is_some()
     {
         return Ok(Ok(()));
@@ -314,11 +356,18 @@ pub fn outlook(
     Ok(Err(blockers.iter().filter_map(|lock| lock.expires_at).min().map(|at| at.saturating_mul(1000))))
 }
 
-/// Takes in what other programs have inserted since somebody last looked.
+/// Takes in what other programs have inserted since somebody last looked, if they have: before a lock is released, renewed or
+/// handed over, so that theirs is too (CL-10).
+///
+/// # Errors
+/// What the engine says.
+pub fn meet(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<(), StoreError> {
+    if locks::pending(tx, stamp.secs())?.strangers { adopt(tx, outside, stamp) } else { Ok(()) }
+}
+
 fn adopt(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<(), StoreError> {
     for lock in locks::strangers(tx)? {
-        let named = lock.kind.is_named();
-        let scope = if named { lock.scope.clone() } else { (outside.canonical)(&lock.scope) };
+        let scope = (outside.canonical)(&lock.scope);
         let meant = Lock { scope: scope.clone(), ..lock.clone() };
         let held = Held::as_seen(&meant, outside);
         // A text that cannot be read stays as it is; what it may mean is in its keys.

@@ -2,9 +2,10 @@
 
 use super::grant::readable;
 use super::{Held, OpsError, Outside};
-use crate::db::WriteTx;
+use crate::db::{ReadTx, WriteTx};
 use crate::domain::coordination::Lock;
 use crate::domain::time::Stamp;
+use crate::store::StoreError;
 use crate::store::coordination::{self as locks, End};
 
 /// A reservation of the other program, and whether it was given back there before its time.
@@ -64,47 +65,57 @@ fn take_in(
     let held = Held::as_seen(&row.lock, outside);
     let pattern = if readable(&row.lock) { held.text() } else { &row.lock.pattern };
     let meant = Lock { pattern: pattern.to_owned(), ..row.lock.clone() };
-    let Some(mut known) = locks::find(tx, &meant.id)? else {
-        if !row.released && meant.is_live(stamp.secs()) {
-            locks::mirror(tx, &meant, &held.keys(), stamp)?;
+    let known = locks::find(tx, &meant.id)?;
+    let holds = !row.released && meant.is_live(stamp.secs());
+    let Some(known) = known else {
+        if holds {
+            locks::mirror(tx, &meant, None, &held.keys(), stamp)?;
             changes.added += 1;
         }
         return Ok(());
     };
-    if known.scope == row.project && known.scope != meant.scope && known.released_at.is_none() {
-        // Met before anybody could say what the name means.
-        known = locks::adopt(tx, &known, &meant.scope, &meant.pattern, &held.keys(), stamp)?;
-        changes.renewed += 1;
-    }
-    let same = known.kind == meant.kind
-        && known.owner == meant.owner
-        && known.scope == meant.scope
-        && known.pattern == meant.pattern
-        && known.exclusive == meant.exclusive;
-    if !same {
-        return Err(OpsError::MirrorConflict(known.id));
-    }
-    if known.released_at.is_some() {
+    let live = known.released_at.is_none();
+    if row.released {
+        if live {
+            locks::end(tx, &known, End::Released, Some("released in the other store"), stamp)?;
+            changes.ended += 1;
+        }
         return Ok(());
     }
-    if row.released {
-        locks::end(tx, &known, End::Released, Some("released in the other store"), stamp)?;
-        changes.ended += 1;
-    } else if known.expires_at != meant.expires_at {
-        let left = meant.expires_at.map(|at| at.saturating_sub(stamp.secs()));
-        locks::renew(tx, &known, left, false, None, stamp)?;
-        changes.renewed += 1;
+    // A scope that nobody could explain when it was met is explained now.
+    let explained = known.scope == meant.scope || known.scope == row.project;
+    let same = known.kind == meant.kind
+        && known.owner == meant.owner
+        && known.pattern == meant.pattern
+        && known.exclusive == meant.exclusive;
+    if !(same && explained) {
+        return Err(OpsError::MirrorConflict(known.id));
     }
+    let as_it_was = known.scope == meant.scope && known.expires_at == meant.expires_at;
+    if !holds || is_settled_here(&known) || live && known.mirrored && as_it_was {
+        return Ok(());
+    }
+    locks::mirror(tx, &meant, Some(&known), &held.keys(), stamp)?;
+    changes.renewed += 1;
     Ok(())
 }
 
+/// Whether somebody released it here, by its identifier: then it stays released, whatever the other program says.
+fn is_settled_here(known: &Lock) -> bool {
+    known.ended_early()
+}
+
 /// As [`read_through`] for a caller who only looks: the locks that would be there, and those that would not any more.
-pub(super) fn apply(found: &mut Vec<Lock>, outside: Outside<'_>) {
+pub(super) fn apply(tx: &ReadTx<'_>, found: &mut Vec<Lock>, outside: Outside<'_>) -> Result<(), StoreError> {
     for row in outside.theirs {
-        if row.released {
-            found.retain(|lock| lock.id != row.lock.id);
-        } else if found.iter().all(|lock| lock.id != row.lock.id) {
+        let known = locks::find(tx, &row.lock.id)?;
+        if known.as_ref().is_some_and(is_settled_here) {
+            continue;
+        }
+        found.retain(|lock| lock.id != row.lock.id);
+        if !row.released {
             found.push(Lock { file: Held::as_seen(&row.lock, outside).is_file(), ..row.lock.clone() });
         }
     }
+    Ok(())
 }

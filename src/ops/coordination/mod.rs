@@ -13,10 +13,10 @@ use crate::domain::ids::RunId;
 use crate::domain::process::ProcessKey;
 use crate::domain::time::Stamp;
 use crate::store::StoreError;
-use crate::store::coordination::{self as locks, End};
+use crate::store::coordination::{self as locks, End, Renewal};
 
 pub use gate::gate;
-pub use grant::{Asked, Request, Reserved, Turn, check, outlook, reserve};
+pub use grant::{Asked, Request, Reserved, Turn, check, meet, outlook, reserve};
 pub use held::Held;
 pub use mirror::{Changes, Theirs, mirror};
 pub use queue::Wait;
@@ -50,12 +50,14 @@ pub fn release(tx: &WriteTx<'_>, id: &str, owner: Option<&str>, stamp: &Stamp) -
     Ok(1)
 }
 
-/// Releases everything that an owner holds in a scope. Answers how many locks that were.
+/// Releases everything that an owner holds in a scope. Answers how many locks that were. What another program keeps in a file
+/// of its own is released there.
 ///
 /// # Errors
 /// What the engine says.
 pub fn release_all(tx: &WriteTx<'_>, owner: &str, scope: &str, stamp: &Stamp) -> Result<usize, OpsError> {
-    let held = locks::of_owner(tx, owner, scope)?;
+    let mut held = locks::of_owner(tx, owner, scope)?;
+    held.retain(|lock| !lock.mirrored);
     for lock in &held {
         let end = if lock.has_expired(stamp.secs()) { End::Expired } else { End::Released };
         locks::end(tx, lock, end, None, stamp)?;
@@ -99,8 +101,9 @@ pub fn renew(
     let lock = locks::get(tx, id)?;
     require_owner(&lock, owner)?;
     require_live(&lock, stamp)?;
-    let ttl = ttl_seconds.or(lock.ttl_seconds);
-    Ok(locks::renew(tx, &lock, ttl, false, None, stamp)?)
+    let before = lock.ttl_seconds.or_else(|| lock.expires_at.map(|end| end.saturating_sub(lock.created_at)));
+    let renewal = Renewal { ttl_seconds: ttl_seconds.or(before), ..Renewal::default() };
+    Ok(locks::renew(tx, &lock, &renewal, stamp)?)
 }
 
 fn require_live(lock: &Lock, stamp: &Stamp) -> Result<(), OpsError> {
@@ -133,7 +136,7 @@ pub struct Swept {
     pub abandoned: usize,
 }
 
-/// Ends every lock whose time was over `older_than` seconds ago, and those that `is_gone` says live with a process that does
+/// Ends every lock whose time was over `older_than` seconds ago, and those that live with a process that does
 /// not. Each is ended once, however many sweep at once (CO-09).
 ///
 /// # Errors
@@ -141,15 +144,18 @@ pub struct Swept {
 pub fn sweep(
     tx: &WriteTx<'_>,
     older_than: i64,
-    is_gone: &dyn Fn(&ProcessKey) -> bool,
+    outside: Outside<'_>,
     stamp: &Stamp,
 ) -> Result<Swept, OpsError> {
-    let due = due(tx, older_than, is_gone, stamp)?;
+    mirror::read_through(tx, outside, stamp)?;
+    grant::meet(tx, outside, stamp)?;
+    queue::tidy(tx, outside, stamp)?;
+    let due = due(tx, older_than, outside, stamp)?;
     for lock in &due.0 {
         locks::end(tx, lock, End::Expired, Some("sweep"), stamp)?;
     }
     for lock in &due.1 {
-        locks::end(tx, lock, End::Expired, Some("its process is gone"), stamp)?;
+        locks::end(tx, lock, End::Expired, Some(grant::ITS_PROCESS_IS_GONE), stamp)?;
     }
     Ok(Swept { expired: due.0.len(), abandoned: due.1.len() })
 }
@@ -161,23 +167,23 @@ pub fn sweep(
 pub fn would_sweep(
     tx: &ReadTx<'_>,
     older_than: i64,
-    is_gone: &dyn Fn(&ProcessKey) -> bool,
+    outside: Outside<'_>,
     stamp: &Stamp,
 ) -> Result<Swept, OpsError> {
-    let due = due(tx, older_than, is_gone, stamp)?;
+    let due = due(tx, older_than, outside, stamp)?;
     Ok(Swept { expired: due.0.len(), abandoned: due.1.len() })
 }
 
 fn due(
     tx: &ReadTx<'_>,
     older_than: i64,
-    is_gone: &dyn Fn(&ProcessKey) -> bool,
+    outside: Outside<'_>,
     stamp: &Stamp,
 ) -> Result<(Vec<Lock>, Vec<Lock>), StoreError> {
     let now = stamp.secs();
     let expired = locks::expired(tx, now.saturating_sub(older_than), i64::MAX)?;
     let mut abandoned = locks::with_process(tx)?;
-    abandoned.retain(|lock| lock.is_live(now) && lock.process.as_ref().is_some_and(is_gone));
+    abandoned.retain(|lock| lock.is_live(now) && lock.process.as_ref().is_some_and(outside.is_gone));
     Ok((expired, abandoned))
 }
 
@@ -201,7 +207,8 @@ pub fn transfer(
     let live = |owner: &str| -> Result<Vec<Lock>, StoreError> {
         Ok(locks::of_owner(tx, owner, scope)?.into_iter().filter(|l| l.is_live(now)).collect())
     };
-    let (moving, there) = (live(from)?, live(to)?);
+    let (mut moving, there) = (live(from)?, live(to)?);
+    moving.retain(|lock| !lock.mirrored);
     if !force {
         for lock in &moving {
             let held = Held::of(lock);

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::{Value as Json, json};
 
-use super::grant::{Asked, holders};
+use super::grant::{Asked, blocks, holders};
 use super::{Held, Outside, Request};
 use crate::db::{ReadTx, WriteTx};
 use crate::domain::coordination::Lock;
@@ -32,37 +32,30 @@ impl fmt::Display for Wait {
     }
 }
 
-/// The queue as it stands: who has died since somebody last looked has left now, and whose time is over is not in it.
+/// The queue as it stands: without those whose time is over, and those who have died. Nobody comes back to the place of a
+/// process that was killed before it could say which it was.
 pub(super) fn look(tx: &ReadTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<Vec<Waiter>, StoreError> {
     let mut waiters = locks::queue(tx)?;
-    for waiter in &mut waiters {
-        if has_died(waiter, outside) {
-            waiter.left_at = Some(stamp.millis());
-        }
-    }
-    waiters.retain(|waiter| !waiter.is_over(stamp));
+    waiters.retain(|waiter| !is_gone(waiter, outside, stamp));
     Ok(waiters)
 }
 
-/// Whether something of the queue is to be written down ([`tidy`]).
-pub(super) fn is_untidy(tx: &ReadTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<bool, StoreError> {
-    Ok(locks::queue(tx)?.iter().any(|waiter| waiter.is_over(stamp) || has_died(waiter, outside)))
-}
-
-/// The same, written down: from when on a dead waiter's place is kept, and that it is over.
-pub(super) fn tidy(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<Vec<Waiter>, StoreError> {
-    for waiter in locks::queue(tx)? {
-        if has_died(&waiter, outside) {
-            locks::leave(tx, waiter.ticket, stamp)?;
-        } else if waiter.is_over(stamp) {
-            locks::remove(tx, waiter.ticket)?;
-        }
+/// The same, written down.
+///
+/// # Errors
+/// What the engine says.
+pub fn tidy(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<Vec<Waiter>, StoreError> {
+    let (gone, waiters): (Vec<_>, Vec<_>) =
+        locks::queue(tx)?.into_iter().partition(|waiter| is_gone(waiter, outside, stamp));
+    for waiter in gone {
+        locks::remove(tx, waiter.ticket)?;
     }
-    look(tx, outside, stamp)
+    Ok(waiters)
 }
 
-fn has_died(waiter: &Waiter, outside: Outside<'_>) -> bool {
-    waiter.left_at.is_none() && waiter.process.as_ref().is_none_or(|process| (outside.is_gone)(process))
+fn is_gone(waiter: &Waiter, outside: Outside<'_>, stamp: &Stamp) -> bool {
+    let died = || waiter.process.as_ref().is_none_or(|process| (outside.is_gone)(process));
+    waiter.is_over(stamp) || waiter.left_at.is_none() && died()
 }
 
 /// The caller's place, if the ticket is its own: for the same thing, by the same owner.
@@ -77,16 +70,37 @@ pub(super) fn place(waiters: &[Waiter], ticket: i64, request: &Request) -> Optio
     waiters.iter().find(own).map(|waiter| waiter.ticket)
 }
 
-/// Those who came first and want what is in the way of `asked`, first come first.
-pub(super) fn ahead<'a>(waiters: &'a [Waiter], asked: &'a Asked<'_>) -> impl Iterator<Item = &'a Waiter> {
+/// Those who came first and want what is in the way of `asked`, first come first; but for those who wait for the caller
+/// itself: it holds what they want, and does not have to give that back to go on with its work.
+pub(super) fn ahead(
+    tx: &ReadTx<'_>,
+    waiters: &[Waiter],
+    asked: &Asked<'_>,
+    now: i64,
+) -> Result<Vec<Waiter>, StoreError> {
     let before = asked.ticket.unwrap_or(i64::MAX);
-    waiters.iter().take_while(move |waiter| waiter.ticket < before).filter(|waiter| {
-        waiter.scope == asked.scope
-            && Some(waiter.owner.as_str()) != asked.but
-            && waiter.kind.is_named() == asked.kind.is_named()
-            && (waiter.exclusive || asked.exclusive)
-            && wanted(waiter).meets(asked.held)
-    })
+    let first = waiters.iter().take_while(|waiter| waiter.ticket < before);
+    let mut found: Vec<Waiter> = first
+        .filter(|waiter| {
+            waiter.scope == asked.scope
+                && Some(waiter.owner.as_str()) != asked.but
+                && waiter.kind.is_named() == asked.kind.is_named()
+                && (waiter.exclusive || asked.exclusive)
+                && wanted(waiter).meets(asked.held)
+        })
+        .cloned()
+        .collect();
+    if let (false, Some(owner)) = (found.is_empty(), asked.but) {
+        let mut own = locks::of_owner(tx, owner, asked.scope)?;
+        own.retain(|lock| lock.is_live(now));
+        found.retain(|waiter| {
+            let wanted = wanted(waiter);
+            !own.iter().any(|lock| {
+                lock.kind.is_named() == waiter.kind.is_named() && blocks(lock, &wanted, waiter.exclusive)
+            })
+        });
+    }
+    Ok(found)
 }
 
 fn wanted(waiter: &Waiter) -> Held {
@@ -106,12 +120,13 @@ pub(super) fn as_lock(waiter: &Waiter) -> Lock {
         reason: Some("came first and waits for it".to_owned()),
         ttl_seconds: None,
         created_at: waiter.created_at,
-        expires_at: waiter.kept_until().map(|millis| millis.saturating_add(999) / 1000),
+        expires_at: Some(waiter.kept_until().saturating_add(999) / 1000),
         released_at: None,
         dispatch_id: None,
         run_id: None,
         fence: 0,
         process: waiter.process.clone(),
+        mirrored: false,
     }
 }
 
@@ -170,8 +185,8 @@ fn blocked(
 ) -> Result<Vec<Wait>, StoreError> {
     let wait = |lock: Lock| Wait { owner: owner.to_owned(), holder: lock.owner, pattern: lock.pattern };
     let mut found: Vec<Wait> = holders(tx, asked, now)?.into_iter().map(wait).collect();
-    let still = |waiter: &&Waiter| waiter.left_at.is_none();
-    found.extend(ahead(waiters, asked).filter(still).map(|waiter| wait(as_lock(waiter))));
+    let first = ahead(tx, waiters, asked, now)?;
+    found.extend(first.iter().filter(|waiter| waiter.left_at.is_none()).map(|waiter| wait(as_lock(waiter))));
     Ok(found)
 }
 

@@ -33,7 +33,7 @@ pub fn take(
 ) -> Result<Taken, OpsError> {
     let held = Held::Name(format!("interspect:{path}"));
     let kind = LockKind::NamedLock;
-    for lock in locks::candidates(tx, scope, kind, &held.reach())? {
+    for lock in locks::candidates(tx, scope, None, kind, &held.reach())? {
         if lock.process.as_ref().is_some_and(outside.is_gone) {
             locks::end(tx, &lock, End::Expired, Some("its process is gone"), stamp)?;
         }

@@ -8,6 +8,7 @@ use crate::domain::coordination::Lock;
 use crate::domain::envelope::{self, Writer};
 use crate::domain::event::{NewEvent, Source};
 use crate::domain::ids::LockId;
+use crate::domain::process::ProcessKey;
 use crate::domain::time::Stamp;
 use crate::params;
 use crate::store::cells::{self, Cells};
@@ -64,6 +65,7 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewLock, stamp: &Stamp) -> Result<Lock, St
         run_id: new.run_id.clone(),
         fence,
         process: new.process.clone(),
+        mirrored: false,
     };
     note(tx, &lock, "coordination.acquired", lock.reason.clone(), cells::created(&cells), stamp)?;
     Ok(lock)
@@ -84,44 +86,71 @@ fn change(
     Ok(changed)
 }
 
+/// What becomes of a lock that is held on to.
+#[derive(Clone, Debug, Default)]
+pub struct Renewal<'a> {
+    /// For how long from now on, in seconds; `None` until it is released.
+    pub ttl_seconds: Option<i64>,
+    /// Whether it becomes exclusive.
+    pub exclusive: bool,
+    /// What was known to be a file is held with all below it: by these keys.
+    pub wider: Option<&'a Keys>,
+    /// The process that it lives with from now on, if it is another.
+    pub process: Option<&'a ProcessKey>,
+    /// The run that it is for, if it is another.
+    pub run_id: Option<&'a str>,
+    /// The dispatch that it is for, if it is another.
+    pub dispatch_id: Option<&'a str>,
+}
+
 /// Holds a lock for longer, and exclusively if that is asked for (CO-07). A lock that becomes exclusive gets a new token.
-/// With `wider` what was known to be a file is held with all below it.
 ///
 /// # Errors
 /// What the engine says.
 pub fn renew(
     tx: &WriteTx<'_>,
     lock: &Lock,
-    ttl_seconds: Option<i64>,
-    exclusive: bool,
-    wider: Option<&Keys>,
+    renewal: &Renewal<'_>,
     stamp: &Stamp,
 ) -> Result<Lock, StoreError> {
-    let upgraded = exclusive && !lock.exclusive;
-    let fence = if upgraded { next_fence(tx)? } else { lock.fence };
-    let expires_at = ttl_seconds.map(|ttl| stamp.secs().saturating_add(ttl));
-    let mut old: Cells = vec![
-        ("ttl_seconds", lock.ttl_seconds.encode()),
-        ("expires_at", lock.expires_at.encode()),
-        ("exclusive", lock.exclusive.encode()),
-        ("fence", lock.fence.encode()),
-    ];
-    let mut new: Cells = vec![
-        ("ttl_seconds", ttl_seconds.encode()),
-        ("expires_at", expires_at.encode()),
-        ("exclusive", (lock.exclusive || exclusive).encode()),
-        ("fence", fence.encode()),
-    ];
-    if let Some(keys) = wider {
+    let ttl_seconds = renewal.ttl_seconds;
+    let upgraded = renewal.exclusive && !lock.exclusive;
+    let renewed = Lock {
+        file: lock.file && renewal.wider.is_none(),
+        exclusive: lock.exclusive || renewal.exclusive,
+        ttl_seconds,
+        expires_at: ttl_seconds.map(|ttl| stamp.secs().saturating_add(ttl)),
+        dispatch_id: renewal.dispatch_id.map(ToOwned::to_owned).or_else(|| lock.dispatch_id.clone()),
+        run_id: renewal.run_id.map(ToOwned::to_owned).or_else(|| lock.run_id.clone()),
+        fence: if upgraded { next_fence(tx)? } else { lock.fence },
+        process: renewal.process.or(lock.process.as_ref()).cloned(),
+        ..lock.clone()
+    };
+    let lock_before = lock;
+    let cells = |lock: &Lock| -> Cells {
+        let mut cells = vec![
+            ("ttl_seconds", lock.ttl_seconds.encode()),
+            ("expires_at", lock.expires_at.encode()),
+            ("exclusive", lock.exclusive.encode()),
+            ("fence", lock.fence.encode()),
+        ];
+        if renewed.run_id != lock_before.run_id || renewed.dispatch_id != lock_before.dispatch_id {
+            cells.push(("run_id", lock.run_id.encode()));
+            cells.push(("dispatch_id", lock.dispatch_id.encode()));
+        }
+        if renewed.process != lock_before.process {
+            cells.extend(cells::process(lock.process.as_ref()));
+        }
+        cells
+    };
+    let (mut old, mut new) = (cells(lock), cells(&renewed));
+    if let Some(keys) = renewal.wider {
         let before: Option<String> =
             tx.scalar("SELECT suffix_key FROM coordination_locks WHERE id = $1", params![lock.id])?;
         old.push(("suffix_key", before.encode()));
         new.push(("suffix_key", keys.suffix.encode()));
     }
     let kind = if upgraded { "coordination.upgraded" } else { "coordination.renewed" };
-    let exclusive = lock.exclusive || exclusive;
-    let file = lock.file && wider.is_none();
-    let renewed = Lock { file, exclusive, ttl_seconds, expires_at, fence, ..lock.clone() };
     change(tx, renewed, kind, None, &old, &new, stamp)
 }
 
@@ -162,10 +191,15 @@ pub fn end(
 /// What the engine says.
 pub fn transfer(tx: &WriteTx<'_>, lock: &Lock, to: &str, stamp: &Stamp) -> Result<(), StoreError> {
     let fence = next_fence(tx)?;
-    let old: Cells = vec![("owner", lock.owner.encode()), ("fence", lock.fence.encode())];
-    let new: Cells = vec![("owner", to.to_owned().encode()), ("fence", fence.encode())];
+    // The process is the old owner's: the new one's lock does not end with it.
+    let mut old: Cells = vec![("owner", lock.owner.encode()), ("fence", lock.fence.encode())];
+    let mut new: Cells = vec![("owner", to.to_owned().encode()), ("fence", fence.encode())];
+    if lock.process.is_some() {
+        old.extend(cells::process(lock.process.as_ref()));
+        new.extend(cells::process(None));
+    }
     let reason = Some(format!("transferred from {}", lock.owner));
-    let moved = Lock { owner: to.to_owned(), fence, ..lock.clone() };
+    let moved = Lock { owner: to.to_owned(), fence, process: None, ..lock.clone() };
     change(tx, moved, "coordination.transferred", reason, &old, &new, stamp).map(drop)
 }
 
@@ -218,13 +252,25 @@ pub fn adopt(
     Ok(adopted)
 }
 
-/// Takes in a lock that another program holds in a file of its own, under its identifier there (CO-11). Its fencing token is
-/// new.
+/// Takes in a lock that another program holds in a file of its own, under its identifier there (CO-11): a new one, or one that
+/// is `known` here and was another program's all along, or has come back. Its fencing token is new.
 ///
 /// # Errors
 /// What the engine says.
-pub fn mirror(tx: &WriteTx<'_>, lock: &Lock, keys: &Keys, stamp: &Stamp) -> Result<Lock, StoreError> {
-    let lock = Lock { fence: next_fence(tx)?, file: !keys.suffix.is_empty(), ..lock.clone() };
+pub fn mirror(
+    tx: &WriteTx<'_>,
+    lock: &Lock,
+    known: Option<&Lock>,
+    keys: &Keys,
+    stamp: &Stamp,
+) -> Result<Lock, StoreError> {
+    let lock = Lock {
+        fence: next_fence(tx)?,
+        file: !keys.suffix.is_empty(),
+        mirrored: true,
+        released_at: None,
+        ..lock.clone()
+    };
     let cells: Cells = vec![
         ("id", lock.id.encode()),
         ("type", lock.kind.encode()),
@@ -236,11 +282,18 @@ pub fn mirror(tx: &WriteTx<'_>, lock: &Lock, keys: &Keys, stamp: &Stamp) -> Resu
         ("ttl_seconds", lock.ttl_seconds.encode()),
         ("created_at", lock.created_at.encode()),
         ("expires_at", lock.expires_at.encode()),
+        ("released_at", None::<i64>.encode()),
         ("fence", lock.fence.encode()),
         ("prefix_key", keys.prefix.encode()),
         ("suffix_key", keys.suffix.encode()),
+        ("mirrored", true.encode()),
     ];
-    cells::insert(tx, "coordination_locks", &cells)?;
+    match known {
+        None => cells::insert(tx, "coordination_locks", &cells)?,
+        Some(known) => {
+            cells::update(tx, "coordination_locks", &[("id", known.id.encode())], &cells)?;
+        }
+    }
     note(tx, &lock, "coordination.mirrored", lock.reason.clone(), cells::created(&cells), stamp)?;
     Ok(lock)
 }

@@ -11,7 +11,7 @@ use crate::domain::ids::{DispatchId, RunId};
 use crate::domain::process::ProcessKey;
 use crate::params;
 
-pub use change::{End, adopt, conflict, end, insert, mirror, renew, transfer};
+pub use change::{End, Renewal, adopt, conflict, end, insert, mirror, renew, transfer};
 pub use mirror::{Mirrored, reservations};
 pub use queue::{Waiter, enqueue, leave, queue, rejoin, remove};
 
@@ -106,18 +106,21 @@ pub fn pending(tx: &ReadTx<'_>, now: i64) -> Result<Pending, StoreError> {
     Ok(found.unwrap_or(Pending { strangers: true, expired: true, waiters: true }))
 }
 
-/// The locks of a scope that are not released and may overlap what lies within `reach`, oldest first. Whether they do, and
-/// whether their time is over, is for the caller.
+/// The locks of a scope, and of the name `alias` that others may have for it, that are not released and may overlap what lies
+/// within `reach`, oldest first. Whether they do, and whether their time is over, is for the caller.
 ///
 /// # Errors
 /// What the engine says.
 pub fn candidates(
     tx: &ReadTx<'_>,
     scope: &str,
+    alias: Option<&str>,
     kind: LockKind,
     reach: &Reach,
 ) -> Result<Vec<Lock>, StoreError> {
     let mut values: Vec<Value> = params![scope.to_owned()].to_vec();
+    values.extend(alias.map(|name| name.to_owned().encode()));
+    let scopes = if alias.is_some() { "scope IN ($1, $2)" } else { "scope = $1" };
     let mut at = |value: &str| {
         values.push(value.to_owned().encode());
         format!("${}", values.len())
@@ -125,7 +128,7 @@ pub fn candidates(
     let kinds = if kind.is_named() { "type = 'named_lock'" } else { "type <> 'named_lock'" };
     let of = |what: &str, condition: &str| {
         format!(
-            "SELECT {what} FROM coordination_locks WHERE scope = $1 AND {condition} AND released_at IS NULL AND {kinds}"
+            "SELECT {what} FROM coordination_locks WHERE {scopes} AND {condition} AND released_at IS NULL AND {kinds}"
         )
     };
     let sql = match reach {
@@ -310,5 +313,6 @@ fn from_row(row: &Row) -> Result<Lock, StoreError> {
         run_id: row.get("run_id")?,
         fence: row.get("fence")?,
         process: cells::process_of(row)?,
+        mirrored: row.get("mirrored")?,
     })
 }

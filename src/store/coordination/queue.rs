@@ -30,21 +30,24 @@ pub struct Waiter {
     pub process: Option<ProcessKey>,
     /// Unix seconds.
     pub created_at: i64,
-    /// How long the place is kept after the waiter has left or died, in seconds.
+    /// When it stops waiting at the latest: Unix milliseconds. Nobody else can tell whether a process of another machine is
+    /// still there.
+    pub deadline: i64,
+    /// How long the place is kept after the waiter has left, in seconds.
     pub grace: i64,
-    /// When it left, or when it was first seen to be dead: Unix milliseconds.
+    /// When it left: Unix milliseconds.
     pub left_at: Option<i64>,
 }
 
 impl Waiter {
     /// Whether the place was given up before `now`.
     pub fn is_over(&self, now: &Stamp) -> bool {
-        self.kept_until().is_some_and(|until| until <= now.millis())
+        self.kept_until() <= now.millis()
     }
 
-    /// Until when the place is kept, in Unix milliseconds; `None` while somebody waits there.
-    pub fn kept_until(&self) -> Option<i64> {
-        self.left_at.map(|left| left.saturating_add(self.grace.saturating_mul(1000)))
+    /// Until when the place is kept if nobody comes back to it, in Unix milliseconds.
+    pub fn kept_until(&self) -> i64 {
+        self.left_at.unwrap_or(self.deadline).saturating_add(self.grace.saturating_mul(1000))
     }
 }
 
@@ -68,7 +71,7 @@ pub fn enqueue(tx: &WriteTx<'_>, waiter: &Waiter) -> Result<i64, StoreError> {
         tx,
         Quiet::Waiters,
         "INSERT INTO lock_waiters (ticket, type, owner, scope, pattern, file, exclusive, pid, pid_start, boot_id, host, \
-         created_at, grace) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+         created_at, deadline, grace) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         params![
             ticket,
             waiter.kind,
@@ -82,6 +85,7 @@ pub fn enqueue(tx: &WriteTx<'_>, waiter: &Waiter) -> Result<i64, StoreError> {
             process.as_ref().map(|p| p.boot_id.clone()),
             process.map(|p| p.host),
             waiter.created_at,
+            waiter.deadline,
             waiter.grace
         ],
     )?;
@@ -95,7 +99,7 @@ pub fn enqueue(tx: &WriteTx<'_>, waiter: &Waiter) -> Result<i64, StoreError> {
 pub fn rejoin(tx: &WriteTx<'_>, waiter: &Waiter) -> Result<(), StoreError> {
     let process = waiter.process.clone();
     let sql = "UPDATE lock_waiters SET exclusive = $1, file = $2, pid = $3, pid_start = $4, boot_id = $5, host = $6, \
-               grace = $7, left_at = NULL WHERE ticket = $8";
+               deadline = $7, grace = $8, left_at = NULL WHERE ticket = $9";
     let values = params![
         waiter.exclusive,
         waiter.file,
@@ -103,6 +107,7 @@ pub fn rejoin(tx: &WriteTx<'_>, waiter: &Waiter) -> Result<(), StoreError> {
         process.as_ref().map(|p| p.start_time),
         process.as_ref().map(|p| p.boot_id.clone()),
         process.map(|p| p.host),
+        waiter.deadline,
         waiter.grace,
         waiter.ticket
     ];
@@ -115,7 +120,7 @@ pub fn rejoin(tx: &WriteTx<'_>, waiter: &Waiter) -> Result<(), StoreError> {
 /// # Errors
 /// What the engine says.
 pub fn leave(tx: &WriteTx<'_>, ticket: i64, stamp: &Stamp) -> Result<(), StoreError> {
-    let sql = "UPDATE lock_waiters SET left_at = $1 WHERE ticket = $2 AND left_at IS NULL";
+    let sql = "UPDATE lock_waiters SET left_at = $1 WHERE ticket = $2";
     quiet::execute(tx, Quiet::Waiters, sql, params![stamp.millis(), ticket])?;
     Ok(())
 }
@@ -140,6 +145,7 @@ fn from_row(row: &Row) -> Result<Waiter, StoreError> {
         exclusive: row.get("exclusive")?,
         process: cells::process_of(row)?,
         created_at: row.get("created_at")?,
+        deadline: row.get("deadline")?,
         grace: row.get("grace")?,
         left_at: row.get("left_at")?,
     })

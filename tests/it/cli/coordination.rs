@@ -238,6 +238,87 @@ fn a_rollback_releases_what_its_dispatches_held() {
     assert_eq!((&told["to_state"], &told["reason"]), (&json!("b"), &json!("rollback: again")));
 }
 
+/// CO-03, CO-10: a lock lives with the process of its owner, not of the one before; a process that is not there is said.
+#[test]
+fn a_lock_lives_with_its_own_process() {
+    let sandbox = Sandbox::new();
+    let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+    let pid = format!("--owner-pid={}", child.id());
+    granted(&sandbox, "ann", "moved", &[&pid]);
+    granted(&sandbox, "ann", "kept", &[&pid]);
+    granted(&sandbox, "ann", "kept", &[&format!("--owner-pid={}", std::process::id())]);
+    sandbox.ok(["coordination", "transfer", "--from=ann", "--to=bob", "--scope=r"]);
+    granted(&sandbox, "cat", "left", &[&pid]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    negative(
+        &sandbox,
+        &["coordination", "reserve", "--owner=x", "--scope=r", "--pattern=y", &pid],
+        "process_not_found",
+    );
+    assert_eq!(granted(&sandbox, "dan", "left", &[])["owner"], "dan", "nobody waits for the dead");
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    granted(&sandbox, &format!("{}:{host}", child.id()), "dead", &["--type=write_set"]);
+    assert_eq!(sandbox.ok(["coordination", "sweep"]), "0 expired, 1 total");
+    refused(&sandbox, "x", "moved", &[]);
+    refused(&sandbox, "x", "kept", &[]);
+}
+
+/// CL-10, CO-08, CO-13: rows from outside are released, listed, renewed and handed over like ours, names too.
+#[test]
+fn rows_from_outside_are_met_by_every_command() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.dir().to_str().unwrap().to_owned();
+    fs::create_dir(sandbox.dir().join(".git")).unwrap();
+    let insert = |id: &str, kind: &str, pattern: &str, end: &str| {
+        let row = format!(
+            "INSERT INTO coordination_locks (id, type, owner, scope, pattern, created_at, expires_at) VALUES \
+             ('{id}', '{kind}', 'them', '{path}/', '{pattern}', 1700000000, {end})"
+        );
+        sandbox.open().execute_batch(&row).unwrap();
+    };
+    let end = "1700000600";
+    insert("o1", "file_reservation", "a", end);
+    assert_eq!(sandbox.json(["coordination", "list", "--scope=."]).as_array().unwrap().len(), 1);
+    assert_eq!(sandbox.ok(["coordination", "release", "--owner=them", "--scope=."]), "1 released");
+    insert("o2", "named_lock", "deploy", end);
+    let named = ["--scope=.", "--type=named_lock", "--pattern=deploy"];
+    sandbox.fails([&["coordination", "check"][..], &named].concat(), 1);
+    sandbox.fails([&["coordination", "reserve", "--owner=me"][..], &named].concat(), 1);
+    insert("o3", "file_reservation", "b", end);
+    let renewed = sandbox.json(["coordination", "renew", "o3"]);
+    assert_eq!(
+        (&renewed["lock"]["ttl_seconds"], &renewed["lock"]["expires_at"]),
+        (&json!(600), &json!(1_700_000_600))
+    );
+    assert!(renewed["lock"]["fence"].as_i64().unwrap() > 0);
+    insert("o4", "file_reservation", "c", "NULL");
+    assert_eq!(
+        sandbox.ok(["coordination", "transfer", "--from=them", "--to=us", "--scope=."]),
+        "3 transferred"
+    );
+    sandbox.fails(["coordination", "renew", "o3", "--ttl=0"], 3);
+}
+
+/// CO-13: a file has one name, also where a pattern goes through a symlink.
+#[test]
+fn a_pattern_goes_through_symlinks() {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.dir().join(".git")).unwrap();
+    fs::create_dir(sandbox.dir().join("documentation")).unwrap();
+    fs::write(sandbox.dir().join("AGENTS.md"), "").unwrap();
+    std::os::unix::fs::symlink("documentation", sandbox.dir().join("docs")).unwrap();
+    std::os::unix::fs::symlink("AGENTS.md", sandbox.dir().join("CLAUDE.md")).unwrap();
+    let reserve = |owner: &str, pattern: &str| {
+        let (owner, pattern) = (format!("--owner={owner}"), format!("--pattern={pattern}"));
+        sandbox.ic(["coordination", "reserve", "--scope=.", &owner, &pattern]).status.code()
+    };
+    assert_eq!(reserve("ann", "docs/*.md"), Some(0));
+    assert_eq!(reserve("bob", "documentation/x.md"), Some(1));
+    assert_eq!(reserve("ann", "CLAUDE.md"), Some(0));
+    assert_eq!(reserve("bob", "AGENTS.md"), Some(1));
+}
+
 /// CO-12: a lock's identifier is made like every other.
 #[test]
 fn a_lock_has_an_identifier_like_all_others() {
