@@ -27,8 +27,8 @@ pub enum Change {
     None,
     /// This.
     Write(String),
-    /// Gone: there was nothing in it but ours.
-    Remove,
+    /// Gone: there was nothing in it but ours. Where it cannot go, this is what is left of it.
+    Remove(&'static str),
 }
 
 /// An agent's settings with our hooks; `None` is a file that is not there.
@@ -43,13 +43,15 @@ pub fn settings_with(text: Option<&str>) -> Result<Change, String> {
         settings.member("hooks", || Ordered::Object(Vec::new())).ok_or("the settings are no object")?;
     for (event, tools, command) in AGENT_HOOKS {
         let groups = hooks.member(event, || Ordered::Array(Vec::new())).ok_or("\"hooks\" is no object")?;
-        let Ordered::Array(groups) = groups else { return Err(format!("\"hooks\".\"{event}\" is no array")) };
-        if groups.iter().any(|group| commands(group).any(|hook| is(hook, command))) {
+        let Ordered::Array(groups) = groups.open() else {
+            return Err(format!("\"hooks\".\"{event}\" is no array"));
+        };
+        if groups.iter().any(|group| has(group, command)) {
             continue;
         }
         changed = true;
         let own = [("type", Ordered::text("command")), ("command", Ordered::text(command))];
-        let own = own.into_iter().chain([("timeout", Ordered::Scalar(LIMIT.to_owned()))]);
+        let own = own.into_iter().chain([("timeout", Ordered::Raw(LIMIT.to_owned()))]);
         let hook = Ordered::Object(own.map(|(name, value)| (name.to_owned(), value)).collect());
         let matcher = tools.map(|tools| ("matcher".to_owned(), Ordered::text(tools)));
         let list = ("hooks".to_owned(), Ordered::Array(vec![hook]));
@@ -66,17 +68,19 @@ pub fn settings_without(text: Option<&str>) -> Result<Change, String> {
     let Some(old) = text.filter(|text| !text.trim().is_empty()) else { return Ok(Change::None) };
     let mut settings = parsed(old)?;
     let mut changed = false;
-    if let Ordered::Object(members) = &mut settings
-        && let Some((_, Ordered::Object(events))) = members.iter_mut().rev().find(|(name, _)| name == "hooks")
+    if let Ordered::Object(members) = settings.open()
+        && let Some((_, hooks)) = members.iter_mut().rev().find(|(name, _)| name == "hooks")
+        && let Ordered::Object(events) = hooks.open()
     {
         for (event, _, command) in AGENT_HOOKS {
-            let Some((_, Ordered::Array(groups))) = events.iter_mut().rev().find(|(name, _)| name == event)
-            else {
+            let Some((_, groups)) = events.iter_mut().rev().find(|(name, _)| name == event) else { continue };
+            if !list(groups).iter().any(|group| has(group, command)) {
                 continue;
-            };
-            let before = groups.len();
-            groups.retain_mut(|group| !take_out(group, command, &mut changed));
-            if groups.is_empty() && before > 0 {
+            }
+            let Ordered::Array(groups) = groups.open() else { continue };
+            groups.retain_mut(|group| !take_out(group, command));
+            changed = true;
+            if groups.is_empty() {
                 events.retain(|(name, _)| name != event);
             }
         }
@@ -86,7 +90,7 @@ pub fn settings_without(text: Option<&str>) -> Result<Change, String> {
     }
     Ok(match settings {
         _ if !changed => Change::None,
-        Ordered::Object(members) if members.is_empty() => Change::Remove,
+        Ordered::Object(members) if members.is_empty() => Change::Remove("{}\n"),
         settings => Change::Write(settings.pretty(&indent_of(old))),
     })
 }
@@ -95,36 +99,48 @@ fn parsed(text: &str) -> Result<Ordered, String> {
     Ordered::parse(text).map_err(|err| format!("the settings are not valid JSON: {err}"))
 }
 
-/// The hooks of a group.
-fn commands(group: &Ordered) -> impl Iterator<Item = &Ordered> {
-    let list = match group.get("hooks") {
-        Some(Ordered::Array(list)) => list.as_slice(),
-        _ => &[],
-    };
-    list.iter()
+/// The items of an array.
+fn list(value: &Ordered) -> Vec<Ordered> {
+    match value.clone().open() {
+        Ordered::Array(items) => std::mem::take(items),
+        _ => Vec::new(),
+    }
 }
 
-/// Whether a hook is ours.
+/// A member of an object.
+fn member(value: &Ordered, name: &str) -> Option<Ordered> {
+    match value.clone().open() {
+        Ordered::Object(members) => {
+            members.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone())
+        }
+        _ => None,
+    }
+}
+
+/// Whether our hook is in a group.
+fn has(group: &Ordered, command: &str) -> bool {
+    member(group, "hooks").is_some_and(|hooks| list(&hooks).iter().any(|hook| is(hook, command)))
+}
+
+/// Whether a hook is ours, with flags or without.
 fn is(hook: &Ordered, command: &str) -> bool {
-    let text = hook.get("command").and_then(Ordered::as_text);
-    text.is_some_and(|text| {
-        text.strip_prefix(command).is_some_and(|rest| {
-            rest.is_empty()
-                || rest.starts_with(" --") && rest.split_whitespace().all(|word| word.starts_with("--"))
-        })
-    })
+    let text = member(hook, "command").as_ref().and_then(Ordered::as_text);
+    let flags = |rest: &str| {
+        rest.is_empty() || rest.starts_with(' ') && rest.split_whitespace().all(|word| word.starts_with("--"))
+    };
+    text.is_some_and(|text| text.strip_prefix(command).is_some_and(flags))
 }
 
 /// Takes our hook out of a group; whether nothing is left of the group then.
-fn take_out(group: &mut Ordered, command: &str, changed: &mut bool) -> bool {
-    let Ordered::Object(members) = group else { return false };
-    let Some((_, Ordered::Array(list))) = members.iter_mut().rev().find(|(name, _)| name == "hooks") else {
+fn take_out(group: &mut Ordered, command: &str) -> bool {
+    if !has(group, command) {
         return false;
-    };
-    let before = list.len();
-    list.retain(|hook| !is(hook, command));
-    *changed |= list.len() < before;
-    list.is_empty() && before > 0
+    }
+    let Ordered::Object(members) = group.open() else { return false };
+    let Some((_, hooks)) = members.iter_mut().rev().find(|(name, _)| name == "hooks") else { return false };
+    let Ordered::Array(hooks) = hooks.open() else { return false };
+    hooks.retain(|hook| !is(hook, command));
+    hooks.is_empty()
 }
 
 /// A git hook with ours, which comes first: what follows may end the script. `None` is a file that is not there.
@@ -157,7 +173,11 @@ pub fn script_without(text: Option<&str>) -> Change {
     let Some((text, begin, end)) = found.filter(|(_, begin, end)| begin < end) else { return Change::None };
     let behind = text[end + END.len()..].strip_prefix('\n').unwrap_or(&text[end + END.len()..]);
     let rest = format!("{}{behind}", &text[..begin]);
-    if rest.trim() == SHEBANG || rest.trim().is_empty() { Change::Remove } else { Change::Write(rest) }
+    if rest.trim() == SHEBANG || rest.trim().is_empty() {
+        Change::Remove("#!/bin/sh\n")
+    } else {
+        Change::Write(rest)
+    }
 }
 
 #[cfg(test)]
@@ -178,6 +198,8 @@ mod tests {
              \"type\": \"command\",\n            \"command\": \"say done\"\n          }\n        ]\n      }\n    ]\n  },\n  \
              \"a\": 1.50\n}\n",
             "{\n\t\"z\": [],\n\t\"a\": {}\n}\n",
+            "{\n  \"permissions\": {\"allow\": [\"Bash(ls)\", \"Read\"]},\n  \"hooks\": {\n    \"Stop\": [\n      \
+             {\"hooks\": [{\"command\": \"ic hook stop && notify-send done\"}]}\n    ]\n  }\n}\n",
         ];
         for old in olds {
             let with = written(settings_with(Some(old)).unwrap());
@@ -187,7 +209,7 @@ mod tests {
             assert_eq!(settings_without(Some(old)), Ok(Change::None));
         }
         let new = written(settings_with(None).unwrap());
-        assert_eq!(settings_without(Some(&new)), Ok(Change::Remove));
+        assert_eq!(settings_without(Some(&new)), Ok(Change::Remove("{}\n")));
         assert_eq!(settings_without(None), Ok(Change::None));
     }
 
@@ -213,7 +235,7 @@ mod tests {
         }
         let new = written(script_with(None).unwrap());
         assert!(new.starts_with("#!/bin/sh\n"));
-        assert_eq!(script_without(Some(&new)), Change::Remove);
+        assert_eq!(script_without(Some(&new)), Change::Remove("#!/bin/sh\n"));
         assert!(script_with(Some("#!/usr/bin/env python3\nprint(1)\n")).is_err());
     }
 }

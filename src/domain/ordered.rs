@@ -3,18 +3,15 @@
 
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
-/// Deeper documents are refused.
-const MOST_LEVELS: usize = 100;
-
-/// A value.
+/// A value. What nobody has looked into is as it is written, with its spaces and line ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ordered {
-    /// Text, a number, `true`, `false` or `null`, as it is written.
-    Scalar(String),
+    /// As it is written.
+    Raw(String),
     /// Values in a row.
     Array(Vec<Ordered>),
     /// Members in a row.
@@ -63,55 +60,45 @@ impl Ordered {
     /// # Errors
     /// What is wrong with it, and where.
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
-        Self::read(&serde_json::from_str::<Box<RawValue>>(text)?, 0)
+        // Into a tree first, which has a limit to its depth.
+        serde_json::from_str::<serde_json::Value>(text)?;
+        let raw = serde_json::from_str::<Box<RawValue>>(text)?;
+        Ok(Self::Raw(raw.get().to_owned()))
     }
 
-    fn read(raw: &RawValue, depth: usize) -> Result<Self, serde_json::Error> {
-        if depth > MOST_LEVELS {
-            return Err(de::Error::custom(format!("more than {MOST_LEVELS} levels")));
+    /// Looks into a value, one level deep: it is written anew then, what is below as it was.
+    pub fn open(&mut self) -> &mut Self {
+        if let Self::Raw(text) = self
+            && text.starts_with(['[', '{'])
+            && let Ok(level) = serde_json::from_str(text)
+        {
+            let raw = |value: Box<RawValue>| Self::Raw(value.get().to_owned());
+            *self = match level {
+                Level::Array(items) => Self::Array(items.into_iter().map(raw).collect()),
+                Level::Object(members) => {
+                    Self::Object(members.into_iter().map(|(name, value)| (name, raw(value))).collect())
+                }
+            };
         }
-        let text = raw.get();
-        if !text.starts_with(['[', '{']) {
-            return Ok(Self::Scalar(text.to_owned()));
-        }
-        Ok(match serde_json::from_str(text)? {
-            Level::Array(items) => {
-                Self::Array(items.iter().map(|item| Self::read(item, depth + 1)).collect::<Result<_, _>>()?)
-            }
-            Level::Object(members) => {
-                let each =
-                    members.into_iter().map(|(name, value)| Ok((name, Self::read(&value, depth + 1)?)));
-                Self::Object(each.collect::<Result<_, serde_json::Error>>()?)
-            }
-        })
+        self
     }
 
     /// A text.
     pub fn text(text: &str) -> Self {
-        Self::Scalar(serde_json::Value::from(text).to_string())
+        Self::Raw(serde_json::Value::from(text).to_string())
     }
 
     /// The text of a text.
     pub fn as_text(&self) -> Option<String> {
         match self {
-            Self::Scalar(raw) => serde_json::from_str(raw).ok(),
-            _ => None,
-        }
-    }
-
-    /// A member of an object; of several with one name the last, which is the one that counts.
-    pub fn get(&self, name: &str) -> Option<&Self> {
-        match self {
-            Self::Object(members) => {
-                members.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value)
-            }
+            Self::Raw(raw) => serde_json::from_str(raw).ok(),
             _ => None,
         }
     }
 
     /// A member of an object, made if it is not there; `None` if this is no object.
     pub fn member(&mut self, name: &str, new: impl FnOnce() -> Self) -> Option<&mut Self> {
-        let Self::Object(members) = self else { return None };
+        let Self::Object(members) = self.open() else { return None };
         if !members.iter().any(|(key, _)| key == name) {
             members.push((name.to_owned(), new()));
         }
@@ -128,7 +115,7 @@ impl Ordered {
 
     fn write(&self, indent: &str, depth: usize, out: &mut String) {
         let (open, close, length) = match self {
-            Self::Scalar(raw) => return out.push_str(raw),
+            Self::Raw(raw) => return out.push_str(raw),
             Self::Array(items) => ('[', ']', items.len()),
             Self::Object(members) => ('{', '}', members.len()),
         };
@@ -144,7 +131,7 @@ impl Ordered {
                     out.push_str(": ");
                     value.write(indent, depth + 1, out);
                 }
-                Self::Scalar(_) => {}
+                Self::Raw(_) => {}
             }
         }
         if length > 0 {
@@ -167,20 +154,25 @@ mod tests {
 
     #[test]
     fn a_document_stays_as_it_is() {
-        let text = "{\n  \"z\": 13.0,\n  \"a\": [\n    1e400,\n    \"\\u03c6\"\n  ],\n  \"e\": [],\n  \"o\": {},\n  \"z\": 1\n}\n";
-        let read = Ordered::parse(text).unwrap();
+        let text =
+            "{\n  \"z\": 13.0,\n  \"a\": [1e400, \"\\u03c6\"],\n  \"o\": {\"x\":{ }},\n  \"z\": 1\n}\n";
+        let mut read = Ordered::parse(text).unwrap();
         assert_eq!(read.pretty("  "), text);
-        assert_eq!(read.get("z"), Some(&Ordered::Scalar("1".into())), "the last one counts");
+        read.open();
+        assert_eq!(read.pretty("  "), text, "one level is looked into");
+        assert_eq!(
+            read.member("z", || Ordered::text("")),
+            Some(&mut Ordered::Raw("1".into())),
+            "the last one counts"
+        );
         assert_eq!(indent_of("{\n\t\"a\": 1\n}"), "\t");
         assert_eq!(indent_of("{}"), "  ");
         assert!(Ordered::parse("{\"a\":1,}").is_err());
         assert!(Ordered::parse(&format!("{}{}", "[".repeat(20_000), "]".repeat(20_000))).is_err());
-        let mut changed = read;
-        changed
-            .member("new", || Ordered::Object(Vec::new()))
+        read.member("new", || Ordered::Object(Vec::new()))
             .unwrap()
             .member("x", || Ordered::text("\""))
             .unwrap();
-        assert!(changed.pretty("  ").ends_with("\"new\": {\n    \"x\": \"\\\"\"\n  }\n}\n"));
+        assert!(read.pretty("  ").ends_with("\"new\": {\n    \"x\": \"\\\"\"\n  }\n}\n"));
     }
 }

@@ -245,8 +245,42 @@ fn who_lost_a_lock_is_told() {
     commit.env("INTERCORE_FENCE", &fence);
     assert_eq!(run(commit).status.code(), Some(1));
     let nonsense = [("INTERCORE_FENCE", "nonsense")];
-    let strict = fed(&sandbox, &["hook", "pre-edit", "--strict"], b.as_bytes(), &nonsense);
-    assert!(denies(&strict).contains("INTERCORE_FENCE"));
+    let typo = fed(&sandbox, &["hook", "pre-edit"], b.as_bytes(), &nonsense);
+    assert!(denies(&typo).contains("INTERCORE_FENCE"), "a guard with a typing error is no guard");
+}
+
+/// CO-02: a file of a repository within another is held by who holds its tree there; without git a project is one scope.
+#[test]
+fn a_file_belongs_to_the_trees_around_it() {
+    let sandbox = project();
+    fs::create_dir_all(sandbox.dir().join("sub/.git")).unwrap();
+    sandbox.ok(["coordination", "reserve", "--owner=ann", "--scope=.", "--pattern=sub/**"]);
+    assert!(denies(&pre_edit(&sandbox, "bob", "sub/x.c")).contains("reserved by ann"));
+    allows(&pre_edit(&sandbox, "ann", "sub/x.c"));
+    let plain = Sandbox::new();
+    fs::create_dir(plain.dir().join("d")).unwrap();
+    let mut inner = call(&plain, "s1", "Edit", "x.c");
+    inner["cwd"] = json!(plain.dir().join("d"));
+    allows(&fed(&plain, &["hook", "pre-edit"], inner.to_string().as_bytes(), &[]));
+    denies(&pre_edit(&plain, "s2", "d/x.c"));
+}
+
+/// CO-02: an `ic` that fails keeps nobody from committing.
+#[test]
+fn a_failure_of_ours_ends_no_commit() {
+    let sandbox = project();
+    sandbox.ok(["hook", "install", "--git"]);
+    let bin = sandbox.dir().parent().unwrap().join("bin");
+    fs::create_dir(&bin).unwrap();
+    for code in [2, 3, 134] {
+        fs::write(bin.join("ic"), format!("#!/bin/sh\nexit {code}\n")).unwrap();
+        fs::set_permissions(bin.join("ic"), fs::Permissions::from_mode(0o755)).unwrap();
+        let mut commit = Command::new("git");
+        sandbox.seal(&mut commit);
+        commit.env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display()));
+        commit.args(["commit", "-q", "--allow-empty", "-m", "x"]);
+        assert!(run(commit).status.success(), "{code}");
+    }
 }
 
 /// CO-02: what is held for longer than an edit is not held for less by it.
@@ -327,6 +361,20 @@ fn installing_disturbs_nothing() {
     assert_eq!(fs::metadata(&hook).unwrap().permissions().mode() & 0o777, 0o755);
     sandbox.ok(["hook", "uninstall"]);
     assert!(!settings.exists() && !hook.exists());
+    // A link stays a link, and what it leads to is a file still.
+    let elsewhere = sandbox.dir().parent().unwrap().join("dotfiles.json");
+    fs::write(&elsewhere, "{}").unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &settings).unwrap();
+    sandbox.ok(["hook", "install", "--claude"]);
+    assert!(fs::read_to_string(&elsewhere).unwrap().contains("ic hook pre-edit"));
+    sandbox.ok(["hook", "uninstall", "--claude"]);
+    assert!(settings.is_symlink());
+    assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "{}\n");
+    fs::remove_file(&elsewhere).unwrap();
+    sandbox.fails(["hook", "install", "--claude"], 2);
+    assert!(settings.is_symlink());
+    fs::remove_file(&settings).unwrap();
+
     fs::write(&settings, "{ broken").unwrap();
     let (_, stderr) = sandbox.fails(["hook", "install"], 2);
     assert!(stderr.contains("nothing was changed"), "{stderr}");

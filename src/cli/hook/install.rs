@@ -100,6 +100,9 @@ impl Which {
         }
         if self.git || both {
             match commit::hooks(&top) {
+                Ok(hooks) if both && hooks.exists() && !hooks.is_dir() => {
+                    cx.out.warn(format_args!("no git hook: {} is no directory", hooks.display()));
+                }
                 Ok(hooks) => planned.push(plan(hooks.join("pre-commit"), 0o755, script)?),
                 Err(err) if both => cx.out.warn(format_args!("no git hook: {}", one_line(&err.to_string()))),
                 Err(source) => {
@@ -114,12 +117,16 @@ impl Which {
                 Change::None => "unchanged",
                 Change::Write(_) if exists => "changed",
                 Change::Write(_) => "created",
-                Change::Remove => "removed",
+                Change::Remove(_) => "removed",
             };
             if !self.dry_run {
                 apply(&file, mode, &change)?;
             }
-            if mode & 0o100 != 0 && exists && change != Change::Remove && !files::is_executable(&file) {
+            if mode & 0o100 != 0
+                && exists
+                && !matches!(change, Change::Remove(_))
+                && !files::is_executable(&file)
+            {
                 cx.out.warn(format_args!("{} is not executable: git does not run it", file.display()));
             }
             let content = match change {
@@ -141,6 +148,10 @@ struct Planned {
 }
 
 fn plan(file: PathBuf, mode: u32, plan: Plan<'_>) -> Result<Planned, CliError> {
+    if file.is_symlink() && !file.exists() {
+        let err = io::Error::other("it is a symlink to a file that is not there");
+        return Err(CliError::File { what: "reading", path: file, source: err });
+    }
     let text = match std::fs::read_to_string(&file) {
         Ok(text) => Some(text),
         Err(err) if err.kind() == io::ErrorKind::NotFound => None,
@@ -158,7 +169,9 @@ fn apply(file: &Path, mode: u32, change: &Change) -> Result<(), CliError> {
             .parent()
             .map_or(Ok(()), std::fs::create_dir_all)
             .and_then(|()| files::replace(file, text.as_bytes(), mode)),
-        Change::Remove => std::fs::remove_file(file),
+        // A link is somebody's way to the file: it stays, and so does the file.
+        Change::Remove(left) if file.is_symlink() => files::replace(file, left.as_bytes(), mode),
+        Change::Remove(_) => std::fs::remove_file(file),
     };
     done.map_err(|source| CliError::File { what: "writing", path: file.to_owned(), source })
 }
