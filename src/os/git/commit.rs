@@ -1,0 +1,340 @@
+//! A commit of named paths only.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use super::index::{self, Entries, PATIENCE, Record};
+use super::run::{Git, Output};
+use super::scratch::Scratch;
+use super::{GitError, Repository};
+
+/// How often it is tried again after somebody else has committed meanwhile.
+const ATTEMPTS: usize = 20;
+
+/// What is to be committed, and how.
+pub struct Commit<'a> {
+    /// The paths, relative to the top, without symlinks on the way. Nothing else is committed.
+    pub changes: &'a [Change<'a>],
+    /// The message: subject, empty line, body.
+    pub message: &'a str,
+    /// A last line of the message, `key: value`, that no hook can take away: what [`Repository::find`] looks for.
+    pub trailer: Option<(&'a str, &'a str)>,
+    /// Whether the repository's hooks are asked.
+    pub hooks: Hooks,
+    /// Whether a commit may be made where no branch is checked out.
+    pub detached: bool,
+    /// Told how far it has come.
+    pub step: &'a dyn Fn(Step),
+}
+
+/// A path of a commit.
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a> {
+    /// Relative to the top of the working tree.
+    pub path: &'a Path,
+    /// What the commit has there.
+    pub content: Content<'a>,
+}
+
+/// What a commit has at a path.
+#[derive(Clone, Copy, Debug)]
+pub enum Content<'a> {
+    /// What the working tree has: a file, a symlink, or nothing.
+    WorkTree,
+    /// These bytes; the working tree is not looked at. The mode is that of the branch, or of an ordinary file.
+    Bytes(&'a [u8]),
+}
+
+/// Whether `pre-commit` and `commit-msg` run. They see the commit's own index; the working tree is what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hooks {
+    /// They run, each for at most this long, and may refuse.
+    Run(Duration),
+    /// They do not, as with `git commit --no-verify`.
+    Skip,
+}
+
+/// How far a commit has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The commit is made; no branch has it.
+    Made,
+    /// The index is locked.
+    Locked,
+    /// The branch has it; the index does not.
+    Moved,
+    /// The index has it, too.
+    Indexed,
+}
+
+/// A commit that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// Its name.
+    pub commit: String,
+    /// The commit before it; `None` for the first.
+    pub parent: Option<String>,
+}
+
+/// Where the branch was when the commit was built.
+struct Base {
+    /// The commit and its tree.
+    head: Option<(String, String)>,
+}
+
+impl Repository {
+    /// Commits the given paths and nothing else.
+    ///
+    /// What is staged or changed beside them stays exactly so; the entries of these paths in the index become those of the
+    /// commit. If somebody else commits meanwhile, theirs stays and ours comes after it.
+    ///
+    /// # Errors
+    /// Every [`GitError`] but `NotARepository`; branch, index and working tree are then as they were.
+    pub fn commit(&self, commit: &Commit<'_>) -> Result<Committed, GitError> {
+        self.recover()?;
+        let paths: Vec<_> = commit.changes.iter().map(|change| change.path).collect();
+        for path in &paths {
+            self.check_path(path)?;
+        }
+        let scratch = Scratch::new(&self.git_dir)?;
+        for _ in 0..ATTEMPTS {
+            let base = self.base(commit.detached)?;
+            let (tree, after) = self.build(&scratch, &base, commit, &paths)?;
+            let made = self.make(&scratch, &base, &tree, commit)?;
+            (commit.step)(Step::Made);
+            if self.publish(&scratch, &base, &made, &after, commit)? {
+                return Ok(Committed { commit: made, parent: base.head.map(|(head, _)| head) });
+            }
+        }
+        Err(GitError::KeepsMoving)
+    }
+
+    /// Refuses what git would refuse, or what leads out of this working tree.
+    fn check_path(&self, path: &Path) -> Result<(), GitError> {
+        let bad = |why| GitError::BadPath { path: path.to_owned(), why };
+        let plain = |part: Component<'_>| matches!(part, Component::Normal(_));
+        if path.as_os_str().is_empty() || path.is_absolute() || !path.components().all(plain) {
+            return Err(bad("it has to be relative, without `.` and `..`"));
+        }
+        if path.components().any(|part| part.as_os_str().eq_ignore_ascii_case(".git")) {
+            return Err(bad("it is git's own"));
+        }
+        let mut dir = self.top.clone();
+        for part in path.parent().unwrap_or(Path::new("")).components() {
+            dir.push(part);
+            if fs::symlink_metadata(&dir).is_ok_and(|found| found.is_symlink()) {
+                return Err(bad("a symlink is on the way"));
+            }
+            if dir.join(".git").exists() {
+                return Err(bad("it belongs to another repository"));
+            }
+        }
+        if self.git().ignores(path)? { Err(GitError::Ignored(path.to_owned())) } else { Ok(()) }
+    }
+
+    /// Where the branch is, if a commit may be made now.
+    fn base(&self, detached: bool) -> Result<Base, GitError> {
+        self.check_idle()?;
+        if !detached && self.git().run(["symbolic-ref", "--quiet", "HEAD"], b"")?.code != Some(0) {
+            return Err(GitError::Detached);
+        }
+        let found = self.git().run(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], b"")?;
+        if found.code != Some(0) {
+            return Ok(Base { head: None });
+        }
+        let head = found.text();
+        let name = format!("{head}^{{tree}}");
+        let tree = self.git().ok("read the branch", ["rev-parse", "--verify", &name], b"")?.text();
+        Ok(Base { head: Some((head, tree)) })
+    }
+
+    /// Refuses while something is under way that a commit would disturb, or be taken into.
+    fn check_idle(&self) -> Result<(), GitError> {
+        let marks = [
+            ("MERGE_HEAD", "merge"),
+            ("rebase-merge", "rebase"),
+            ("rebase-apply", "rebase"),
+            ("CHERRY_PICK_HEAD", "cherry-pick"),
+            ("REVERT_HEAD", "revert"),
+        ];
+        let found = marks.iter().find(|(mark, _)| fs::symlink_metadata(self.git_dir.join(mark)).is_ok());
+        found.map_or(Ok(()), |(_, what)| Err(GitError::InProgress(what)))
+    }
+
+    /// The commit's tree, and its entries at the given paths.
+    fn build(
+        &self,
+        scratch: &Scratch,
+        base: &Base,
+        commit: &Commit<'_>,
+        paths: &[&Path],
+    ) -> Result<(String, Entries), GitError> {
+        let git = self.git().with_index(&scratch.file("index"));
+        match &base.head {
+            Some((head, _)) => drop(git.ok("read the branch", ["read-tree", head], b"")?),
+            None => drop(git.ok("begin an index", ["read-tree", "--empty"], b"")?),
+        }
+        let before = index::entries(&git, paths)?;
+        let mut named = Entries::new();
+        let mut from_tree = Vec::new();
+        for change in commit.changes {
+            match change.content {
+                Content::WorkTree => {
+                    from_tree.extend_from_slice(change.path.as_os_str().as_bytes());
+                    from_tree.push(0);
+                }
+                Content::Bytes(bytes) => {
+                    let object = self.store(change.path, bytes)?;
+                    let mode = before.get(change.path).cloned().flatten().map(|(mode, _)| mode);
+                    let mode = mode.filter(|mode| mode.starts_with("100")).unwrap_or("100644".into());
+                    named.insert(change.path.to_owned(), Some((mode, object)));
+                }
+            }
+        }
+        index::set_entries(&git, &named, "")?;
+        if !from_tree.is_empty() {
+            let args = ["update-index", "--add", "--remove", "-z", "--stdin"];
+            git.ok("read the working tree", args, &from_tree)?;
+        }
+        let after = index::entries(&git, paths)?;
+        if before == after {
+            return Err(GitError::Nothing);
+        }
+        let write = || Ok::<_, GitError>(git.ok("write a tree", ["write-tree"], b"")?.text());
+        let tree = write()?;
+        if let Hooks::Run(limit) = commit.hooks {
+            self.hook("pre-commit", &[], &git, limit)?;
+            if write()? != tree {
+                return Err(GitError::HookMeddled);
+            }
+        }
+        Ok((tree, after))
+    }
+
+    /// Stores content as the path's filters want it; answers its name.
+    fn store(&self, path: &Path, bytes: &[u8]) -> Result<String, GitError> {
+        let mut named = std::ffi::OsString::from("--path=");
+        named.push(path);
+        let args = ["hash-object".as_ref(), "-w".as_ref(), "--stdin".as_ref(), named.as_os_str()];
+        Ok(self.git().ok("store the content", args, bytes)?.text())
+    }
+
+    /// The commit itself, on no branch yet.
+    fn make(
+        &self,
+        scratch: &Scratch,
+        base: &Base,
+        tree: &str,
+        commit: &Commit<'_>,
+    ) -> Result<String, GitError> {
+        let git = self.git();
+        let mut message = commit.message.trim_end().to_owned();
+        if let Hooks::Run(limit) = commit.hooks {
+            let file = scratch.file("message");
+            fs::write(&file, message.clone() + "\n")?;
+            let with_index = self.git().with_index(&scratch.file("index"));
+            self.hook("commit-msg", &[file.as_os_str()], &with_index, limit)?;
+            String::from_utf8_lossy(&fs::read(&file)?).trim_end().clone_into(&mut message);
+        }
+        if let Some((key, value)) = commit.trailer {
+            message = format!("{message}\n{key}: {value}");
+        }
+        message.push('\n');
+        let mut args = vec!["commit-tree", tree];
+        if let Some((head, _)) = &base.head {
+            args.extend(["-p", head]);
+        }
+        let sign = git.run(["config", "--type=bool", "--get", "commit.gpgsign"], b"")?;
+        if sign.text() == "true" {
+            args.push("-S");
+        }
+        args.extend(["-F", "-"]);
+        let made = git.run(args, message.as_bytes())?;
+        if made.code == Some(0) {
+            return Ok(made.text());
+        }
+        for who in ["GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"] {
+            let asked = git.run(["var", who], b"")?;
+            if asked.code != Some(0) {
+                return Err(GitError::NoIdentity(asked.said()));
+            }
+        }
+        Err(GitError::Failed { what: "make the commit", said: made.said() })
+    }
+
+    /// Moves the branch and brings the index after it. `false` if the branch was moved by somebody else meanwhile.
+    fn publish(
+        &self,
+        scratch: &Scratch,
+        base: &Base,
+        made: &str,
+        after: &Entries,
+        commit: &Commit<'_>,
+    ) -> Result<bool, GitError> {
+        // Under git's own lock: nobody stages or commits while branch and index are apart.
+        let held = scratch.lock(&self.lock_path(), PATIENCE)?;
+        (commit.step)(Step::Locked);
+        self.check_idle()?;
+        let paths: Vec<_> = after.keys().map(PathBuf::as_path).collect();
+        let before = index::entries(&self.git(), &paths)?;
+        let next = self.next_index(scratch, after, &"0".repeat(made.len()))?;
+        scratch.note(&Record { commit: made.to_owned(), before, after: after.clone() })?;
+        let old = base.head.as_ref().map_or("", |(head, _)| head);
+        let subject = commit.message.lines().next().unwrap_or_default();
+        let log = format!("commit: {subject}");
+        let moved = self.git().ok("move the branch", ["update-ref", "-m", &log, "HEAD", made, old], b"");
+        if let Err(err) = moved {
+            // Where it is counts, not what was said: it may have been ended after it had moved it.
+            let now = self.head()?;
+            if now.as_deref() == base.head.as_ref().map(|(head, _)| head.as_str()) {
+                return Err(err);
+            }
+            if now.as_deref() != Some(made) {
+                return Ok(false);
+            }
+        }
+        (commit.step)(Step::Moved);
+        if self.replace_index(&next).is_err() {
+            scratch.leave(); // it is committed: the index is brought after it by the next call
+        }
+        (commit.step)(Step::Indexed);
+        drop(held);
+        Ok(true)
+    }
+
+    /// Runs a hook, if there is one.
+    fn hook(&self, name: &'static str, args: &[&OsStr], git: &Git, limit: Duration) -> Result<(), GitError> {
+        let ran = if self.git_runs_hooks()? {
+            let mut all: Vec<&OsStr> =
+                vec!["hook".as_ref(), "run".as_ref(), "--ignore-missing".as_ref(), name.as_ref()];
+            if !args.is_empty() {
+                all.push("--".as_ref());
+                all.extend(args);
+            }
+            git.run_foreign("git".as_ref(), all, limit)?
+        } else {
+            let path = format!("hooks/{name}");
+            let found = self.git().ok("find its hooks", ["rev-parse", "--git-path", &path], b"")?;
+            let hook = self.top.join(found.text());
+            let executable = |found: fs::Metadata| found.is_file() && found.permissions().mode() & 0o111 != 0;
+            if !fs::metadata(&hook).is_ok_and(executable) {
+                return Ok(());
+            }
+            git.run_foreign(hook.as_os_str(), args, limit)?
+        };
+        let Output { code, .. } = ran;
+        if code == Some(0) { Ok(()) } else { Err(GitError::Hook { hook: name, said: ran.said() }) }
+    }
+
+    /// Whether this git has `git hook run`: since 2.36.
+    fn git_runs_hooks(&self) -> Result<bool, GitError> {
+        let version = self.git().ok("say its version", ["version"], b"")?.text();
+        let mut numbers =
+            version.trim_start_matches("git version ").split('.').map_while(|n| n.parse::<u32>().ok());
+        Ok((numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (2, 36))
+    }
+}

@@ -1,0 +1,154 @@
+//! Where a commit is put together: a directory of its own in the git directory, named after the process, so that whoever
+//! finds it later can tell whether it is still in use.
+
+use std::cell::Cell;
+use std::ffi::OsStr;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::super::process::{Identity, Liveness, myself};
+use super::GitError;
+use super::index::Record;
+
+const PREFIX: &str = "intercore.";
+/// Tells apart the directories of one process.
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// A private directory, gone when it is dropped.
+pub struct Scratch {
+    dir: PathBuf,
+    leave: Cell<bool>,
+}
+
+/// The index, held; let go when it is dropped.
+pub struct Held {
+    lock: PathBuf,
+}
+
+/// A directory whose process is gone.
+pub struct Left {
+    dir: PathBuf,
+}
+
+impl Scratch {
+    pub fn new(git_dir: &Path) -> Result<Self, GitError> {
+        let Identity { pid, start_time, boot_id, host } = myself()?;
+        let host = host.replace('/', "_");
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let dir = git_dir.join(format!("{PREFIX}{n}.{pid}.{start_time}.{boot_id}.{host}"));
+        DirBuilder::new().mode(0o700).create(&dir)?;
+        Ok(Self { dir, leave: Cell::new(false) })
+    }
+
+    /// Leaves it for somebody else to finish.
+    pub fn leave(&self) {
+        self.leave.set(true);
+    }
+
+    /// A file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// Takes git's own lock of the index; waits that long for others to let go of it.
+    ///
+    /// The lock is a second name of a file in here, so that it can be told from everybody else's if we are killed.
+    pub fn lock(&self, path: &Path, patience: Duration) -> Result<Held, GitError> {
+        let mark = self.file("lock");
+        fs::write(&mark, b"")?;
+        let start = Instant::now();
+        let mut pause = Duration::from_millis(1);
+        loop {
+            match link(&mark, path) {
+                Ok(()) => return Ok(Held { lock: path.to_owned() }),
+                Err(err) if err.kind() != io::ErrorKind::AlreadyExists => return Err(err.into()),
+                Err(_) if start.elapsed() >= patience => {
+                    return Err(GitError::IndexLocked(path.to_owned()));
+                }
+                Err(_) => thread::sleep(pause),
+            }
+            pause = (pause * 2).min(Duration::from_millis(20));
+        }
+    }
+
+    /// Notes what is about to happen, for whoever has to finish it.
+    pub fn note(&self, record: &Record) -> io::Result<()> {
+        let half = self.file("record.new");
+        fs::write(&half, record.to_bytes())?;
+        fs::rename(half, self.file("record"))
+    }
+
+    /// The directories of processes that are gone.
+    pub fn abandoned(git_dir: &Path) -> io::Result<Vec<Left>> {
+        let mut left = Vec::new();
+        for entry in fs::read_dir(git_dir)? {
+            let entry = entry?;
+            let owner = owner_of(&entry.file_name());
+            if owner.is_some_and(|owner| owner.liveness() == Liveness::Gone) {
+                left.push(Left { dir: entry.path() });
+            }
+        }
+        Ok(left)
+    }
+}
+
+/// Gives a file a second name, or, where files have only one, makes another file of that name.
+fn link(mark: &Path, path: &Path) -> io::Result<()> {
+    match fs::hard_link(mark, path) {
+        Err(err) if matches!(err.kind(), io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied) => {
+            fs::OpenOptions::new().write(true).create_new(true).open(path).map(drop)
+        }
+        done => done,
+    }
+}
+
+/// Whose directory that is, by its name.
+fn owner_of(name: &OsStr) -> Option<Identity> {
+    let mut parts = name.to_str()?.strip_prefix(PREFIX)?.splitn(5, '.');
+    let _: u32 = parts.next()?.parse().ok()?;
+    let pid = parts.next()?.parse().ok()?;
+    let start_time = parts.next()?.parse().ok()?;
+    let (boot_id, host) = (parts.next()?.to_owned(), parts.next()?.to_owned());
+    Some(Identity { pid, start_time, boot_id, host })
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if !self.leave.get() {
+            let _ = fs::remove_dir_all(&self.dir); // what stays is found by the next call
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.lock);
+    }
+}
+
+impl Left {
+    /// Takes the lock away if it is the one that was taken from here.
+    pub fn release_lock(&self, path: &Path) {
+        let inode = |path: &Path| fs::symlink_metadata(path).map(|found| (found.dev(), found.ino()));
+        if let (Ok(ours), Ok(there)) = (inode(&self.dir.join("lock")), inode(path))
+            && ours == there
+        {
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    /// What was about to happen, if it had come so far.
+    pub fn record(&self) -> Option<Record> {
+        Record::from_bytes(&fs::read(self.dir.join("record")).ok()?)
+    }
+
+    /// Removes it: there is nothing left to finish.
+    pub fn remove(&self) {
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
