@@ -40,6 +40,8 @@ impl Source {
     pub const LOG: Self = Self::kernel("log");
     /// Locks on files.
     pub const COORDINATION: Self = Self::kernel("coordination");
+    /// Tasks in files of the project.
+    pub const TASK: Self = Self::kernel("task");
     /// What came from a database of the Go program and has no table here.
     pub const IMPORT: Self = Self::kernel("import");
 

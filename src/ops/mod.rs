@@ -22,6 +22,7 @@ pub mod rollback;
 pub mod settings;
 pub mod skip;
 pub mod spawn;
+pub mod task;
 pub mod undo;
 
 #[cfg(test)]

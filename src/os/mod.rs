@@ -17,3 +17,4 @@ pub mod paths;
 pub mod process;
 pub mod rotated;
 pub mod stream;
+pub mod swap;

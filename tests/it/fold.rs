@@ -54,7 +54,7 @@ pub fn fold(events: &[Value]) -> Tables {
             ("dispatch", _) => ("dispatches", text("subject")),
             ("coordination", _) => ("coordination_locks", text("subject")),
             ("import", _) if event["data"].get("new").is_none() => continue,
-            ("log", _) => continue,
+            ("log" | "task", _) => continue,
             other => panic!("unknown source {other:?}"),
         };
         let data = &event["data"];

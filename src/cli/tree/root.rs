@@ -3,7 +3,8 @@
 use super::{Node, group, hidden, leaf};
 use crate::cli::{
     action, agent, artifact, backup, compat, completions, config, coordination, demo, dispatch as child,
-    events, gate, health, help, hook_watch, import, init, lock, man, restore, run, sentinel, state, version,
+    events, gate, health, help, hook_watch, import, init, lock, man, restore, run, sentinel, state, task,
+    version,
 };
 
 const AGENT: &[Node] =
@@ -138,6 +139,21 @@ pub(in crate::cli) const ROOT: &[Node] = &[
         "interspect",
         "What was noticed about agents",
         &[leaf::<events::record::Interspect>("record"), leaf::<events::lists::Interspect>("query")],
+    ),
+    group(
+        "task",
+        "Tasks: TODO.md, state.json and plans, which change together or not at all",
+        &[
+            leaf::<task::Preflight>("preflight"),
+            leaf::<task::Postflight>("postflight"),
+            leaf::<task::Set>("set"),
+            leaf::<task::look::Show>("show"),
+            leaf::<task::look::List>("list"),
+            leaf::<task::verify::Verify>("verify"),
+            leaf::<task::look::Audit>("audit"),
+            leaf::<task::look::Errors>("errors"),
+            leaf::<task::look::Transitions>("transitions"),
+        ],
     ),
     group(
         "state",

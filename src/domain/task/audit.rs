@@ -143,8 +143,8 @@ pub fn findings(todo: &Todo<'_>, state: Option<&State<'_>>) -> Vec<Finding> {
             }
         }
     }
-    let matter = (0..todo.lines.len()).take_while(|at| todo.lines[*at].fenced).map(|at| todo.line(at));
-    let next = matter.filter_map(|line| line.trim().strip_prefix("next_project_number:")).next();
+    let mut matter = (0..todo.lines.len()).take_while(|at| todo.lines[*at].fenced).map(|at| todo.line(at));
+    let next = matter.find_map(|line| line.trim().strip_prefix("next_project_number:"));
     let known = state.and_then(|state| state.root("next_project_number")?.number(state.text));
     if let (Some(next), Some(known)) = (next.and_then(|text| text.trim().parse::<u64>().ok()), known)
         && next != known

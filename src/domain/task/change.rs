@@ -13,6 +13,7 @@ use super::verify::{Wanted, verify};
 
 /// What is asked for. It is kept while the change is under way, so that somebody else can finish it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of the command line, each on its own")]
 pub struct Request {
     /// The task.
     pub task: u64,

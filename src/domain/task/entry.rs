@@ -139,9 +139,11 @@ impl<'a> Editor<'a> {
             Some(label) if label.value.is_empty() => {
                 let bullets = self.todo.bullets(self.entry, &label);
                 let sign = self.bullet_sign(bullets.start);
-                let lines: String =
-                    links.iter().map(|link| format!("{sign}{link}{}", self.ending())).collect();
-                self.insert_behind(bullets.end - 1, lines);
+                let mut new = String::new();
+                for link in links {
+                    new.extend([sign, &link, self.ending()]);
+                }
+                self.insert_behind(bullets.end - 1, new);
             }
             Some(label) => self.edits.insert(label.value.end, format!(", {}", links.join(", "))),
         }

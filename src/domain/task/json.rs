@@ -1,6 +1,7 @@
 //! Where things are in a JSON document, so that one value can be changed and every other byte stays: the document is never
 //! printed anew.
 
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use serde::de::IgnoredAny;
@@ -165,14 +166,17 @@ pub fn quoted(text: &str, ascii: bool) -> String {
     if !ascii || plain.is_ascii() {
         return plain;
     }
-    let mut units = [0; 2];
-    let escape = |c: char| -> String {
+    let mut out = String::with_capacity(plain.len() * 2);
+    for c in plain.chars() {
         if c.is_ascii() {
-            return c.to_string();
+            out.push(c);
+            continue;
         }
-        c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect()
-    };
-    plain.chars().map(escape).collect()
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            let _ = write!(out, "\\u{unit:04x}"); // writing to a `String` cannot fail
+        }
+    }
+    out
 }
 
 #[cfg(test)]

@@ -137,18 +137,15 @@ pub fn targets(text: &str) -> Vec<(String, Range<usize>)> {
         };
         let inside = &text[open + 1..close];
         let target = text[close + 1..].strip_prefix('(').and_then(|rest| Some(&rest[..rest.find(')')?]));
-        match target {
-            Some(target) => {
-                at = close + 1 + target.len() + 2;
-                let plain = target.trim();
-                let plain = plain.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or(plain);
-                out.push((plain.to_owned(), open..at));
-            }
-            None => {
-                at = close + 1;
-                if inside.contains('/') || inside.ends_with(".md") {
-                    out.push((inside.trim().to_owned(), open..at));
-                }
+        if let Some(target) = target {
+            at = close + 1 + target.len() + 2;
+            let plain = target.trim();
+            let plain = plain.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or(plain);
+            out.push((plain.to_owned(), open..at));
+        } else {
+            at = close + 1;
+            if inside.contains('/') || is_markdown(inside) {
+                out.push((inside.trim().to_owned(), open..at));
             }
         }
     }
@@ -156,11 +153,15 @@ pub fn targets(text: &str) -> Vec<(String, Range<usize>)> {
     out
 }
 
+fn is_markdown(path: &str) -> bool {
+    path.rsplit_once('.').is_some_and(|(name, ending)| !name.is_empty() && ending == "md")
+}
+
 fn bare(text: &str, part: Range<usize>, out: &mut Vec<(String, Range<usize>)>) {
     let ends = |c: char| c.is_whitespace() || matches!(c, ',' | '`' | '(' | ')' | '[' | ']' | ';');
     let mut start = part.start;
     for piece in text[part].split(ends) {
-        if piece.len() > 3 && piece.ends_with(".md") {
+        if is_markdown(piece) {
             out.push((piece.to_owned(), start..start + piece.len()));
         }
         let behind = start + piece.len();

@@ -155,8 +155,8 @@ impl<'a> Editor<'a> {
         let strings = !there.is_empty()
             && there.iter().all(|element| self.state.text[element.span.clone()].starts_with('"'));
         match (list, there.last()) {
-            (Some(list), Some(last)) => {
-                let before = &self.state.text[..last.span.start];
+            (Some(list), Some(end)) => {
+                let before = &self.state.text[..end.span.start];
                 let blanks = &before[before.trim_end().len()..];
                 let colon = self.task.members().last().map_or_else(String::new, |last| self.colon(last));
                 let blanks = if there.len() == 1 && blanks.is_empty() {
@@ -165,10 +165,10 @@ impl<'a> Editor<'a> {
                     blanks
                 };
                 for artifact in new {
-                    let element = self.element(artifact, summary, strings, Some(last));
-                    self.edits.insert(last.span.end, format!(",{blanks}{element}"));
+                    let element = self.element(artifact, summary, strings, Some(end));
+                    self.edits.insert(end.span.end, format!(",{blanks}{element}"));
                 }
-                debug_assert!(list.span.end > last.span.end);
+                debug_assert!(list.span.end > end.span.end);
             }
             (list, None) | (list @ None, _) => {
                 let (outer, inner) = self.indents();
@@ -229,19 +229,15 @@ impl<'a> Editor<'a> {
         let mut members = vec![("path", path), ("type", quoted(artifact.kind.word(), self.ascii))];
         members.extend(summary.map(|summary| ("summary", quoted(summary, self.ascii))));
         let like = like.filter(|like| !like.members().is_empty());
-        let (open, close, colon) = match like {
-            Some(like) => {
-                let first = &like.members()[0];
-                let end = &self.state.text[..like.span.end - 1];
-                (self.blanks_before(first), end[end.trim_end().len()..].to_owned(), self.colon(first))
-            }
-            None => {
-                let (outer, inner) = self.indents();
-                let step = inner.strip_prefix(outer.as_str()).unwrap_or("").to_owned();
-                let colon =
-                    self.task.members().last().map_or_else(|| ": ".to_owned(), |last| self.colon(last));
-                (format!("{inner}{step}"), inner, colon)
-            }
+        let (open, close, colon) = if let Some(like) = like {
+            let first = &like.members()[0];
+            let end = &self.state.text[..like.span.end - 1];
+            (self.blanks_before(first), end[end.trim_end().len()..].to_owned(), self.colon(first))
+        } else {
+            let (outer, inner) = self.indents();
+            let step = inner.strip_prefix(outer.as_str()).unwrap_or("").to_owned();
+            let colon = self.task.members().last().map_or_else(|| ": ".to_owned(), |last| self.colon(last));
+            (format!("{inner}{step}"), inner, colon)
         };
         let between = if open.is_empty() && colon.ends_with(' ') { " " } else { &open };
         let members: Vec<_> = members.iter().map(|(key, value)| format!("\"{key}\"{colon}{value}")).collect();

@@ -298,18 +298,14 @@ pub fn marker(text: &str, value: &Range<usize>) -> Option<Marker> {
         // What is not at the beginning is the status only if it is one.
         ((open == 0 && !link) || status.is_some()).then(|| (open + 1..close, status, close + 1))
     });
-    match bracketed {
-        Some((inside, status, behind)) => {
-            let note = shown[behind..].trim();
-            let note = (!note.is_empty()).then(|| note.to_owned());
-            let span = value.start + inside.start..value.start + inside.end;
-            Some(Marker { span, bare: false, status, note })
-        }
-        None => {
-            let status = Status::read(shown)?;
-            Some(Marker { span: value.clone(), bare: true, status: Some(status), note: None })
-        }
+    if let Some((inside, status, behind)) = bracketed {
+        let note = shown[behind..].trim();
+        let note = (!note.is_empty()).then(|| note.to_owned());
+        let span = value.start + inside.start..value.start + inside.end;
+        return Some(Marker { span, bare: false, status, note });
     }
+    let status = Status::read(shown)?;
+    Some(Marker { span: value.clone(), bare: true, status: Some(status), note: None })
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub fn verify(texts: Texts<'_>, wanted: &Wanted<'_>) -> Vec<Problem> {
     let entry = todo.find(task);
     match entry.ok().and_then(|entry| Editor::new(&todo, entry, dir)) {
         None => {
-            fail(Kind::VerificationFailed, format!("TODO.md has no one entry with a status for task {task}"))
+            fail(Kind::VerificationFailed, format!("TODO.md has no one entry with a status for task {task}"));
         }
         Some(entry) => {
             if entry.shown() != marker {
