@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::edit::Edits;
 use super::entry::Editor as Entry;
 use super::link::{Artifact, Kind as Type, artifact};
 use super::plan;
@@ -73,6 +74,8 @@ pub struct Change {
     pub links: Vec<String>,
     /// What the caller should know, none of it critical.
     pub notes: Vec<Problem>,
+    /// How many bytes of `TODO.md` and of `state.json` were taken out or replaced.
+    removed: (usize, usize),
 }
 
 impl Request {
@@ -310,11 +313,13 @@ fn edit(
             object.set("plan_path", &plan.path);
         }
     }
+    let object = if changed { object.finish() } else { Edits::default() };
     Change {
         from: word.to_owned(),
         to,
         todo: entry.edits.apply(texts.todo),
-        state: if changed { object.finish().apply(texts.state) } else { texts.state.to_owned() },
+        state: object.apply(texts.state),
+        removed: (entry.edits.removed(), object.removed()),
         plan: texts.plan.and_then(|plan| plan::with_status(plan, to)),
         links,
         notes,
@@ -365,9 +370,60 @@ fn check(texts: Texts<'_>, request: &Request, made: &Change) -> Result<(), Vec<P
             return fail(format!("state.json would change from {before:?} to {after:?} tasks"));
         }
     }
+    for (name, old, new, removed) in [
+        ("TODO.md", texts.todo, &made.todo, made.removed.0),
+        ("state.json", texts.state, &made.state, made.removed.1),
+    ] {
+        if new.len() + removed < old.len() {
+            return fail(format!("{name} would shrink from {} to {} bytes", old.len(), new.len()));
+        }
+    }
     let paths: Vec<String> = request.artifacts().into_iter().map(|artifact| artifact.path).collect();
     let wanted = Wanted { task: request.task, status: made.to, paths: &paths, dir: &request.dir };
     let new = Texts { todo: &made.todo, state: &made.state, plan: made.plan.as_deref() };
     let problems = verify(new, &wanted);
     if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(task: u64, to: Status) -> Request {
+        Request {
+            task,
+            to: Some(to),
+            artifacts: Vec::new(),
+            summary: None,
+            reason: None,
+            subtasks: Vec::new(),
+            date: "2026-01-31".to_owned(),
+            staged: "2026-01-31T10:00:00Z".to_owned(),
+            now: "2026-01-31T10:00:00Z".to_owned(),
+            dates: true,
+            force: false,
+            strict: false,
+            keep_plans: false,
+            dir: "specs".to_owned(),
+        }
+    }
+
+    /// TS-58
+    #[test]
+    fn a_text_that_lost_something_is_not_written() {
+        let todo = "### 1. a\n- **Status**: [NOT STARTED]\n\n**Description**: long\n";
+        let state =
+            r#"{"active_projects": [{"project_number": 1, "status": "not_started"}, {"project_number": 2}]}"#;
+        let (texts, request) = (Texts { todo, state, plan: None }, request(1, Status::Planning));
+        let made = change(texts, &request).unwrap();
+        check(texts, &request, &made).unwrap();
+        let cut = Change { todo: made.todo.replace("**Description**: long", ""), ..made.clone() };
+        let lost = Change { state: made.state.replace(r#", {"project_number": 2}"#, ""), ..made.clone() };
+        let bare =
+            Change { state: r#"{"project_number": 1, "status": "planning"}"#.to_owned(), ..made.clone() };
+        for (wrong, why) in [(cut, "shrink"), (lost, "tasks"), (bare, "active_projects")] {
+            let problems = check(texts, &request, &wrong).unwrap_err();
+            assert!(problems[0].message.contains(why), "{problems:?}");
+        }
+    }
 }

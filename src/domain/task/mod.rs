@@ -15,3 +15,6 @@ pub mod state;
 pub mod status;
 pub mod todo;
 pub mod verify;
+
+#[cfg(test)]
+mod prop_tests;

@@ -135,7 +135,8 @@ impl<'a> Todo<'a> {
         let depth = indent(self.line(label.line));
         let deeper = |at: &usize| {
             let line = self.line(*at);
-            !self.lines[*at].fenced && !line.trim().is_empty() && indent(line) > depth
+            let other = !is_bullet(line) && self.field(*at).is_some();
+            !self.lines[*at].fenced && !line.trim().is_empty() && indent(line) > depth && !other
         };
         let first = label.line + 1;
         if first >= entry.core_end || !is_bullet(self.line(first)) {
