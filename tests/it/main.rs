@@ -20,4 +20,5 @@ mod readme;
 mod schema;
 mod scripts;
 mod support;
+mod task;
 mod tidy;

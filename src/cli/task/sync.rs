@@ -168,6 +168,7 @@ impl Job {
             polite = false;
             let (read, mut left) = ((held, made, files), false);
             let tried = begun.prepare(&read.2).map_err(Failed::Write).and_then(|()| {
+                step("prepared")?;
                 let (mut renamed, stamp) = (0, cx.stamp.clone());
                 let tried = cx.exclusive(|tx| self.attempt(tx, begun, &read, &mut renamed, &stamp));
                 if tried.is_err() && renamed > 0 {
