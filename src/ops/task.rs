@@ -9,6 +9,7 @@ use crate::db::{ReadTx, WriteTx};
 use crate::domain::event::{Event, NewEvent, Source};
 use crate::domain::gate::Priority;
 use crate::domain::ids::{ArtifactId, RunId};
+use crate::domain::secret::redact;
 use crate::domain::task::problem::Problem;
 use crate::domain::time::Stamp;
 use crate::store;
@@ -69,7 +70,8 @@ pub fn went_wrong(tx: &WriteTx<'_>, task: u64, problems: &[Problem], stamp: &Sta
             from: String::new(),
             to: String::new(),
             reason: None,
-            data: problem.members(),
+            // What it repeats may come out of a file (K-16).
+            data: Problem::new(problem.kind, redact(&problem.message)).members(),
             envelope: Map::new(),
         };
         store::event::append(tx, &event, stamp)?;

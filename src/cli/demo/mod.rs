@@ -1,6 +1,7 @@
 //! `ic demo`: the main job, on a real run in a scratch directory.
 
 mod stage;
+mod tasks;
 
 use std::path::PathBuf;
 
@@ -33,6 +34,7 @@ impl Verb for Demo {
         let event = rollback(&mut stage, &run)?;
         undo(&mut stage, &run, &event)?;
         children(&mut stage, &run)?;
+        tasks::tasks(&mut stage)?;
         log(&mut stage, &run)?;
         stage.close()?;
         Ok(Answer::Yes)

@@ -166,10 +166,10 @@ pub(super) struct Set {
 }
 
 /// The arguments that are kept.
-const KEPT: &[&str] = &["artifacts", "summary", "session", "reason"];
+const KEPT: &[&str] = &["artifacts", "summary", "session", "reason", "plan"];
 
 impl Verb for Preflight {
-    const KEPT: &'static [&'static str] = &["session", "reason"];
+    const KEPT: &'static [&'static str] = &["session", "reason", "plan"];
 
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         self.change.carry_out(cx, Produced::default(), "preflight", false)

@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct Place {
     /// As people know it.
     pub shown: String,
+    /// What it is, before its name.
+    pub what: &'static str,
     /// Where it really is: a symlink stays one.
     pub path: PathBuf,
 }
@@ -113,13 +115,13 @@ impl Directory {
     /// A file of tasks, or a plan.
     pub(super) fn place(&self, path: &str) -> Place {
         let full = self.path.join(path);
-        Place { shown: path.to_owned(), path: full.canonicalize().unwrap_or(full) }
+        Place { shown: path.to_owned(), what: "", path: full.canonicalize().unwrap_or(full) }
     }
 
     /// A plan, as the caller names it.
     pub(super) fn plan(&self, path: &str) -> Place {
         let full = self.resolve(path);
-        Place { shown: path.to_owned(), path: full.canonicalize().unwrap_or(full) }
+        Place { shown: path.to_owned(), what: "the plan ", path: full.canonicalize().unwrap_or(full) }
     }
 
     /// Reads the files, or says which of them cannot be (TS-05).
@@ -166,7 +168,7 @@ impl Directory {
 
 /// The text of a file that has to have one.
 pub(super) fn text(place: &Place) -> Result<String, Problem> {
-    let shown = &place.shown;
+    let shown = format!("{}{}", place.what, place.shown);
     let content = swap::read(&place.path).map_err(|err| match err.kind() {
         std::io::ErrorKind::NotFound => {
             Problem::new(Kind::FileNotFound, format!("{shown} is not there ({})", place.path.display()))

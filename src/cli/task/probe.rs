@@ -25,18 +25,18 @@ pub(super) fn pass(place: &str) -> io::Result<()> {
     if let Some(log) = std::env::var_os("IC_TEST_TASK_LOG") {
         writeln!(std::fs::OpenOptions::new().create(true).append(true).open(log)?, "{place}")?;
     }
-    let told = |name: &str| {
-        let text = std::env::var(name).ok()?;
+    let told = |said: Result<String, std::env::VarError>| {
+        let text = said.ok()?;
         text.split_once(':').filter(|(of, _)| *of == place).map(|(_, rest)| rest.to_owned())
     };
-    if let Some(path) = told("IC_TEST_TASK_PAUSE").filter(|_| count == 1) {
+    if let Some(path) = told(std::env::var("IC_TEST_TASK_PAUSE")).filter(|_| count == 1) {
         std::fs::write(format!("{path}.at"), "")?;
         while !std::path::Path::new(&path).exists() {
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
     }
     crate::db::crash_point(place);
-    match told("IC_TEST_TASK_FAIL") {
+    match told(std::env::var("IC_TEST_TASK_FAIL")) {
         Some(times) if times.split(',').any(|time| time.parse() == Ok(count)) => {
             Err(io::Error::other("a test says so"))
         }

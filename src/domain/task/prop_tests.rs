@@ -1,5 +1,7 @@
 //! Whatever a change does, it changes only what it names.
 
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
@@ -55,7 +57,7 @@ fn todo(tasks: &[Task], ending: &str) -> String {
             _ => format!("- **Status**: {}", task.status.marker()),
         };
         let note = if task.note && task.style < 4 { " (Started: 2025-12-02)" } else { "" };
-        text += &format!("### {number}. Task φ {number}\n{status}{note}\n");
+        write!(text, "### {number}. Task φ {number}\n{status}{note}\n").unwrap();
         for field in &task.fields {
             text += FIELDS[*field];
             text.push('\n');
@@ -71,7 +73,7 @@ fn state(tasks: &[Task]) -> String {
     let mut text = "{\n  \"_comment\": \"\\u03c6\", \"n\": 13.0,\n  \"active_projects\": [\n".to_owned();
     for (at, task) in tasks.iter().enumerate() {
         let (number, status) = (at + 1, task.status);
-        text += &match task.object {
+        let object = match task.object {
             0 => format!(
                 "    {{\n      \"project_number\": {number},\n      \"status\": \"{status}\",\n      \"a\": [1, 2],\n      \"artifacts\": []\n    }}"
             ),
@@ -85,6 +87,7 @@ fn state(tasks: &[Task]) -> String {
                 "    {{\"project_number\": {number}, \"status\": \"{status}\", \"last_updated\": \"2025\"}}"
             ),
         };
+        text.push_str(&object);
         text += if at + 1 < tasks.len() { ",\n" } else { "\n" };
     }
     text + "  ],\n  \"artifacts\": []\n}"

@@ -17,7 +17,8 @@ use crate::support::Sandbox;
 type Line = &'static [(&'static str, &'static str)];
 
 /// What each command needs besides the argument that is tested. `{run}` is a run, `{fresh}` one of its own, `{skipped}` one
-/// in which phase c is skipped, `{acted}` one with an action, `{moved}` one that was advanced, `{agent}`, `{dispatch}` and `{lock}` are what they say.
+/// in which phase c is skipped, `{acted}` one with an action, `{moved}` one that was advanced, `{agent}`, `{dispatch}` and `{lock}` are what they say;
+/// `{task}` is a task that nobody has begun.
 const LINES: &[(&str, Line)] = &[
     ("ic init", &[]),
     ("ic health", &[]),
@@ -88,6 +89,27 @@ const LINES: &[(&str, Line)] = &[
     ("ic coordination explain", &[("<A>", "a"), ("<B>", "b")]),
     ("ic interspect record", &[("--agent", "a"), ("--type", "t")]),
     ("ic interspect query", &[]),
+    ("ic task preflight", &[("<TASK>", "{task}"), ("--to", "researching")]),
+    (
+        "ic task postflight",
+        &[
+            ("<TASK>", "{task}"),
+            ("--to", "researched"),
+            ("--artifact", "research:one.json"),
+            ("--no-commit", "true"),
+            ("--force", "true"),
+        ],
+    ),
+    (
+        "ic task set",
+        &[("<TASK>", "{task}"), ("--to", "blocked"), ("--reason", "r"), ("--artifact", "research:one.json")],
+    ),
+    ("ic task show", &[("<TASK>", "{task}")]),
+    ("ic task list", &[]),
+    ("ic task verify", &[("<TASK>", "{task}"), ("--status", "not_started")]),
+    ("ic task audit", &[]),
+    ("ic task errors", &[]),
+    ("ic task transitions", &[]),
     ("ic state set", &[("<KEY>", "k"), ("<SCOPE>", "s"), ("<@FILE>", "@one.json")]),
     ("ic state get", &[("<KEY>", "k")]),
     ("ic state delete", &[("<KEY>", "k")]),
@@ -185,6 +207,14 @@ impl Stage {
                 let run = run();
                 self.sandbox.ok(["run", "advance", &run]);
                 run
+            }
+            "{task}" => {
+                let specs = self.sandbox.dir().join("specs");
+                std::fs::create_dir_all(&specs).unwrap();
+                std::fs::write(specs.join("TODO.md"), "### 1. a\n- **Status**: [NOT STARTED]\n").unwrap();
+                let state = r#"{"active_projects": [{"project_number": 1, "status": "not_started"}]}"#;
+                std::fs::write(specs.join("state.json"), state).unwrap();
+                "1".to_owned()
             }
             plain => plain.to_owned(),
         }
