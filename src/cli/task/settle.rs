@@ -28,9 +28,7 @@ pub(super) fn leftovers(cx: &mut Cx, place: &Directory) -> Result<Vec<Problem>, 
     match settled {
         Ok(notes) => Ok(notes),
         // Whoever changes something next meets it again, and says so then.
-        Err(Failed::Write(message) | Failed::Split(message)) => {
-            Ok(vec![Problem::new(Kind::StatusSyncFailed, message)])
-        }
+        Err(Failed::Write(_) | Failed::Split(_)) => Ok(Vec::new()),
         Err(Failed::Other(err)) => Err(err),
     }
 }

@@ -2,7 +2,7 @@
 //! validation, files, verification, git.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -26,6 +26,9 @@ use crate::os::swap;
 /// third twice as long.
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(2);
+
+/// How often a change is worked out anew because somebody else has changed the files.
+const ROUNDS: u32 = 500;
 
 /// How long those go first who came first. Whoever is stopped for longer is not waited for: their files are looked at again
 /// before anything is renamed, and so are ours.
@@ -138,7 +141,7 @@ impl Job {
         let first = made.from.clone();
         let mut ready = Some((held, made));
         let mut work: Option<Work> = None;
-        let (mut failures, mut since, mut polite) = (0, None::<Instant>, true);
+        let (mut failures, mut polite, mut split) = (0, true, false);
         loop {
             let read = ready.take().map_or_else(|| self.work_out(), Ok);
             let (held, made) = match read
@@ -146,7 +149,7 @@ impl Job {
             {
                 Ok(read) => read,
                 Err(wrong) => {
-                    if let Some(work) = work {
+                    if let Some(work) = work.filter(|_| !split) {
                         work.abandon(cx, &[])?;
                     }
                     return self.refused(cx, report, wrong);
@@ -160,12 +163,9 @@ impl Job {
             }
             let Some(begun) = &work else { continue };
             step("intent")?;
-            if polite && begun.has_to_wait(cx)? {
-                polite = since.get_or_insert_with(Instant::now).elapsed() < COURTESY;
-                thread::sleep(Duration::from_millis(3));
+            if std::mem::take(&mut polite) && begun.await_turn(cx, COURTESY)? {
                 continue;
             }
-            polite = false;
             let (read, mut left) = ((held, made, files), false);
             let tried = begun.prepare(&read.2).map_err(Failed::Write).and_then(|()| {
                 step("prepared")?;
@@ -190,6 +190,13 @@ impl Job {
                 Ok(Attempt::Stale(notes)) => {
                     begun.discard(&files);
                     report.errors.extend(notes);
+                    if report.attempts == ROUNDS {
+                        if let Some(work) = work {
+                            work.abandon(cx, &files)?;
+                        }
+                        let message = "the files are changed by others all the time; nothing was changed";
+                        return self.refused(cx, report, vec![Problem::new(Kind::StatusSyncFailed, message)]);
+                    }
                 }
                 Err(Failed::Other(err)) => {
                     // What cannot be taken back now is left as it is known by its intent, for the next call.
@@ -209,6 +216,7 @@ impl Job {
                     thread::sleep(PAUSE * failures);
                 }
                 Err(Failed::Split(message)) => {
+                    split = true;
                     failures += 1;
                     if failures == TRIES {
                         return self.unwritten(cx, report, &message, "the next `ic task` call completes it");

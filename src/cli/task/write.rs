@@ -7,6 +7,8 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -154,11 +156,19 @@ impl Work {
         Ok(())
     }
 
-    /// Whether somebody who lives came before and is not done yet.
-    pub(super) fn has_to_wait(&self, cx: &mut Cx) -> Result<bool, CliError> {
-        let others = cx.read(|tx| intent::on(tx, KIND, &self.intent.resource))?;
-        let before = others.iter().take_while(|other| other.id != self.intent.id);
-        Ok(before.into_iter().any(|other| !is_dead(&other.process)))
+    /// Lets those go first who came first and live, for at most as long as that. `true` if there was anybody: the files are
+    /// not what they were then.
+    pub(super) fn await_turn(&self, cx: &mut Cx, longest: Duration) -> Result<bool, CliError> {
+        let (begun, mut pause) = (Instant::now(), Duration::from_millis(1));
+        loop {
+            let others = cx.read(|tx| intent::on(tx, KIND, &self.intent.resource))?;
+            let mut before = others.iter().take_while(|other| other.id != self.intent.id);
+            if !before.any(|other| is_alive(&other.process)) || begun.elapsed() > longest {
+                return Ok(pause > Duration::from_millis(1));
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(16));
+        }
     }
 
     /// Gives up: nothing was changed. The temporary files go first, because the intent is what they are known by.
@@ -241,6 +251,11 @@ impl Work {
 
 fn json(detail: &Detail) -> Result<String, CliError> {
     serde_json::to_string(detail).map_err(|err| CliError::Unexpected(err.into()))
+}
+
+/// Whether a process of this machine is at it.
+fn is_alive(process: &ProcessKey) -> bool {
+    Identity::recorded(process).is_some_and(|process| process.liveness() == Liveness::Alive)
 }
 
 /// Whether nobody will go on with what a process began. Who is on another machine may.
