@@ -109,8 +109,10 @@ impl Report {
     pub(super) fn show(&self, cx: &Cx) -> Result<Answer, CliError> {
         if !any_critical(&self.errors) {
             cx.out.show(self)?;
+            let task = self.task;
+            let more = if self.dry_run { String::new() } else { format!(" (`ic task errors {task}`)") };
             for problem in &self.errors {
-                cx.out.warn(format_args!("task {}: {}", self.task, problem.message));
+                cx.out.warn(format_args!("task {task}: {}{more}", problem.message));
             }
             return Ok(Answer::Yes);
         }

@@ -217,6 +217,8 @@ impl Work {
             *renamed += 1;
             let _ = probe::pass("renamed");
         }
+        let mut files: Vec<&File> = files.iter().collect();
+        files.dedup_by_key(|file| file.place.path.parent().map(ToOwned::to_owned));
         for file in files {
             let synced = swap::sync_directory(&file.place.path);
             synced.map_err(|err| CliError::File {

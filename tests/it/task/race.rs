@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use rand::RngExt;
+use rand::seq::IndexedRandom;
 use serde_json::Value;
 
 use super::{Specs, await_file, types};
@@ -63,7 +64,8 @@ fn twenty_links_to_one_task_are_all_there_once() {
 fn one_of_two_changes_wins() {
     for _ in 0..10 {
         let specs = Specs::new(1);
-        let ways = ["researching", "implementing"];
+        // Neither may follow the other, however far apart the two come.
+        let ways = ["researching", "planning"];
         let children = ways.map(|to| specs.start(&format!("preflight 1 --to={to} --json"), &[])).into();
         let outputs = ends(children);
         let winner = outputs.iter().position(|output| output.status.success()).unwrap();
@@ -131,13 +133,20 @@ enum End {
     Killed,
 }
 
-/// A call that may be killed at a random moment.
+/// Where a call may be killed: before, between and behind the renames, and around the commit.
+const POINTS: [&str; 6] = ["prepared", "rename:1", "renamed:1", "renamed:2", "verified", "after_commit:2"];
+
+/// A call that may be killed, at a random moment or at a point where it hurts.
 fn perhaps_killed(specs: &Specs, line: &str, rng: &mut impl rand::Rng) -> End {
     let mut command = specs.sandbox.command(super::words(line));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let way = rng.random_range(0..6);
+    if way == 0 {
+        command.env("IC_TEST_CRASH", POINTS.choose(rng).unwrap());
+    }
     let mut child = command.spawn().unwrap();
-    if rng.random_range(0..3) == 0 {
-        thread::sleep(Duration::from_micros(rng.random_range(0..60_000)));
+    if way == 1 {
+        thread::sleep(Duration::from_micros(rng.random_range(0..500_000)));
         let _ = child.kill();
     }
     let output = child.wait_with_output().unwrap();
@@ -213,7 +222,9 @@ fn twelve_agents_killed_at_random_lose_nothing() {
             assert_eq!(specs.object(*task)["artifacts"][0]["path"], *path);
         }
     }
-    println!("{} of 288 changes were acknowledged", acknowledged.len());
+    let settled = specs.sandbox.count("SELECT count(*) FROM events WHERE data LIKE '%INTERRUPTED_CHANGE_SETTLED%'");
+    println!("{} of 288 changes were acknowledged, {settled} completed by others", acknowledged.len());
+    assert!(settled > 0);
     assert!(acknowledged.len() > 144);
     let stray: Vec<_> = specs.names().into_iter().filter(|name| name.ends_with(".ic-tmp")).collect();
     assert_eq!(stray, Vec::<String>::new());

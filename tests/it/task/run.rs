@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{Specs, types};
+use crate::fold::{fold, stored};
 
 /// What a task produced is filed on its run, and the run goes on in the same step, or says what it waits for.
 #[test]
@@ -40,6 +41,9 @@ fn a_run_gets_the_artifacts_and_goes_on() {
     let line = format!("set 2 --to=researched --artifact=research:specs/1_a/r.md --run={run}");
     assert_eq!(specs.result(&line).1["run"]["artifacts"].as_array().unwrap().len(), 1);
     assert_eq!(specs.result(&line).1["run"]["artifacts"], json!([]));
+    // What is told of tasks is no row of a table (K-02).
+    assert_eq!(fold(&specs.sandbox.events()), stored(&specs.sandbox));
+    specs.sandbox.check_integrity();
 }
 
 #[test]

@@ -122,6 +122,7 @@ fn what_a_caller_is_told() {
     assert_eq!(stdout, "task 1: researching → researched (r.md)\nTwo ways, one of them short.\n");
     assert!(output.status.success() && stderr.lines().count() == 1, "{stderr}");
     assert!(stderr.contains("task 1: r.md is in place; the git commit failed"), "{stderr}");
+    assert!(stderr.contains("`ic task errors 1`"), "{stderr}");
     let (stdout, stderr) = specs.sandbox.fails(["task", "postflight", "1", "--to=not_started"], 1);
     assert!(stdout.is_empty() && stderr.starts_with("ic: task 1: postflight failed\n"), "{stderr}");
     assert!(stderr.contains("hint: `ic task errors 1`") && stderr.lines().count() <= 4, "{stderr}");
