@@ -19,7 +19,6 @@ use crate::domain::task::link::{self, Artifact};
 use crate::domain::task::status::Status;
 use crate::domain::text::one_line;
 use crate::ops::task::ForRun;
-use crate::os::files;
 use place::Directory;
 use sync::{Job, sync};
 
@@ -227,22 +226,12 @@ impl Change {
             keep_plans: produced.plan_link == "append",
             dir: place.relative.clone(),
         };
-        let run = self.run.map(|id| ForRun {
-            id,
-            artifacts: request.artifacts().into_iter().map(|artifact| filed(&place, artifact)).collect(),
-            advance: self.advance,
-        });
+        let run = self.run.map(|id| ForRun { id, artifacts: Vec::new(), advance: self.advance });
         let plan = self.plan.map(|plan| place.plan(&place.written(&plan)));
         let job =
             Job { what, request, plan, session: self.session, commit, dry_run: self.dry_run, run, place };
-        sync(cx, &job)?.show(cx)
+        sync(cx, job)?.show(cx)
     }
-}
-
-/// An artifact as a run is told of it. What cannot be hashed is found out when it is checked.
-fn filed(place: &Directory, artifact: Artifact) -> (String, String, Option<String>) {
-    let hash = files::sha256_file(&place.resolve(&artifact.path)).ok().flatten();
-    (artifact.path, artifact.kind.word().to_owned(), hash)
 }
 
 /// The moment of the call, as `state.json` has it: `YYYY-MM-DDTHH:MM:SSZ`.

@@ -1,7 +1,8 @@
 //! Places in a change at which tests look on, stop, fail or kill it. Debug builds only; nothing in release builds.
 //!
 //! `IC_TEST_TASK_LOG=FILE` gets a line for each place that is passed; `IC_TEST_TASK_PAUSE=PLACE:FILE` makes `FILE.at` there and
-//! waits until `FILE` exists; `IC_TEST_TASK_FAIL=PLACE:1,2` fails at the first and second passing; `IC_TEST_CRASH` is as in
+//! waits until `FILE` exists; `IC_TEST_TASK_FAIL=PLACE:1,2;OTHER:1` fails at the first and second passing of the one
+//! and the first of the other; `IC_TEST_CRASH` is as in
 //! `db`.
 
 use std::io;
@@ -36,12 +37,12 @@ pub(super) fn pass(place: &str) -> io::Result<()> {
         }
     }
     crate::db::crash_point(place);
-    match told(std::env::var("IC_TEST_TASK_FAIL")) {
-        Some(times) if times.split(',').any(|time| time.parse() == Ok(count)) => {
-            Err(io::Error::other("a test says so"))
-        }
-        _ => Ok(()),
+    let fails = std::env::var("IC_TEST_TASK_FAIL").unwrap_or_default();
+    let of_this = fails.split(';').filter_map(|text| text.split_once(':')).filter(|(of, _)| *of == place);
+    if of_this.flat_map(|(_, times)| times.split(',')).any(|time| time.parse() == Ok(count)) {
+        return Err(io::Error::other("a test says so"));
     }
+    Ok(())
 }
 
 /// Passes a place.

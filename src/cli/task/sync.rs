@@ -20,7 +20,7 @@ use crate::domain::task::verify::{Wanted, verify};
 use crate::domain::time::Stamp;
 use crate::ops::advance::Outcome;
 use crate::ops::task::{self, Changed, ForRun, OnRun};
-use crate::os::swap;
+use crate::os::{self, swap};
 
 /// How often a change is tried that cannot be written (TS-31); before the second time it waits for this long, before the
 /// third twice as long.
@@ -55,12 +55,13 @@ enum Attempt {
 }
 
 /// Carries a job out, and answers what there is to show.
-pub(super) fn sync(cx: &mut Cx, job: &Job) -> Result<Report, CliError> {
+pub(super) fn sync(cx: &mut Cx, mut job: Job) -> Result<Report, CliError> {
     let mut report = job.report();
     if !job.dry_run {
         report.errors.extend(settle::leftovers(cx, &job.place)?);
     }
     let mut wrong = job.place.check(&job.request.artifacts());
+    job.hash();
     step("artifacts")?;
     let read = job.work_out();
     wrong.extend(job.run_is_there(cx));
@@ -104,6 +105,17 @@ impl Job {
         self.request.artifacts().into_iter().map(|artifact| artifact.path).collect()
     }
 
+    /// What the run is told of the artifacts: now that they are there.
+    fn hash(&mut self) {
+        let artifacts = self.request.artifacts().into_iter().map(|artifact| {
+            let hash = os::files::sha256_file(&self.place.resolve(&artifact.path)).ok().flatten();
+            (artifact.path, artifact.kind.word().to_owned(), hash)
+        });
+        if let Some(run) = &mut self.run {
+            run.artifacts = artifacts.collect();
+        }
+    }
+
     /// One reading of the files, and what becomes of them.
     fn work_out(&self) -> Result<(Held, Change), Vec<Problem>> {
         let held = self.place.read(self.plan.as_ref())?;
@@ -123,11 +135,11 @@ impl Job {
 
     /// Nothing was written, and why is on record.
     fn refused(&self, cx: &mut Cx, mut report: Report, wrong: Vec<Problem>) -> Result<Report, CliError> {
-        report.errors.extend(wrong);
         if !self.dry_run {
             let (task, stamp) = (self.request.task, cx.stamp.clone());
-            cx.write(|tx| task::went_wrong(tx, task, &report.errors, &stamp))?;
+            cx.write(|tx| task::went_wrong(tx, task, &wrong, &stamp))?;
         }
+        report.errors.extend(wrong);
         Ok(report)
     }
 
@@ -144,24 +156,29 @@ impl Job {
         let (mut failures, mut polite, mut split) = (0, true, false);
         loop {
             let read = ready.take().map_or_else(|| self.work_out(), Ok);
-            let (held, made) = match read
+            let (held, mut made) = match read
                 .and_then(|(held, made)| self.still_wanted(&first, made).map(|made| (held, made)))
             {
                 Ok(read) => read,
                 Err(wrong) => {
-                    if let Some(work) = work.filter(|_| !split) {
-                        work.abandon(cx, &[])?;
-                    }
+                    give_up(cx, work, &[], split)?;
                     return self.refused(cx, report, wrong);
                 }
             };
+            if split && made.from == made.to.as_str() {
+                // One of the files has it from us.
+                made.from.clone_from(&first);
+            }
             let files = files(&self.place, self.plan.as_ref(), &held, &made);
             let detail = self.detail(&made, &files);
-            match &work {
-                None => work = Some(Work::begin(cx, &self.place, &detail)?),
-                Some(work) => work.change(cx, &detail)?,
-            }
-            let Some(begun) = &work else { continue };
+            let begun = match work.take() {
+                None => Work::begin(cx, &self.place, &detail)?,
+                Some(work) => {
+                    work.change(cx, &detail)?;
+                    work
+                }
+            };
+            let begun = &*work.insert(begun);
             step("intent")?;
             if std::mem::take(&mut polite) && begun.await_turn(cx, COURTESY)? {
                 continue;
@@ -172,12 +189,13 @@ impl Job {
                 let (mut renamed, stamp) = (0, cx.stamp.clone());
                 let tried = cx.exclusive(|tx| self.attempt(tx, begun, &read, &mut renamed, &stamp));
                 if tried.is_err() && renamed > 0 {
-                    // The files were changed and the log was not told.
-                    left = begun.restore(&read.2).is_err();
+                    // The files were changed and the log was not told. Under the lock again: others may have gone on.
+                    left = cx.exclusive(|_| begun.restore(&read.2).map_err(Failed::Write)).is_err();
                 }
                 tried
             });
             let (_, made, files) = read;
+            split |= matches!(tried, Err(Failed::Split(_)));
             match tried {
                 Ok(Attempt::Done(problems, on)) => {
                     report.from = Some(made.from.clone());
@@ -191,46 +209,28 @@ impl Job {
                     begun.discard(&files);
                     report.errors.extend(notes);
                     if report.attempts == ROUNDS {
-                        if let Some(work) = work {
-                            work.abandon(cx, &files)?;
-                        }
-                        let message = "the files are changed by others all the time; nothing was changed";
+                        give_up(cx, work, &files, split)?;
+                        let message = "the files are changed by others all the time";
                         return self.refused(cx, report, vec![Problem::new(Kind::StatusSyncFailed, message)]);
                     }
                 }
                 Err(Failed::Other(err)) => {
-                    // What cannot be taken back now is left as it is known by its intent, for the next call.
-                    if let Some(work) = work.filter(|_| !left) {
-                        let _ = work.abandon(cx, &files);
-                    }
+                    let _ = give_up(cx, work, &files, split || left);
                     return Err(err);
                 }
-                Err(Failed::Write(message)) => {
+                Err(Failed::Write(message) | Failed::Split(message)) => {
                     failures += 1;
                     if failures == TRIES {
-                        if let Some(work) = work {
-                            work.abandon(cx, &files)?;
-                        }
-                        return self.unwritten(cx, report, &message, "nothing was changed");
-                    }
-                    thread::sleep(PAUSE * failures);
-                }
-                Err(Failed::Split(message)) => {
-                    split = true;
-                    failures += 1;
-                    if failures == TRIES {
-                        return self.unwritten(cx, report, &message, "the next `ic task` call completes it");
+                        give_up(cx, work, &files, split)?;
+                        let so = if split { "the next call completes it" } else { "nothing was changed" };
+                        let message = format!("{message} ({TRIES} attempts); {so}");
+                        return self.refused(cx, report, vec![Problem::new(Kind::StatusSyncFailed, message)]);
                     }
                     thread::sleep(PAUSE * failures);
                 }
             }
             report.attempts += 1;
         }
-    }
-
-    fn unwritten(&self, cx: &mut Cx, report: Report, message: &str, so: &str) -> Result<Report, CliError> {
-        let message = format!("{message} ({TRIES} attempts); {so}");
-        self.refused(cx, report, vec![Problem::new(Kind::StatusSyncFailed, message)])
     }
 
     /// Refuses a change whose task was moved elsewhere by somebody else meanwhile (TS-51).
@@ -346,6 +346,11 @@ impl Job {
         }
         Ok(report)
     }
+}
+
+/// Ends work that came to nothing. What cannot be taken back is left as its intent tells of it: the next call settles it.
+fn give_up(cx: &mut Cx, work: Option<Work>, files: &[File], leave: bool) -> Result<(), CliError> {
+    work.filter(|_| !leave).map_or(Ok(()), |work| work.abandon(cx, files))
 }
 
 /// Why the run stayed where it is, if it was to go on.

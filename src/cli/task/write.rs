@@ -237,8 +237,11 @@ impl Work {
             let path = &file.place.path;
             let ours = swap::read(path).is_ok_and(|content| content == file.new.as_bytes());
             let temp = self.temp(file);
-            let back =
-                || swap::prepare(&temp, file.old.as_bytes(), path).and_then(|()| swap::replace(&temp, path));
+            let back = || {
+                probe::pass("restore")?;
+                swap::prepare(&temp, file.old.as_bytes(), path)?;
+                swap::replace(&temp, path)
+            };
             if ours && let Err(err) = back() {
                 failed = Err(format!("{} could not be put back: {err}", file.place.shown));
             }

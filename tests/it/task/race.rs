@@ -222,7 +222,8 @@ fn twelve_agents_killed_at_random_lose_nothing() {
             assert_eq!(specs.object(*task)["artifacts"][0]["path"], *path);
         }
     }
-    let settled = specs.sandbox.count("SELECT count(*) FROM events WHERE data LIKE '%INTERRUPTED_CHANGE_SETTLED%'");
+    let settled =
+        specs.sandbox.count("SELECT count(*) FROM events WHERE data LIKE '%INTERRUPTED_CHANGE_SETTLED%'");
     println!("{} of 288 changes were acknowledged, {settled} completed by others", acknowledged.len());
     assert!(settled > 0);
     assert!(acknowledged.len() > 144);

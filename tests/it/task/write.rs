@@ -74,6 +74,34 @@ fn a_write_that_fails_is_tried_again() {
     });
 }
 
+/// TS-28, TS-30: even where the first file cannot be put back, all of them end alike: by the next attempt, or by the next call.
+#[test]
+fn what_cannot_be_put_back_is_completed() {
+    let (specs, line) = three();
+    let (code, result) = specs.result_with(line, &[("IC_TEST_TASK_FAIL", "rename:2;restore:1")]);
+    assert_eq!((code, types(&result), &result["from"]), (0, vec!["status_mismatch"], &"not_started".into()));
+    let done = |specs: &Specs| {
+        let [state, todo, plan] = contents(specs);
+        assert!(state.contains("planning") && todo.contains("[PLANNING]") && plan.contains("[PLANNING]"));
+        assert_eq!(specs.names().len(), 4);
+        let events = specs.sandbox.events();
+        let moved: Vec<_> =
+            events.iter().filter(|event| event["type"] == "status" && event["subject"] == "1").collect();
+        assert_eq!((moved.len(), &moved[0]["from_state"]), (1, &"not_started".into()));
+    };
+    done(&specs);
+    let (specs, line) = three();
+    let (code, result) = specs.result_with(line, &[("IC_TEST_TASK_FAIL", "rename:2,3,4;restore:1")]);
+    assert_eq!((code, types(&result)), (2, vec!["status_sync_failed"]));
+    assert!(
+        result["errors"][0]["message"].as_str().unwrap().contains("the next call completes it"),
+        "{result}"
+    );
+    let (code, result) = specs.result("preflight 2 --to=researching");
+    assert_eq!((code, types(&result)), (0, vec!["interrupted_change_settled"]));
+    done(&specs);
+}
+
 /// TS-28, TS-48: a disk that is full, here a limit on the size of files, changes nothing.
 #[test]
 fn a_full_disk_changes_nothing() {
@@ -133,6 +161,17 @@ fn without_its_event_no_change_stands() {
     .unwrap();
     let (stdout, stderr) = specs.sandbox.fails(["task", "preflight", "1", "--to=planning"], 2);
     assert!(stdout.is_empty() && stderr.contains("injected"), "{stderr}");
+    assert_eq!((specs.pair(), specs.names().len()), (before, 2));
+    assert_eq!(specs.sandbox.count("SELECT count(*) FROM intents"), 0);
+    conn.execute_batch("DROP TRIGGER injected").unwrap();
+    // Also where it fails when the files are changed already: they are put back.
+    fs::write(specs.dir.join("TODO.md"), specs.todo().replace("[NOT STARTED]", "[NOT STARTED] yet")).unwrap();
+    let before = specs.pair();
+    conn.execute_batch(
+        "CREATE TRIGGER injected BEFORE INSERT ON events WHEN NEW.type = 'error' BEGIN SELECT RAISE(ABORT, 'injected'); END",
+    )
+    .unwrap();
+    specs.sandbox.fails(["task", "preflight", "1", "--to=planning"], 2);
     assert_eq!((specs.pair(), specs.names().len()), (before, 2));
     assert_eq!(specs.sandbox.count("SELECT count(*) FROM intents"), 0);
     conn.execute_batch("DROP TRIGGER injected").unwrap();
