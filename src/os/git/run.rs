@@ -1,6 +1,5 @@
 //! Git as a child process: arguments, environment, time limit, and how much of its output is kept.
 
-use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -21,24 +20,29 @@ const LIMIT: Duration = Duration::from_secs(30);
 const KEPT: u64 = 4 << 20;
 /// How much of what went wrong is told, in bytes.
 const TOLD: usize = 2000;
-/// What stays of the variables of git: its configuration, who commits and when, how far it looks for a repository.
-/// Everything else (`GIT_DIR`, `GIT_INDEX_FILE`, …) is about a call that encloses ours. Each stands for all that begin so.
-const KEEP: [&str; 15] = [
-    "GIT_CONFIG_GLOBAL",
-    "GIT_CONFIG_SYSTEM",
-    "GIT_CONFIG_NOSYSTEM",
-    "GIT_CONFIG_COUNT",
-    "GIT_CONFIG_KEY_",
-    "GIT_CONFIG_VALUE_",
-    "GIT_AUTHOR_NAME",
-    "GIT_AUTHOR_EMAIL",
-    "GIT_AUTHOR_DATE",
-    "GIT_COMMITTER_NAME",
-    "GIT_COMMITTER_EMAIL",
-    "GIT_COMMITTER_DATE",
-    "GIT_CEILING_DIRECTORIES",
-    "GIT_DISCOVERY_ACROSS_FILESYSTEM",
-    "GIT_EXEC_PATH",
+/// What is not handed on: what a call of git that encloses ours (a hook, say) says of its own repository, and how it reads
+/// paths. Configuration, names and dates of the caller stay.
+const ENCLOSING: [&str; 20] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_DIR",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_GRAFT_FILE",
+    "GIT_ICASE_PATHSPECS",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_INTERNAL_SUPER_PREFIX",
+    "GIT_LITERAL_PATHSPECS",
+    "GIT_NAMESPACE",
+    "GIT_NOGLOB_PATHSPECS",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_QUARANTINE_PATH",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
 ];
 
 /// Where git is to run, and with which index.
@@ -121,11 +125,8 @@ impl Git {
 
     fn command(&self, program: &OsStr) -> Command {
         let mut command = Command::new(program);
-        for (name, _) in env::vars_os() {
-            let known = name.to_str().is_some_and(|name| KEEP.iter().any(|kept| name.starts_with(kept)));
-            if name.as_bytes().starts_with(b"GIT_") && !known {
-                command.env_remove(name);
-            }
+        for name in ENCLOSING {
+            command.env_remove(name);
         }
         if let Some(index) = &self.index {
             command.env("GIT_INDEX_FILE", index);
