@@ -340,7 +340,7 @@ fn side_file(path: &Path, suffix: &str) -> PathBuf {
 
 /// Ends the process where a crash test says so: `IC_TEST_CRASH=<point>` or `<point>:<n>` for the n-th time the point is
 /// passed. Debug builds only.
-pub(crate) fn crash_point(point: &str) {
+pub fn crash_point(point: &str) {
     #[cfg(debug_assertions)]
     {
         thread_local!(static PASSED: Cell<usize> = const { Cell::new(0) });

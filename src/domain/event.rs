@@ -35,13 +35,13 @@ impl Source {
     pub const ACTION: Self = Self::kernel("action");
     /// Dispatches.
     pub const DISPATCH: Self = Self::kernel("dispatch");
+    /// Tasks in files of the project.
+    pub const TASK: Self = Self::kernel("task");
 
     /// The log itself.
     pub const LOG: Self = Self::kernel("log");
     /// Locks on files.
     pub const COORDINATION: Self = Self::kernel("coordination");
-    /// Tasks in files of the project.
-    pub const TASK: Self = Self::kernel("task");
     /// What came from a database of the Go program and has no table here.
     pub const IMPORT: Self = Self::kernel("import");
 

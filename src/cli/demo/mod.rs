@@ -33,8 +33,8 @@ impl Verb for Demo {
         people_and_skips(&mut stage, &run)?;
         let event = rollback(&mut stage, &run)?;
         undo(&mut stage, &run, &event)?;
-        children(&mut stage, &run)?;
         tasks::tasks(&mut stage)?;
+        children(&mut stage, &run)?;
         log(&mut stage, &run)?;
         stage.close()?;
         Ok(Answer::Yes)

@@ -286,7 +286,9 @@ impl Repository {
         let old = base.head.as_ref().map_or("", |(head, _)| head);
         let subject = commit.message.lines().next().unwrap_or_default();
         let log = format!("commit: {subject}");
-        let moved = self.git().ok("move the branch", ["update-ref", "-m", &log, "HEAD", made, old], b"");
+        // It may outlive us: whoever clears up behind us has to wait for it.
+        let git = self.git().holding(scratch.mark())?;
+        let moved = git.ok("move the branch", ["update-ref", "-m", &log, "HEAD", made, old], b"");
         if let Err(err) = moved {
             // Where it is counts, not what was said: it may have been ended after it had moved it.
             let now = self.head()?;

@@ -49,6 +49,7 @@ const ENCLOSING: [&str; 20] = [
 pub struct Git {
     dir: PathBuf,
     index: Option<PathBuf>,
+    held: Option<File>,
 }
 
 /// What a child left.
@@ -65,13 +66,19 @@ pub struct Output {
 
 impl Git {
     pub fn at(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), index: None }
+        Self { dir: dir.to_owned(), index: None, held: None }
     }
 
     /// With another index than the working tree's own.
     pub fn with_index(mut self, index: &Path) -> Self {
         self.index = Some(index.to_owned());
         self
+    }
+
+    /// With an empty file open for as long as it runs: whoever waits for the file's lock waits for it, too.
+    pub fn holding(mut self, file: &File) -> io::Result<Self> {
+        self.held = Some(file.try_clone()?);
+        Ok(self)
     }
 
     /// Runs `git ARGS…` to its end.
@@ -83,7 +90,7 @@ impl Git {
         let mut command = self.command("git".as_ref());
         // Messages are told to the user, never read by us; one language makes them searchable.
         command.args(args).env("LC_ALL", "C").env("GIT_LITERAL_PATHSPECS", "1");
-        finish(command, input, LIMIT).map_err(|err| match err {
+        finish(command, input, self.held.as_ref(), LIMIT).map_err(|err| match err {
             GitError::Io(err) if err.kind() == io::ErrorKind::NotFound && self.dir.is_dir() => {
                 GitError::NoGit
             }
@@ -108,7 +115,7 @@ impl Git {
         let path = Path::new(".").join(path);
         let mut command = self.command("git".as_ref());
         command.args(["check-ignore", "--quiet", "--"]).arg(path);
-        Ok(finish(command, b"", LIMIT)?.code == Some(0))
+        Ok(finish(command, b"", None, LIMIT)?.code == Some(0))
     }
 
     /// Runs a program of the user's repository: as [`Git::run`], with the user's language and patterns.
@@ -120,7 +127,7 @@ impl Git {
     ) -> Result<Output, GitError> {
         let mut command = self.command(program);
         command.args(args).env("GIT_EDITOR", ":");
-        finish(command, b"", limit)
+        finish(command, b"", None, limit)
     }
 
     fn command(&self, program: &OsStr) -> Command {
@@ -140,9 +147,16 @@ impl Git {
 /// Starts a command with `input`, waits for it, and ends it with everybody it started when its time is up.
 ///
 /// Its streams are files without a name: no pipe can fill up, or be held open by what it leaves in the background.
-fn finish(mut command: Command, input: &[u8], limit: Duration) -> Result<Output, GitError> {
+fn finish(
+    mut command: Command,
+    input: &[u8],
+    held: Option<&File>,
+    limit: Duration,
+) -> Result<Output, GitError> {
     let (mut stdout, mut stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
-    let stdin = if input.is_empty() {
+    let stdin = if let Some(held) = held {
+        held.try_clone()?.into()
+    } else if input.is_empty() {
         Stdio::null()
     } else {
         let mut file = tempfile::tempfile()?;

@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -11,17 +11,25 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{FlockOperation, flock};
+
 use super::super::process::{Identity, Liveness, myself};
 use super::GitError;
 use super::index::Record;
 
 const PREFIX: &str = "intercore.";
+/// The file in it that the index's lock is a second name of.
+const MARK: &str = "lock";
+/// How long a git that has outlived its caller is waited for.
+const ORPHANED: Duration = Duration::from_secs(30);
 /// Tells apart the directories of one process.
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// A private directory, gone when it is dropped.
 pub struct Scratch {
     dir: PathBuf,
+    /// Locked for as long as this process, or a git that it has handed the file to, runs.
+    mark: File,
     leave: Cell<bool>,
 }
 
@@ -42,12 +50,19 @@ impl Scratch {
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         let dir = git_dir.join(format!("{PREFIX}{n}.{pid}.{start_time}.{boot_id}.{host}"));
         DirBuilder::new().mode(0o700).create(&dir)?;
-        Ok(Self { dir, leave: Cell::new(false) })
+        let mark = File::create_new(dir.join(MARK))?;
+        flock(&mark, FlockOperation::LockExclusive).map_err(io::Error::from)?;
+        Ok(Self { dir, mark, leave: Cell::new(false) })
     }
 
     /// Leaves it for somebody else to finish.
     pub fn leave(&self) {
         self.leave.set(true);
+    }
+
+    /// What a child is handed that must not be overtaken: while it runs, nobody clears up behind us.
+    pub fn mark(&self) -> &File {
+        &self.mark
     }
 
     /// A file in it.
@@ -59,8 +74,7 @@ impl Scratch {
     ///
     /// The lock is a second name of a file in here, so that it can be told from everybody else's if we are killed.
     pub fn lock(&self, path: &Path, patience: Duration) -> Result<Held, GitError> {
-        let mark = self.file("lock");
-        fs::write(&mark, b"")?;
+        let mark = self.file(MARK);
         let start = Instant::now();
         let mut pause = Duration::from_millis(1);
         loop {
@@ -132,10 +146,19 @@ impl Drop for Held {
 }
 
 impl Left {
+    /// Waits for a git that the dead process had started and that may still move the branch. Not for ever.
+    pub fn wait_for_orphans(&self) {
+        let Ok(mark) = File::open(self.dir.join(MARK)) else { return };
+        let start = Instant::now();
+        while flock(&mark, FlockOperation::NonBlockingLockExclusive).is_err() && start.elapsed() < ORPHANED {
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// Takes the lock away if it is the one that was taken from here.
     pub fn release_lock(&self, path: &Path) {
         let inode = |path: &Path| fs::symlink_metadata(path).map(|found| (found.dev(), found.ino()));
-        if let (Ok(ours), Ok(there)) = (inode(&self.dir.join("lock")), inode(path))
+        if let (Ok(ours), Ok(there)) = (inode(&self.dir.join(MARK)), inode(path))
             && ours == there
         {
             let _ = fs::remove_file(path);
