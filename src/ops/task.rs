@@ -152,9 +152,9 @@ pub fn on_run(tx: &WriteTx<'_>, wanted: &ForRun, stamp: &Stamp) -> Result<OnRun,
 /// The members that a change's event has in `data`, as far as there is something to say.
 pub fn data(members: &[(&str, serde_json::Value)]) -> Map<String, serde_json::Value> {
     let empty = |value: &serde_json::Value| value.is_null() || *value == json!([]) || *value == json!(false);
-    members
-        .iter()
-        .filter(|(_, value)| !empty(value))
-        .map(|(key, value)| ((*key).to_owned(), value.clone()))
-        .collect()
+    let mut out = Map::new();
+    for (key, value) in members.iter().filter(|(_, value)| !empty(value)) {
+        out.insert((*key).to_owned(), value.clone());
+    }
+    out
 }

@@ -7,8 +7,9 @@ use super::write::{Detail, Failed, KIND, Mark, Work, digest, files, is_dead};
 use crate::cli::Cx;
 use crate::cli::error::CliError;
 use crate::db::WriteTx;
-use crate::domain::task::change::{Request, change};
+use crate::domain::task::change::change;
 use crate::domain::task::problem::{Kind, Problem};
+use crate::domain::task::request::Request;
 use crate::domain::time::Stamp;
 use crate::ops::task::{self, Changed};
 use crate::os::swap;
@@ -67,7 +68,7 @@ fn settle(
     stamp: &Stamp,
 ) -> Result<Option<Problem>, Failed> {
     // What cannot be read was never acted on: it is written before anything else is.
-    let Ok(detail) = serde_json::from_str::<Detail>(&intent.detail) else {
+    let Some(detail) = Detail::read(&intent.detail) else {
         intent::settle(tx, &intent.id)?;
         return Ok(None);
     };

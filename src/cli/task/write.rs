@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::place::{Directory, Held, Place};
@@ -19,7 +19,8 @@ use crate::cli::Cx;
 use crate::cli::error::CliError;
 use crate::db::{DbError, WriteTx};
 use crate::domain::process::ProcessKey;
-use crate::domain::task::change::{Change, Request};
+use crate::domain::task::change::Change;
+use crate::domain::task::request::Request;
 use crate::ops::OpsError;
 use crate::os::process::{Identity, Liveness};
 use crate::os::{process, swap};
@@ -41,7 +42,7 @@ pub(super) struct File {
 }
 
 /// What the intent says of a file: enough to see whether it was changed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub(super) struct Mark {
     pub shown: String,
     pub path: PathBuf,
@@ -50,13 +51,44 @@ pub(super) struct Mark {
 }
 
 /// What the intent says: the change, and what it does to which files.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub(super) struct Detail {
     pub request: Request,
     pub from: String,
     pub to: String,
     pub plan: Option<String>,
     pub files: Vec<Mark>,
+}
+
+impl Detail {
+    fn to_json(&self) -> String {
+        let file = |mark: &Mark| json!([mark.shown, mark.path.to_string_lossy(), mark.old, mark.new]);
+        let files: Vec<Value> = self.files.iter().map(file).collect();
+        let Self { from, to, plan, .. } = self;
+        json!({ "request": self.request.to_json(), "from": from, "to": to, "plan": plan, "files": files })
+            .to_string()
+    }
+
+    /// Reads what is in an intent.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let value: Value = serde_json::from_str(text).ok()?;
+        let word = |value: &Value| value.as_str().map(ToOwned::to_owned);
+        let file = |file: &Value| {
+            Some(Mark {
+                shown: word(&file[0])?,
+                path: PathBuf::from(word(&file[1])?),
+                old: word(&file[2])?,
+                new: word(&file[3])?,
+            })
+        };
+        Some(Self {
+            request: Request::from_json(&value["request"])?,
+            from: word(&value["from"])?,
+            to: word(&value["to"])?,
+            plan: word(&value["plan"]),
+            files: value["files"].as_array()?.iter().map(file).collect::<Option<_>>()?,
+        })
+    }
 }
 
 /// Why the files were not changed.
@@ -128,7 +160,7 @@ impl Work {
     pub(super) fn begin(cx: &mut Cx, place: &Directory, detail: &Detail) -> Result<Self, CliError> {
         let process = process::myself().map_err(|err| CliError::Unexpected(err.into()))?;
         let (resource, stamp) = (place.resource(), cx.stamp.clone());
-        let (detail, process) = (json(detail)?, ProcessKey::from(process));
+        let (detail, process) = (detail.to_json(), ProcessKey::from(process));
         let intent = cx.write(|tx| intent::begin(tx, KIND, &resource, &detail, &process, &stamp))?;
         Ok(Self { intent })
     }
@@ -140,7 +172,7 @@ impl Work {
 
     /// Writes down what is to be done instead, because the files are not what they were.
     pub(super) fn change(&self, cx: &mut Cx, detail: &Detail) -> Result<(), CliError> {
-        let detail = json(detail)?;
+        let detail = detail.to_json();
         cx.write(|tx| intent::update(tx, &self.intent.id, &detail))?;
         Ok(())
     }
@@ -252,10 +284,6 @@ impl Work {
     fn temp(&self, file: &File) -> PathBuf {
         swap::beside(&file.place.path, self.mark())
     }
-}
-
-fn json(detail: &Detail) -> Result<String, CliError> {
-    serde_json::to_string(detail).map_err(|err| CliError::Unexpected(err.into()))
 }
 
 /// Whether a process of this machine is at it.

@@ -1,7 +1,5 @@
 //! A look over both files: the tasks that there are, and everything on which the files disagree.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::entry::Editor;
@@ -53,10 +51,10 @@ impl Finding {
 
 /// Every task that has a status in `TODO.md` or an object among the active ones, by number.
 pub fn tasks(todo: &Todo<'_>, state: Option<&State<'_>>) -> Vec<Task> {
-    let mut out: BTreeMap<u64, Task> = BTreeMap::new();
+    let mut out: Vec<Task> = Vec::new();
     for entry in &todo.entries {
         let Some(status) = todo.status(entry) else { continue };
-        let task = out.entry(entry.number).or_default();
+        let task = of(&mut out, entry.number);
         task.title.clone_from(&entry.title);
         let found = marker(todo.text, &status.value).map_or_else(|| status.value.clone(), |found| found.span);
         task.marker = Some(todo.text[found].to_owned());
@@ -70,21 +68,29 @@ pub fn tasks(todo: &Todo<'_>, state: Option<&State<'_>>) -> Vec<Task> {
     for (object, state) in state.iter().flat_map(|state| state.tasks().iter().map(move |task| (task, state)))
     {
         let Some(number) = state.number(object) else { continue };
-        let task = out.entry(number).or_default();
+        let task = of(&mut out, number);
         task.status = state.text_of(object, "status");
         if task.title.is_empty() {
             task.title = state.text_of(object, "project_name").unwrap_or_default();
         }
         task.paths.extend(state.paths(object));
     }
-    for (number, task) in &mut out {
-        task.number = *number;
+    for task in &mut out {
         let (status, marker) = (task.status.as_deref(), task.marker.as_deref());
         task.agree = status.is_some() && status.and_then(Status::read) == marker.and_then(Status::read);
         task.paths.sort();
         task.paths.dedup();
     }
-    out.into_values().collect()
+    out
+}
+
+/// The task of a number, in a list by number.
+fn of(tasks: &mut Vec<Task>, number: u64) -> &mut Task {
+    let at = tasks.partition_point(|task| task.number < number);
+    if tasks.get(at).is_none_or(|task| task.number != number) {
+        tasks.insert(at, Task { number, ..Task::default() });
+    }
+    &mut tasks[at]
 }
 
 /// Everything on which the texts disagree, or that a change of a task would be refused for. Whether what they lead to is

@@ -1,50 +1,15 @@
 //! One change of one task, worked out from one reading of its files: all that is wrong with it, or the new texts.
 
-use serde::{Deserialize, Serialize};
-
 use super::edit::Edits;
 use super::entry::Editor as Entry;
-use super::link::{Artifact, Kind as Type, artifact};
+use super::link::{Artifact, Kind as Type};
 use super::plan;
 use super::problem::{Kind, Problem};
+use super::request::Request;
 use super::state::{self, State};
 use super::status::Status;
 use super::todo::{self, Todo};
 use super::verify::{Wanted, verify};
-
-/// What is asked for. It is kept while the change is under way, so that somebody else can finish it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "flags of the command line, each on its own")]
-pub struct Request {
-    /// The task.
-    pub task: u64,
-    /// What it is to become; as it is, if only links are added.
-    pub to: Option<Status>,
-    /// What it produced, each as `type:path`.
-    pub artifacts: Vec<String>,
-    /// Kept with the artifacts.
-    pub summary: Option<String>,
-    /// Why, where that has to be said.
-    pub reason: Option<String>,
-    /// The tasks that it was divided into.
-    pub subtasks: Vec<u64>,
-    /// The day, as `TODO.md` has it: `YYYY-MM-DD`.
-    pub date: String,
-    /// When its stage was reached, as `state.json` has it: `YYYY-MM-DDTHH:MM:SSZ`.
-    pub staged: String,
-    /// The moment of the change, in the same form.
-    pub now: String,
-    /// Whether the day is kept.
-    pub dates: bool,
-    /// Go past the table of transitions, and past what a status has to show.
-    pub force: bool,
-    /// Refuse if the files disagree.
-    pub strict: bool,
-    /// Keep the links to older plans.
-    pub keep_plans: bool,
-    /// The directory of the files, from the top of the repository.
-    pub dir: String,
-}
 
 /// The files as they were read.
 #[derive(Clone, Copy, Debug)]
@@ -76,13 +41,6 @@ pub struct Change {
     pub notes: Vec<Problem>,
     /// How many bytes of `TODO.md` and of `state.json` were taken out or replaced.
     removed: (usize, usize),
-}
-
-impl Request {
-    /// The artifacts, read.
-    pub fn artifacts(&self) -> Vec<Artifact> {
-        self.artifacts.iter().filter_map(|text| artifact(text).ok()).collect()
-    }
 }
 
 /// Works out a change.
@@ -326,17 +284,15 @@ fn edit(
     }
 }
 
-fn by_kind<'a>(artifacts: &'a [Artifact]) -> Vec<Vec<&'a Artifact>> {
-    let rank = |kind: &Type| match kind {
-        Type::Research => 0,
-        Type::Plan => 1,
-        Type::Summary => 2,
-        Type::Implementation => 3,
-        Type::Other(_) => 4,
-    };
-    let mut sorted: Vec<&Artifact> = artifacts.iter().collect();
-    sorted.sort_by_key(|artifact| rank(&artifact.kind));
-    sorted.chunk_by(|one, other| one.kind == other.kind).map(<[&'a Artifact]>::to_vec).collect()
+fn by_kind(artifacts: &[Artifact]) -> Vec<Vec<&Artifact>> {
+    let mut kinds = vec![Type::Research, Type::Plan, Type::Summary, Type::Implementation];
+    for artifact in artifacts {
+        if !kinds.contains(&artifact.kind) {
+            kinds.push(artifact.kind.clone());
+        }
+    }
+    let of = |kind: &Type| artifacts.iter().filter(|artifact| artifact.kind == *kind).collect::<Vec<_>>();
+    kinds.iter().map(of).filter(|group| !group.is_empty()).collect()
 }
 
 /// Whether the links would change, without changing them.
@@ -388,25 +344,7 @@ fn check(texts: Texts<'_>, request: &Request, made: &Change) -> Result<(), Vec<P
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn request(task: u64, to: Status) -> Request {
-        Request {
-            task,
-            to: Some(to),
-            artifacts: Vec::new(),
-            summary: None,
-            reason: None,
-            subtasks: Vec::new(),
-            date: "2026-01-31".to_owned(),
-            staged: "2026-01-31T10:00:00Z".to_owned(),
-            now: "2026-01-31T10:00:00Z".to_owned(),
-            dates: true,
-            force: false,
-            strict: false,
-            keep_plans: false,
-            dir: "specs".to_owned(),
-        }
-    }
+    use crate::domain::task::request::sample as request;
 
     /// TS-58
     #[test]

@@ -2,14 +2,16 @@
 
 use std::ops::Range;
 
-/// Replacements in one text, none of which overlap.
+/// Replacements in one text, none of which overlap, in the order of their places.
 #[derive(Clone, Debug, Default)]
 pub struct Edits(Vec<(Range<usize>, String)>);
 
 impl Edits {
     /// Puts `new` in the place of the bytes of `span`.
     pub fn replace(&mut self, span: Range<usize>, new: impl Into<String>) {
-        self.0.push((span, new.into()));
+        // Behind those of the same place: what is put there stays in the order in which it came.
+        let at = self.0.partition_point(|(other, _)| (other.start, other.end) <= (span.start, span.end));
+        self.0.insert(at, (span, new.into()));
     }
 
     /// Puts `new` at a place, behind what was put there before.
@@ -19,12 +21,9 @@ impl Edits {
 
     /// The text with all replacements made.
     pub fn apply(&self, text: &str) -> String {
-        let mut edits: Vec<_> = self.0.iter().collect();
-        // Stable: what is put at one place stays in the order in which it came.
-        edits.sort_by_key(|(span, _)| (span.start, span.end));
         let mut out = String::with_capacity(text.len() + 256);
         let mut at = 0;
-        for (span, new) in edits {
+        for (span, new) in &self.0 {
             debug_assert!(at <= span.start, "edits overlap");
             out.push_str(&text[at..span.start]);
             out.push_str(new);

@@ -11,6 +11,7 @@ mod json;
 pub mod link;
 pub mod plan;
 pub mod problem;
+pub mod request;
 pub mod state;
 pub mod status;
 pub mod todo;

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
-use super::change::{Request, Texts, change};
+use super::change::{Texts, change};
+use super::request::{Request, sample};
 use super::status::{ALL, Status};
 use super::todo::Todo;
 
@@ -207,26 +208,7 @@ proptest! {
     /// TS-05, TS-06: no text makes it fail otherwise than by saying so.
     #[test]
     fn any_text_is_answered(todo in "(### [0-9]{1,2}\\. a|- \\*\\*Status\\*\\*: \\[PLANNED\\]|---|```|\n|[a-z*: ]{0,5}){0,20}", state in "[\\[\\]{}\",:a-z0-9\\\\ ]{0,40}") {
-        let request = Request { task: 1, ..sample() };
+        let request = sample(1, Status::Planning);
         let _ = change(Texts { todo: &todo, state: &state, plan: Some(&todo) }, &request);
-    }
-}
-
-fn sample() -> Request {
-    Request {
-        task: 1,
-        to: Some(Status::Planning),
-        artifacts: Vec::new(),
-        summary: None,
-        reason: None,
-        subtasks: Vec::new(),
-        date: String::new(),
-        staged: String::new(),
-        now: String::new(),
-        dates: true,
-        force: false,
-        strict: false,
-        keep_plans: false,
-        dir: String::new(),
     }
 }
