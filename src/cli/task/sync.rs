@@ -31,9 +31,9 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// How often a change is worked out anew because somebody else has changed the files.
 const ROUNDS: u32 = 500;
 
-/// How long those go first who came first. Whoever is stopped for longer is not waited for: their files are looked at again
-/// before anything is renamed, and so are ours.
-const COURTESY: Duration = Duration::from_millis(300);
+/// How long those go first who came first and come no further. Whoever is stopped for longer is not waited for: their files
+/// are looked at again before anything is renamed, and so are ours.
+const COURTESY: Duration = Duration::from_secs(1);
 
 /// A change with everything around it.
 pub(super) struct Job {
@@ -226,6 +226,10 @@ impl Job {
                         let so = if split { "the next call completes it" } else { "nothing was changed" };
                         let message = format!("{message} ({TRIES} attempts); {so}");
                         return self.refused(cx, report, vec![Problem::new(Kind::StatusSyncFailed, message)]);
+                    }
+                    if !split && let Some(work) = work.take() {
+                        // Nobody waits for a turn behind one who waits.
+                        work.abandon(cx, &files)?;
                     }
                     thread::sleep(PAUSE * failures);
                 }

@@ -30,6 +30,10 @@ use crate::store::intent::{self, Intent};
 /// The kind of the intents.
 pub(super) const KIND: &str = "task";
 
+/// How long somebody sleeps for each one ahead, before looking again.
+const PER_PLACE: Duration = Duration::from_millis(3);
+const LONGEST_NAP: Duration = Duration::from_millis(60);
+
 /// A file with its content before and after.
 #[derive(Clone, Debug)]
 pub(super) struct File {
@@ -188,18 +192,26 @@ impl Work {
         Ok(())
     }
 
-    /// Lets those go first who came first and live, for at most as long as that. `true` if there was anybody: the files are
-    /// not what they were then.
+    /// Lets those go first who came first and live: a change that is worked out while others are at it has to be worked out
+    /// again. Who comes no further for as long as `longest` is not waited for any more: nothing depends on the turns. `true` if
+    /// there was anybody: the files are not what they were then.
     pub(super) fn await_turn(&self, cx: &mut Cx, longest: Duration) -> Result<bool, CliError> {
-        let (begun, mut pause) = (Instant::now(), Duration::from_millis(1));
+        let (mut stuck, mut first, mut since) = (Vec::new(), None, Instant::now());
         loop {
             let others = cx.read(|tx| intent::on(tx, KIND, &self.intent.resource))?;
-            let mut before = others.iter().take_while(|other| other.id != self.intent.id);
-            if !before.any(|other| is_alive(&other.process)) || begun.elapsed() > longest {
-                return Ok(pause > Duration::from_millis(1));
+            let before = others.iter().take_while(|other| other.id != self.intent.id);
+            let ahead: Vec<&Intent> = before.filter(|other| !stuck.contains(&other.id)).collect();
+            let Some(next) = ahead.iter().find(|other| is_alive(&other.process)) else {
+                return Ok(first.is_some());
+            };
+            if first.as_ref() != Some(&next.id) {
+                (first, since) = (Some(next.id.clone()), Instant::now());
+            } else if since.elapsed() > longest {
+                stuck.push(next.id.clone());
             }
-            thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(16));
+            // Those at the back have time.
+            let places = u32::try_from(ahead.len()).unwrap_or(u32::MAX);
+            thread::sleep(PER_PLACE.saturating_mul(places).min(LONGEST_NAP));
         }
     }
 

@@ -124,7 +124,7 @@ impl Repository {
     /// If the git directory cannot be read or changed.
     pub fn recover(&self) -> Result<(), GitError> {
         for left in Scratch::abandoned(&self.git_dir)? {
-            left.wait_for_orphans();
+            let Some(_alone) = left.alone()? else { continue };
             left.release_lock(&self.lock_path());
             if let Some(record) = left.record()
                 && self.is_behind_us(&record.commit)?

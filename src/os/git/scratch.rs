@@ -146,13 +146,22 @@ impl Drop for Held {
 }
 
 impl Left {
-    /// Waits for a git that the dead process had started and that may still move the branch. Not for ever.
-    pub fn wait_for_orphans(&self) {
-        let Ok(mark) = File::open(self.dir.join(MARK)) else { return };
+    /// Waits for a git that the dead process had started and that may still move the branch. Whoever holds the answer is
+    /// alone in clearing up; `None` if somebody else has cleared up by then.
+    ///
+    /// # Errors
+    /// [`GitError::TimedOut`]: it is not waited for without end.
+    pub fn alone(&self) -> Result<Option<File>, GitError> {
+        // Without a mark it was killed before it had done anything.
+        let Ok(mark) = File::open(self.dir.join(MARK)) else { return Ok(File::open(&self.dir).ok()) };
         let start = Instant::now();
-        while flock(&mark, FlockOperation::NonBlockingLockExclusive).is_err() && start.elapsed() < ORPHANED {
+        while flock(&mark, FlockOperation::NonBlockingLockExclusive).is_err() {
+            if start.elapsed() >= ORPHANED {
+                return Err(GitError::TimedOut("a git that an earlier call had started".to_owned()));
+            }
             thread::sleep(Duration::from_millis(2));
         }
+        Ok(self.dir.exists().then_some(mark))
     }
 
     /// Takes the lock away if it is the one that was taken from here.

@@ -105,7 +105,7 @@ fn what_cannot_be_put_back_is_completed() {
 /// TS-28, TS-48: a disk that is full, here a limit on the size of files, changes nothing.
 #[test]
 fn a_full_disk_changes_nothing() {
-    let specs = Specs::new(200);
+    let specs = Specs::new(2000);
     let before = specs.pair();
     // In blocks of 512 bytes: enough for the database's log, too little for the list.
     let blocks = (before.0.len() / 512).to_string();
