@@ -18,4 +18,4 @@ CREATE TABLE lock_waiters (
   left_at INTEGER
 ) STRICT;
 
-ALTER TABLE coordination_locks ADD COLUMN mirrored INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE coordination_locks ADD COLUMN mirrored INTEGER;

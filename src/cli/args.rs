@@ -5,11 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::error::ContextKind;
-use clap::{Arg, ArgMatches};
+use clap::{Arg, ArgMatches, Command};
 use serde_json::{Map, Value};
 
 use super::error::CliError;
-use super::verb::Verb;
 use super::{Cx, locate};
 use crate::db::ReadTx;
 use crate::domain::ids::RunId;
@@ -111,12 +110,16 @@ pub(super) fn ttl(text: &str) -> Result<i64, String> {
 }
 
 /// Refuses words that are kept and hold a secret, without showing it (K-16).
-pub(super) fn no_secrets<V: Verb>(matches: &ArgMatches) -> Result<(), CliError> {
-    for id in V::KEPT {
+pub(super) fn no_secrets(
+    kept: &[&str],
+    build: fn() -> Command,
+    matches: &ArgMatches,
+) -> Result<(), CliError> {
+    for id in kept {
         let texts = matches.get_raw(id).into_iter().flatten();
         if texts.filter_map(OsStr::to_str).any(state::holds_secret) {
             return Err(CliError::Usage {
-                message: format!("{} contains a likely secret value", name::<V>(id)),
+                message: format!("{} contains a likely secret value", name(&build(), id)),
                 hint: Some("name the variable that holds it: what is stored here is read by many".to_owned()),
             });
         }
@@ -147,8 +150,7 @@ pub(super) fn refused(err: clap::Error, words: &[OsString]) -> CliError {
     err.into()
 }
 
-fn name<V: Verb>(id: &str) -> String {
-    let command = V::command();
+fn name(command: &Command, id: &str) -> String {
     let arg = command.get_arguments().find(|arg| arg.get_id() == id);
     arg.map_or_else(|| id.to_owned(), typed)
 }

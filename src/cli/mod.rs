@@ -36,6 +36,7 @@ mod restore;
 mod run;
 mod sentinel;
 mod state;
+mod task;
 mod tree;
 mod verb;
 mod version;
@@ -153,6 +154,16 @@ impl Cx {
         CliError: From<E>,
     {
         let done = self.writable()?.write(f)?;
+        self.committed = true;
+        Ok(done)
+    }
+
+    /// As [`Self::write`], with a closure that runs once and changes files under the write lock ([`Db::exclusive`]).
+    fn exclusive<T, E: From<DbError> + From<CliError>>(
+        &mut self,
+        f: impl FnOnce(&WriteTx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let done = self.writable()?.exclusive(f)?;
         self.committed = true;
         Ok(done)
     }

@@ -134,6 +134,21 @@ impl Db {
         &mut self,
         mut f: impl FnMut(&WriteTx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
+        self.exclusive(|tx| f(tx))
+    }
+
+    /// As [`Self::write`], but `f` runs once at most, on every engine: for the one case in which files have to change under the
+    /// write lock, because that is what keeps their writers apart. Nothing may be waited for in there (TS-60).
+    ///
+    /// # Errors
+    /// What `f` returns, or what the engine says. A failed commit is one: what `f` did to files stands then.
+    ///
+    /// # Panics
+    /// As [`Self::write`].
+    pub fn exclusive<T, E: From<DbError>>(
+        &mut self,
+        f: impl FnOnce(&WriteTx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
         // The schema is parsed here and not while everybody waits for the lock.
         self.conn.read_schema()?;
         self.conn.begin(Begin::Immediate)?;

@@ -35,6 +35,8 @@ impl Source {
     pub const ACTION: Self = Self::kernel("action");
     /// Dispatches.
     pub const DISPATCH: Self = Self::kernel("dispatch");
+    /// Tasks in files of the project.
+    pub const TASK: Self = Self::kernel("task");
 
     /// The log itself.
     pub const LOG: Self = Self::kernel("log");

@@ -82,5 +82,6 @@ pub mod run;
 pub mod secret;
 pub mod signals;
 pub mod state;
+pub mod task;
 pub mod text;
 pub mod time;

@@ -6,8 +6,19 @@ use super::event::Source;
 use super::state::{self, PayloadError};
 
 /// Sources that the kernel writes itself, or will: nobody else speaks in their name (K-03).
-const RESERVED: [&str; 10] =
-    ["phase", "run", "agent", "artifact", "action", "dispatch", "discovery", "log", "state", "import"];
+const RESERVED: [&str; 11] = [
+    "phase",
+    "run",
+    "agent",
+    "artifact",
+    "action",
+    "dispatch",
+    "discovery",
+    "log",
+    "state",
+    "import",
+    "task",
+];
 
 /// Why an event was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -23,6 +23,7 @@ pub mod routing;
 pub mod settings;
 pub mod skip;
 pub mod spawn;
+pub mod task;
 pub mod undo;
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub fn sha256_file(path: &Path) -> io::Result<Option<String>> {
 
 /// Opens a regular file, and nothing else: asked before, because opening a FIFO or a device has effects, and
 /// after, because the path may have changed hands. `NONBLOCK` covers the moment between.
-fn open_regular(path: &Path) -> io::Result<Option<File>> {
+pub(super) fn open_regular(path: &Path) -> io::Result<Option<File>> {
     if !fs::metadata(path)?.is_file() {
         return Ok(None);
     }

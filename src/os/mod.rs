@@ -18,3 +18,4 @@ pub mod paths;
 pub mod process;
 pub mod rotated;
 pub mod stream;
+pub mod swap;

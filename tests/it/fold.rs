@@ -56,7 +56,7 @@ pub fn fold(events: &[Value]) -> Tables {
             ("interspect", kind) if kind.starts_with("blacklist.") => ("blacklist", text("subject")),
             ("interspect", _) => ("modifications", text("subject")),
             ("import", _) if event["data"].get("new").is_none() => continue,
-            ("log", _) => continue,
+            ("log" | "task", _) => continue,
             other => panic!("unknown source {other:?}"),
         };
         let data = &event["data"];

@@ -24,5 +24,6 @@ mod schema;
 mod scripts;
 mod storm;
 mod support;
+mod task;
 mod tidy;
 mod waiting;

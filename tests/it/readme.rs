@@ -17,8 +17,8 @@ struct Step {
     exit: i32,
 }
 
-fn tour() -> Vec<Step> {
-    let readme = document("README.md");
+fn tour(name: &str) -> Vec<Step> {
+    let readme = document(name);
     let blocks = readme.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let mut steps: Vec<Step> = Vec::new();
     for line in blocks.flat_map(str::lines) {
@@ -55,9 +55,13 @@ fn is_as_shown(shown: &str, line: &str) -> bool {
 /// The tour in the README, typed into a shell, prints what it says it prints.
 #[test]
 fn the_tour_is_true() {
+    assert!(take("README.md") > 20);
+}
+
+/// Types the session of a page into a shell, which has to print what the page shows; answers the number of commands.
+pub fn take(name: &str) -> usize {
     let sandbox = Sandbox::bare();
-    let steps = tour();
-    assert!(steps.len() > 20);
+    let steps = tour(name);
     let mark = "===8<===";
     let marked = |step: &Step| {
         format!(
@@ -87,9 +91,10 @@ printf '%s%s\n' '{mark}' \"$?\"",
         let lines: Vec<_> = before.lines().collect();
         let same = lines.len() == step.shown.len()
             && lines.iter().zip(&step.shown).all(|(line, shown)| is_as_shown(shown, line));
-        assert!(same, "$ {}\nprinted\n{before}\nthe README shows\n{}", step.command, step.shown.join("\n"));
+        assert!(same, "$ {}\nprinted\n{before}\n{name} shows\n{}", step.command, step.shown.join("\n"));
         before = after;
     }
+    steps.len()
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod locks;
 mod routing;
 mod stage;
+mod tasks;
 
 use std::path::PathBuf;
 
@@ -34,6 +35,7 @@ impl Verb for Demo {
         people_and_skips(&mut stage, &run)?;
         let event = rollback(&mut stage, &run)?;
         undo(&mut stage, &run, &event)?;
+        tasks::tasks(&mut stage)?;
         children(&mut stage, &run)?;
         locks::files(&mut stage)?;
         routing::routing(&mut stage)?;

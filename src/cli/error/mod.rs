@@ -40,6 +40,15 @@ pub(super) enum CliError {
     /// There is no such process.
     #[error("no process {0} to record")]
     NoProcess(i64),
+    /// No task files where they were looked for.
+    #[error("no TODO.md and no state.json: {0} is not a directory of tasks")]
+    NoTasks(String),
+    /// Neither file has this task.
+    #[error("no task {0}")]
+    NoTask(u64),
+    /// A task that is not as it should be, or was not changed.
+    #[error("{}", .0.message)]
+    Task(Box<TaskFailure>),
     /// A child that could not be started.
     #[error("spawn: start process: {0}")]
     NotStarted(String),
@@ -79,6 +88,19 @@ pub(super) enum CliError {
     Unexpected(#[from] anyhow::Error),
 }
 
+/// What is wrong with a task.
+#[derive(Debug)]
+pub(super) struct TaskFailure {
+    /// Whether the files are at fault, or their writing.
+    pub failed: bool,
+    /// Which task, and what did not happen.
+    pub message: String,
+    /// Everything that is wrong.
+    pub problems: Vec<String>,
+    /// Where to look.
+    pub hint: String,
+}
+
 impl From<StoreError> for CliError {
     fn from(err: StoreError) -> Self {
         Self::Ops(err.into())
@@ -115,6 +137,9 @@ impl CliError {
             Self::Usage { .. } | Self::Parser(_) => ("usage", None),
             Self::DbPath(_) => ("db_path", Some("set INTERCORE_DB to use a database elsewhere")),
             Self::NoCurrentRun(_) => ("no_current_run", Some("`ic run create --goal=…` starts one")),
+            Self::NoTasks(_) => ("task_dir_not_found", Some("--dir names it")),
+            Self::NoTask(_) => ("task_not_found", Some("`ic task list` shows them")),
+            Self::Task(failure) => (if failure.failed { "task_failed" } else { "task_refused" }, None),
             Self::NotStarted(_) => ("spawn_failed", None),
             Self::Rejected(..) => ("spawn_rejected", Some("wait for others to end, or raise the limit")),
             Self::NoProcess(_) => ("process_not_found", None),
@@ -139,6 +164,7 @@ impl CliError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Usage { hint, .. } => hint.clone(),
+            Self::Task(failure) => Some(failure.hint.clone()),
             Self::Parser(err) => clap_hint(err),
             _ => self.class().1.map(ToOwned::to_owned),
         }
@@ -156,6 +182,9 @@ impl CliError {
     }
 
     fn causes(&self) -> Vec<String> {
+        if let Self::Task(failure) = self {
+            return failure.problems.clone();
+        }
         let mut causes = Vec::new();
         let mut source = std::error::Error::source(self);
         let shown = self.to_string();

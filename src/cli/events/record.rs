@@ -23,7 +23,7 @@ const UNNAMED: &str = "external";
 /// Record an event of your own
 ///
 /// A source of your own takes any JSON. The sources review, interspect, coordination, intent and agency have a form, which
-/// is checked. The sources of the kernel (phase, run, agent, artifact, action, dispatch, discovery, log, state, import) are
+/// is checked. The sources of the kernel (phase, run, agent, artifact, action, dispatch, discovery, log, state, import, task) are
 /// not for callers. Prints the event's number; for coordination and intent, `ok`.
 #[derive(Debug, clap::Parser)]
 #[command(

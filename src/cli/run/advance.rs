@@ -85,19 +85,24 @@ impl Verb for Advance {
                 cx.out.remark(format_args!("gate {}: {detail}", condition.check));
             }
         }
-        let moved = Moved {
-            event_id: done.event_id,
-            kind: done.outcome.event_type(),
-            from: &done.step.from,
-            to: &done.step.to,
-            reason: done.reason.as_deref(),
-        };
-        effects::phase_hook(cx, &done.run, &moved);
-        if done.outcome == Outcome::Advanced {
-            dispatch::auto::dispatch_agents(cx, &done.run, &done.step.to);
-        }
+        follow(cx, done);
         cx.out.show(&shown)?;
         Ok(if done.outcome == Outcome::Advanced { Answer::Yes } else { Answer::No })
+    }
+}
+
+/// What follows the commit of a step that was taken or refused: the hook of the phase, the agents that go to work in it.
+pub(in crate::cli) fn follow(cx: &mut Cx, done: &advance::Advance) {
+    let moved = Moved {
+        event_id: done.event_id,
+        kind: done.outcome.event_type(),
+        from: &done.step.from,
+        to: &done.step.to,
+        reason: done.reason.as_deref(),
+    };
+    effects::phase_hook(cx, &done.run, &moved);
+    if done.outcome == Outcome::Advanced {
+        dispatch::auto::dispatch_agents(cx, &done.run, &done.step.to);
     }
 }
 

@@ -50,7 +50,6 @@ const fn hidden<V: Verb>(name: &'static str) -> Node {
 }
 
 fn execute<V: Verb>(matches: &ArgMatches, cx: &mut Cx) -> Result<Answer, CliError> {
-    args::no_secrets::<V>(matches)?;
     V::from_arg_matches(matches)?.run(cx)
 }
 
@@ -80,7 +79,7 @@ pub(super) fn dispatch(words: &[OsString], cx: &mut Cx) -> Result<Answer, CliErr
         rest = below;
         match &node.kind {
             Kind::Group { nodes: inner, .. } => nodes = inner,
-            Kind::Leaf { build, run, .. } => {
+            Kind::Leaf { build, run, kept, .. } => {
                 let command = parser(build(), node.name, &path.join(" "));
                 let matches = match command.try_get_matches_from(rest) {
                     Ok(matches) => matches,
@@ -90,6 +89,7 @@ pub(super) fn dispatch(words: &[OsString], cx: &mut Cx) -> Result<Answer, CliErr
                     }
                     Err(err) => return Err(args::refused(err, rest)),
                 };
+                args::no_secrets(kept, *build, &matches)?;
                 return run(&matches, cx);
             }
         }

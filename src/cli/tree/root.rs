@@ -4,7 +4,7 @@ use super::{Node, group, hidden, leaf};
 use crate::cli::{
     action, agent, artifact, backup, compat, completions, config, coordination, demo, dispatch as child,
     events, gate, health, help, hook, hook_watch, import, init, interspect, lock, man, restore, run,
-    sentinel, state, version,
+    sentinel, state, task, version,
 };
 
 const AGENT: &[Node] =
@@ -166,6 +166,21 @@ pub(in crate::cli) const ROOT: &[Node] = &[
             leaf::<interspect::lists::Blacklist>("blacklist"),
             leaf::<interspect::lists::Unblock>("unblock"),
             group("canary", "Canaries: how overrides turn out", &[leaf::<interspect::lists::Check>("check")]),
+        ],
+    ),
+    group(
+        "task",
+        "Tasks: TODO.md, state.json and plans, which change together or not at all",
+        &[
+            leaf::<task::Preflight>("preflight"),
+            leaf::<task::Postflight>("postflight"),
+            leaf::<task::Set>("set"),
+            leaf::<task::look::Show>("show"),
+            leaf::<task::look::List>("list"),
+            leaf::<task::verify::Verify>("verify"),
+            leaf::<task::look::Audit>("audit"),
+            leaf::<task::look::Errors>("errors"),
+            leaf::<task::look::Transitions>("transitions"),
         ],
     ),
     group(

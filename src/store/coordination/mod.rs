@@ -313,6 +313,6 @@ fn from_row(row: &Row) -> Result<Lock, StoreError> {
         run_id: row.get("run_id")?,
         fence: row.get("fence")?,
         process: cells::process_of(row)?,
-        mirrored: row.get("mirrored")?,
+        mirrored: row.get::<Option<bool>>("mirrored")?.unwrap_or(false),
     })
 }

@@ -22,6 +22,8 @@ const UNKNOWN: (&str, &str) = ("--allow-unknown", "true");
 /// What each command needs besides the argument that is tested. `{run}` is a run, `{fresh}` one of its own, `{skipped}` one
 /// in which phase c is skipped, `{acted}` one with an action, `{moved}` one that was advanced, `{agent}`, `{dispatch}` and `{lock}` are what they say,
 /// `{reviewer}` is one that nobody has left out.
+/// in which phase c is skipped, `{acted}` one with an action, `{moved}` one that was advanced, `{agent}`, `{dispatch}` and `{lock}` are what they say;
+/// `{task}` is a task that nobody has begun.
 const LINES: &[(&str, Line)] = &[
     ("ic init", &[]),
     ("ic health", &[]),
@@ -111,6 +113,27 @@ const LINES: &[(&str, Line)] = &[
     ("ic interspect blacklist", &[("<PATTERN>", "p")]),
     ("ic interspect unblock", &[("<PATTERN>", "known")]),
     ("ic interspect canary check", &[]),
+    ("ic task preflight", &[("<TASK>", "{task}"), ("--to", "researching")]),
+    (
+        "ic task postflight",
+        &[
+            ("<TASK>", "{task}"),
+            ("--to", "researched"),
+            ("--artifact", "research:one.json"),
+            ("--no-commit", "true"),
+            ("--force", "true"),
+        ],
+    ),
+    (
+        "ic task set",
+        &[("<TASK>", "{task}"), ("--to", "blocked"), ("--reason", "r"), ("--artifact", "research:one.json")],
+    ),
+    ("ic task show", &[("<TASK>", "{task}")]),
+    ("ic task list", &[]),
+    ("ic task verify", &[("<TASK>", "{task}"), ("--status", "not_started")]),
+    ("ic task audit", &[]),
+    ("ic task errors", &[]),
+    ("ic task transitions", &[]),
     ("ic state set", &[("<KEY>", "k"), ("<SCOPE>", "s"), ("<@FILE>", "@one.json")]),
     ("ic state get", &[("<KEY>", "k")]),
     ("ic state delete", &[("<KEY>", "k")]),
@@ -211,6 +234,14 @@ impl Stage {
                 run
             }
             "{reviewer}" => format!("fd-x{}", self.head()),
+            "{task}" => {
+                let specs = self.sandbox.dir().join("specs");
+                std::fs::create_dir_all(&specs).unwrap();
+                std::fs::write(specs.join("TODO.md"), "### 1. a\n- **Status**: [NOT STARTED]\n").unwrap();
+                let state = r#"{"active_projects": [{"project_number": 1, "status": "not_started"}]}"#;
+                std::fs::write(specs.join("state.json"), state).unwrap();
+                "1".to_owned()
+            }
             plain => plain.to_owned(),
         }
     }

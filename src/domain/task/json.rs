@@ -1,0 +1,219 @@
+//! Where things are in a JSON document, so that one value can be changed and every other byte stays: the document is never
+//! printed anew.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use serde::de::IgnoredAny;
+
+/// A value, by its bytes in the text.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its bytes.
+    pub span: Range<usize>,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What a value is.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// An object with its members as they come; a key may be there twice.
+    Object(Vec<Member>),
+    /// An array.
+    Array(Vec<Node>),
+    /// A string, a number, `true`, `false` or `null`.
+    Scalar,
+}
+
+/// A member of an object.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Its key, decoded.
+    pub key: String,
+    /// The key's bytes, with its quotes.
+    pub at: Range<usize>,
+    /// Its value.
+    pub value: Node,
+}
+
+impl Node {
+    /// The members, if it is an object.
+    pub fn members(&self) -> &[Member] {
+        match &self.kind {
+            Kind::Object(members) => members,
+            _ => &[],
+        }
+    }
+
+    /// The elements, if it is an array.
+    pub fn elements(&self) -> Option<&[Node]> {
+        match &self.kind {
+            Kind::Array(elements) => Some(elements),
+            _ => None,
+        }
+    }
+
+    /// The member that counts: of a key that is there twice, the last (TS-17).
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.members().iter().rfind(|member| member.key == key).map(|member| &member.value)
+    }
+
+    /// The text, if it is a string.
+    pub fn text(&self, text: &str) -> Option<String> {
+        serde_json::from_str(&text[self.span.clone()]).ok()
+    }
+
+    /// The number, if it is a whole one, or a string of its digits.
+    pub fn number(&self, text: &str) -> Option<u64> {
+        let raw = &text[self.span.clone()];
+        raw.trim_matches('"').parse().ok().filter(|_| matches!(self.kind, Kind::Scalar))
+    }
+}
+
+/// Looks through a document.
+///
+/// # Errors
+/// Where it is no JSON, and why (TS-06).
+pub fn scan(text: &str) -> Result<Node, String> {
+    // This one knows the language to the letter, and how deep a document may be; the walk below only has to find its places.
+    serde_json::from_str::<IgnoredAny>(text).map_err(|err| err.to_string())?;
+    let mut walk = Walk { text, at: 0 };
+    walk.blanks();
+    walk.value().ok_or_else(|| "no value".to_owned())
+}
+
+struct Walk<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl Walk<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn blanks(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    /// Goes past a sign, if it comes next.
+    fn takes(&mut self, sign: u8) -> bool {
+        self.blanks();
+        let found = self.peek() == Some(sign);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn string(&mut self) -> Range<usize> {
+        let start = self.at;
+        self.at += 1;
+        while let Some(byte) = self.peek() {
+            self.at += if byte == b'\\' { 2 } else { 1 };
+            if byte == b'"' {
+                break;
+            }
+        }
+        start..self.at
+    }
+
+    fn value(&mut self) -> Option<Node> {
+        self.blanks();
+        let start = self.at;
+        let kind = match self.peek()? {
+            b'{' => {
+                self.at += 1;
+                let mut members = Vec::new();
+                while !self.takes(b'}') {
+                    self.takes(b',');
+                    self.blanks();
+                    let at = self.string();
+                    let key = serde_json::from_str(&self.text[at.clone()]).ok()?;
+                    self.takes(b':');
+                    members.push(Member { key, at, value: self.value()? });
+                }
+                Kind::Object(members)
+            }
+            b'[' => {
+                self.at += 1;
+                let mut elements = Vec::new();
+                while !self.takes(b']') {
+                    self.takes(b',');
+                    elements.push(self.value()?);
+                }
+                Kind::Array(elements)
+            }
+            b'"' => {
+                self.string();
+                Kind::Scalar
+            }
+            _ => {
+                while self.peek().is_some_and(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)) {
+                    self.at += 1;
+                }
+                Kind::Scalar
+            }
+        };
+        Some(Node { span: start..self.at, kind })
+    }
+}
+
+/// A string as JSON; with `ascii`, everything else as `\u` escapes.
+pub fn quoted(text: &str, ascii: bool) -> String {
+    let plain = serde_json::Value::from(text).to_string();
+    if !ascii || plain.is_ascii() {
+        return plain;
+    }
+    let mut out = String::with_capacity(plain.len() * 2);
+    for c in plain.chars() {
+        if c.is_ascii() {
+            out.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            let _ = write!(out, "\\u{unit:04x}"); // writing to a `String` cannot fail
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// TS-17
+    #[test]
+    fn places_are_found_in_any_style() {
+        let text = "\n{ \"a\\u0062\":[1,2 , {}],\"n\": -13.0e+5,\n\t\"s\":\"q\\\"}]\", \"k\":1,\"k\":2 }\n";
+        let root = scan(text).unwrap();
+        assert_eq!(&text[root.span.clone()], text.trim());
+        assert_eq!(root.get("ab").unwrap().elements().unwrap().len(), 3);
+        assert_eq!(&text[root.get("n").unwrap().span.clone()], "-13.0e+5");
+        assert_eq!(root.get("s").unwrap().text(text).unwrap(), "q\"}]");
+        assert_eq!(root.get("k").unwrap().number(text), Some(2), "the last one counts");
+        assert_eq!(root.get("n").unwrap().number(text), None);
+        assert!(scan("[]").unwrap().elements().unwrap().is_empty());
+    }
+
+    /// TS-06
+    #[test]
+    fn what_is_no_json_is_refused_with_its_place() {
+        for (text, place) in [
+            ("{\n  \"a\": [1,\n  ]\n}", "line 3 column 3"),
+            ("{\"a\": 1} {\"b\": 2}", "line 1 column 10"),
+            ("{\"a\": ", "line 1 column 6"),
+            ("", "line 1 column 0"),
+        ] {
+            let err = scan(text).unwrap_err();
+            assert!(err.contains(place), "{text:?}: {err}");
+        }
+    }
+
+    #[test]
+    fn strings_in_the_file_s_own_style() {
+        assert_eq!(quoted("φ\"", false), "\"φ\\\"\"");
+        assert_eq!(quoted("φ🦀", true), "\"\\u03c6\\ud83e\\udd80\"");
+    }
+}

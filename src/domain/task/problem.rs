@@ -1,0 +1,208 @@
+//! What can be wrong with a change of a task: two levels, six members (TS-41).
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// What kind of problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A file does not hold what was to be written.
+    VerificationFailed,
+    /// The files could not be written.
+    StatusSyncFailed,
+    /// A link is not where it should be.
+    ArtifactLinkFailed,
+    /// Something that the change needs is missing.
+    ValidationFailed,
+    /// An artifact is not there, empty or no file.
+    ArtifactValidationFailed,
+    /// One of the files does not know the task.
+    TaskNotFound,
+    /// One of the files knows it twice.
+    TaskAmbiguous,
+    /// A file is not there.
+    FileNotFound,
+    /// A file cannot be read.
+    FileUnreadable,
+    /// A file is not what it should be.
+    ParseError,
+    /// The status may not follow.
+    InvalidTransition,
+    /// The files disagree, and the caller does not want to go on then.
+    MismatchRefused,
+    /// The files disagreed.
+    StatusMismatch,
+    /// Text behind the status was left as it is.
+    StatusNoteKept,
+    /// A rule was set aside because the caller said so.
+    TransitionForced,
+    /// What somebody left half done was finished.
+    InterruptedChangeSettled,
+    /// Files on another machine.
+    NetworkFileSystem,
+    /// The run stayed where it is.
+    RunNotAdvanced,
+    /// The change is not in git.
+    GitCommitFailed,
+}
+
+impl Kind {
+    /// The word in lower case, under `type`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::VerificationFailed => "verification_failed",
+            Self::StatusSyncFailed => "status_sync_failed",
+            Self::ArtifactLinkFailed => "artifact_link_failed",
+            Self::ValidationFailed => "validation_failed",
+            Self::ArtifactValidationFailed => "artifact_validation_failed",
+            Self::TaskNotFound => "task_not_found",
+            Self::TaskAmbiguous => "task_ambiguous",
+            Self::FileNotFound => "file_not_found",
+            Self::FileUnreadable => "file_unreadable",
+            Self::ParseError => "parse_error",
+            Self::InvalidTransition => "invalid_transition",
+            Self::MismatchRefused | Self::StatusMismatch => "status_mismatch",
+            Self::StatusNoteKept => "status_note_kept",
+            Self::TransitionForced => "transition_forced",
+            Self::InterruptedChangeSettled => "interrupted_change_settled",
+            Self::NetworkFileSystem => "network_file_system",
+            Self::RunNotAdvanced => "run_not_advanced",
+            Self::GitCommitFailed => "git_commit_failed",
+        }
+    }
+
+    /// Whether the change failed by it.
+    pub fn is_critical(self) -> bool {
+        !matches!(
+            self,
+            Self::StatusMismatch
+                | Self::StatusNoteKept
+                | Self::TransitionForced
+                | Self::InterruptedChangeSettled
+                | Self::NetworkFileSystem
+                | Self::RunNotAdvanced
+                | Self::GitCommitFailed
+        )
+    }
+
+    /// Whether the files are at fault, or their writing, and not what was asked: exit code 2 and not 1.
+    pub fn is_failure(self) -> bool {
+        matches!(
+            self,
+            Self::VerificationFailed
+                | Self::StatusSyncFailed
+                | Self::ArtifactLinkFailed
+                | Self::FileNotFound
+                | Self::FileUnreadable
+                | Self::ParseError
+        )
+    }
+
+    fn recommendation(self) -> &'static str {
+        match self {
+            Self::VerificationFailed | Self::ArtifactLinkFailed => {
+                "Look at `git diff` of TODO.md and state.json; `git checkout` of the touched files takes the change back"
+            }
+            Self::StatusSyncFailed => {
+                "Check permissions and free space, then repeat the command; `git status` shows what was touched, `git checkout` of those files restores them"
+            }
+            Self::ValidationFailed => "Add what is missing and repeat the command",
+            Self::ArtifactValidationFailed => {
+                "Write the artifact as a file that is not empty, then repeat the command"
+            }
+            Self::TaskNotFound => {
+                "`ic task list` shows the tasks, `ic task audit` what is wrong with the files"
+            }
+            Self::TaskAmbiguous => "Give one of the two another number: `ic task audit` shows where they are",
+            Self::FileNotFound => "Name the directory of the files with --dir, or restore the file from git",
+            Self::FileUnreadable => "Check who may read the file",
+            Self::ParseError => "Mend the file by hand, or restore it from git: nothing was changed",
+            Self::InvalidTransition => {
+                "`ic task transitions` shows what may follow; --force goes past the table"
+            }
+            Self::MismatchRefused => "Without --strict the change is made in both files",
+            Self::StatusMismatch => "Nothing to do: both files have the new status now",
+            Self::StatusNoteKept => "Edit the text behind the status if it is out of date",
+            Self::TransitionForced => "Nothing to do, if it was meant",
+            Self::InterruptedChangeSettled => "Look at `git diff` if the change is not expected",
+            Self::NetworkFileSystem => "Keep the files on a local file system",
+            Self::RunNotAdvanced => "`ic gate check` says what the run needs",
+            Self::GitCommitFailed => "The files are up to date: commit them with `git commit` by hand",
+        }
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What kind.
+    pub kind: Kind,
+    /// What exactly, in one sentence.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem with what is known about it.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// The six members.
+    pub fn members(&self) -> Map<String, Value> {
+        let Self { kind, message } = self;
+        let critical = kind.is_critical();
+        let object = json!({
+            "type": kind.word(),
+            "message": message,
+            "code": kind.word().to_uppercase(),
+            "severity": if critical { "CRITICAL" } else { "NON-CRITICAL" },
+            "recoverable": !critical,
+            "recommendation": kind.recommendation(),
+        });
+        match object {
+            Value::Object(members) => members,
+            _ => Map::new(),
+        }
+    }
+}
+
+impl Serialize for Problem {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.members().serialize(serializer)
+    }
+}
+
+/// Whether there is one among them that fails the change (TS-42).
+pub fn any_critical(problems: &[Problem]) -> bool {
+    problems.iter().any(|problem| problem.kind.is_critical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// TS-41
+    #[test]
+    fn an_error_has_exactly_six_members() {
+        for kind in [Kind::InvalidTransition, Kind::GitCommitFailed, Kind::MismatchRefused] {
+            let members = Problem::new(kind, "m").members();
+            let mut keys: Vec<_> = members.keys().map(String::as_str).collect();
+            keys.sort_unstable();
+            assert_eq!(keys, ["code", "message", "recommendation", "recoverable", "severity", "type"]);
+            let critical = members["severity"] == "CRITICAL";
+            assert_eq!(members["recoverable"], !critical);
+            assert_eq!(critical, kind.is_critical());
+        }
+        assert_eq!(Problem::new(Kind::GitCommitFailed, "").members()["code"], "GIT_COMMIT_FAILED");
+    }
+
+    /// TS-48
+    #[test]
+    fn after_a_failed_write_the_advice_is_git() {
+        for kind in [Kind::StatusSyncFailed, Kind::VerificationFailed, Kind::ArtifactLinkFailed] {
+            let members = Problem::new(kind, "m").members();
+            let advice = members["recommendation"].as_str().unwrap();
+            assert!(advice.contains("git checkout") && !advice.contains("backup"), "{advice}");
+        }
+    }
+}
