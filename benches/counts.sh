@@ -13,7 +13,7 @@ max_write_instructions=1900000
 # CL-01: callers ask for health before almost everything else.
 max_health_instructions=300000
 # A reservation looks for what is over, what is in the way and who waits, before it writes to six indexes.
-max_reserve_instructions=2750000
+max_reserve_instructions=2850000
 max_read_calls=130
 max_write_calls=160
 max_bytes=4194304

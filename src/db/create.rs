@@ -17,6 +17,7 @@ use super::identity::{self, APPLICATION_ID, Identity};
 use super::migrate::{self, Migration};
 use super::sqlite::{Begin, Conn};
 use super::{LOGS, side_file};
+use crate::domain::order;
 
 /// How many backups of a database are kept.
 const BACKUPS_KEPT: usize = 5;
@@ -281,7 +282,7 @@ fn beside(stem: &Path) -> Result<Vec<PathBuf>, DbError> {
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.as_os_str().as_bytes().starts_with(stem.as_os_str().as_bytes()))
         .collect();
-    found.sort_by_cached_key(|path| {
+    order::by_key(&mut found, |path| {
         let written = path.metadata().map_or((0, 0), |found| (found.mtime(), found.mtime_nsec()));
         (written, path.clone())
     });

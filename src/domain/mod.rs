@@ -72,6 +72,7 @@ pub mod ladder;
 pub mod launch;
 pub mod lock;
 pub mod metadata;
+pub mod order;
 pub mod ordered;
 pub mod phase;
 pub mod process;

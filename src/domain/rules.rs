@@ -1,5 +1,6 @@
 //! Gate rules: what must be true before a run may leave a phase.
 
+use crate::domain::order;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -217,7 +218,7 @@ impl GateRules {
             return Err(RulesError::Missing(missing.join(", ")));
         }
         let mut gates = gates;
-        gates.sort_by_key(|gate| place(gate));
+        order::by_key(&mut gates, |gate| place(gate));
         Ok(Self(gates))
     }
 

@@ -1,5 +1,6 @@
 //! Text that looks like a secret (K-16). Finding one never shows it.
 
+use crate::domain::order;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -153,7 +154,7 @@ fn assigned(text: &str, lower: &str) -> Vec<Range<usize>> {
         lower.match_indices(name).filter_map(move |(at, _)| value_of(text, lower, name, at))
     };
     let mut found: Vec<_> = NAMES.into_iter().flat_map(of).collect();
-    found.sort_by_key(|value| value.start);
+    order::by_key(&mut found, |value| value.start);
     found
 }
 

@@ -9,6 +9,7 @@ use super::OpsError;
 use crate::db::ReadTx;
 use crate::domain::budget::Standing;
 use crate::domain::gate::{Fact, Priority, RuleSource, Verdict};
+use crate::domain::order;
 use crate::domain::phase::{Phase, Step};
 use crate::domain::rules::{self, Check, Rule, Tier};
 use crate::domain::run::{Run, RunStatus};
@@ -102,7 +103,7 @@ pub struct Answer {
 /// [`OpsError::TerminalPhase`] at the end of the chain, [`OpsError::PhaseNotInChain`] outside it.
 pub fn next_step(tx: &ReadTx<'_>, run: &Run) -> Result<Step, OpsError> {
     super::require_in_chain(run)?;
-    let skipped = store::phase::skips(tx, run)?.into_keys().collect();
+    let skipped = order::set(store::phase::skips(tx, run)?.into_keys());
     run.chain().step(&run.phase, &skipped).ok_or_else(|| OpsError::TerminalPhase(run.phase.clone()))
 }
 

@@ -190,7 +190,9 @@ pub fn skips(tx: &ReadTx<'_>, run: &Run) -> Result<BTreeMap<Phase, Skip>, StoreE
         ))
     };
     let sql = "SELECT phase, reason, actor FROM phase_skips WHERE run_id = $1 ORDER BY phase";
-    Ok(tx.query(sql, params![run.id], skip)?.into_iter().collect())
+    let mut skips = BTreeMap::new();
+    skips.extend(tx.query(sql, params![run.id], skip)?);
+    Ok(skips)
 }
 
 /// Puts a skip in force; answers the event's number. The caller has checked that the phase may be skipped and is not yet.

@@ -1,5 +1,6 @@
 //! `ic interspect triage`, `eligible`, `list`, `status`
 
+use crate::domain::order;
 use std::io::{self, Write};
 use std::time::UNIX_EPOCH;
 
@@ -101,7 +102,7 @@ impl Verb for Triage {
         let counting: Vec<&Entry> = entries.iter().filter(counts).collect();
         let strangers = counting.iter().map(|entry| entry.agent.clone());
         names.extend(strangers.filter(|name| !members.iter().any(|known| known.as_str() == name)));
-        names.sort();
+        order::natural(&mut names);
         names.dedup();
         let decide = |agent: String| {
             let of = |action| counting.iter().find(|entry| entry.agent == agent && entry.action == action);

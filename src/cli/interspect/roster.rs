@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Where;
+use crate::domain::order;
 use crate::domain::routing::AgentName;
 use crate::os::paths;
 
@@ -41,7 +42,7 @@ impl Roster {
     /// Every agent that can be left out, by name.
     pub(super) fn members(&self) -> BTreeSet<AgentName> {
         let files = self.dirs.iter().filter_map(|dir| fs::read_dir(dir).ok()).flatten().flatten();
-        files.filter_map(|file| file.file_name().to_str()?.strip_suffix(".md")?.parse().ok()).collect()
+        order::set(files.filter_map(|file| file.file_name().to_str()?.strip_suffix(".md")?.parse().ok()))
     }
 }
 

@@ -1,6 +1,5 @@
 //! `ic run create`
 
-use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -13,6 +12,7 @@ use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
 use crate::domain::action::{ActionMode, ActionType};
+use crate::domain::order;
 use crate::domain::phase::{Chain, Phase};
 use crate::domain::rules::GateRules;
 use crate::domain::text::Required;
@@ -242,7 +242,7 @@ fn portfolio(list: &str) -> Result<Vec<Project>, CliError> {
         return Err(CliError::usage("run create: --projects has an empty item"));
     }
     let projects = names.iter().map(|name| args::project(Some(name))).collect::<Result<Vec<_>, _>>()?;
-    let distinct: BTreeSet<&str> = projects.iter().map(|project| project.key.as_str()).collect();
+    let distinct = order::set(projects.iter().map(|project| project.key.as_str()));
     if distinct.len() < projects.len() {
         return Err(CliError::usage("run create: --projects names the same project twice"));
     }

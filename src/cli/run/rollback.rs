@@ -1,5 +1,6 @@
 //! `ic run rollback`, `ic phase rollback`
 
+use crate::domain::order;
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
@@ -177,7 +178,7 @@ impl Rollback {
         let files = cx.read(|tx| {
             let run = store::run::get(tx, id)?;
             let mut artifacts = store::artifact::list(tx, &run.id, self.phase.as_ref())?;
-            artifacts.sort_by(|a, b| a.phase.cmp(&b.phase));
+            order::by(&mut artifacts, |a, b| a.phase.cmp(&b.phase));
             let names = |artifact: Artifact| {
                 let dispatch = artifact.dispatch_id.as_ref().map(|id| store::dispatch::get(tx, id));
                 let dispatch_name = dispatch.and_then(Result::ok).and_then(|dispatch| dispatch.name);

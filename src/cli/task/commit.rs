@@ -1,5 +1,6 @@
 //! The commit of a change in git: the last step, and one that decides nothing (TS-44 to TS-47).
 
+use crate::domain::order;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ pub(super) fn commit(job: &Job, made: &Change) -> Result<String, Problem> {
             .chain(job.plan.clone())
             .map(|place: Place| place.path),
     );
-    places.sort();
+    order::natural(&mut places);
     places.dedup();
     let changes: Vec<git::Change<'_>> = places
         .iter()

@@ -1,6 +1,7 @@
 //! Sets of characters: what brackets in a pattern stand for.
 
 use super::parse::PatternError;
+use crate::domain::order;
 
 /// A set of characters, never `/` and never NUL, which no name has.
 #[derive(Clone, Debug)]
@@ -43,7 +44,7 @@ impl Class {
     }
 
     fn new(mut members: Vec<(u32, u32)>, negated: bool) -> Self {
-        members.sort_unstable();
+        order::natural(&mut members);
         let mut merged: Vec<(u32, u32)> = Vec::with_capacity(members.len());
         for (low, high) in members {
             match merged.last_mut() {
@@ -55,7 +56,7 @@ impl Class {
         let mut outside = if negated { merged } else { complement(&merged) };
         let slash = u32::from('/');
         outside.extend([(0, 0), (slash, slash), (0xd800, 0xdfff)]);
-        outside.sort_unstable();
+        order::natural(&mut outside);
         let ranges = complement(&outside);
         let ascii = ranges
             .iter()

@@ -3,6 +3,7 @@
 //! Samples are not kept: they are counted from the same rows that everything else is counted from. Rates are in thousandths,
 //! so that they compare exactly.
 
+use crate::domain::order;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -51,7 +52,7 @@ fn sessions<'a>(rows: &'a [Row], agent: &AgentName) -> Vec<(i64, Vec<&'a Row>)> 
     }
     let first = |rows: &[&Row]| rows.iter().map(|row| row.at).min().unwrap_or(0);
     let mut sessions: Vec<_> = by_name.into_values().map(|rows| (first(&rows), rows)).collect();
-    sessions.sort_by_key(|(at, rows)| (*at, rows.first().map_or(0, |row| row.id)));
+    order::by_key(&mut sessions, |(at, rows)| (*at, rows.first().map_or(0, |row| row.id)));
     sessions
 }
 

@@ -3,7 +3,8 @@
 //! There is no table of it: evidence is the events of source `interspect` that callers record, which are never changed and
 //! have an index by source. Counting them is for whoever asks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::domain::order;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -81,7 +82,7 @@ pub struct Pattern {
 
 /// How many different names there are; no name is none.
 fn distinct<'a>(names: impl Iterator<Item = &'a String>) -> i64 {
-    count(names.filter(|name| !name.is_empty()).collect::<BTreeSet<_>>().len())
+    count(order::set(names.filter(|name| !name.is_empty())).len())
 }
 
 pub(super) fn count(number: usize) -> i64 {
@@ -116,7 +117,7 @@ pub fn patterns(rows: &[Row], thresholds: &Thresholds) -> Vec<Pattern> {
             Pattern { source, event, reason, events, sessions, projects, class }
         })
         .collect();
-    found.sort_by_key(|pattern| std::cmp::Reverse(pattern.events));
+    order::by_key(&mut found, |pattern| std::cmp::Reverse(pattern.events));
     found
 }
 
@@ -173,7 +174,7 @@ pub fn case(rows: &[Row], agent: &AgentName) -> Case {
 /// The agents that there is any case against, by name.
 pub fn accused(rows: &[Row]) -> Vec<AgentName> {
     let names = rows.iter().filter(|row| row.is_override()).filter_map(|row| row.source.parse().ok());
-    names.collect::<BTreeSet<_>>().into_iter().collect()
+    order::set(names).into_iter().collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A look over both files: the tasks that there are, and everything on which the files disagree.
 
+use crate::domain::order;
 use serde::Serialize;
 
 use super::entry::Editor;
@@ -78,7 +79,7 @@ pub fn tasks(todo: &Todo<'_>, state: Option<&State<'_>>) -> Vec<Task> {
     for task in &mut out {
         let (status, marker) = (task.status.as_deref(), task.marker.as_deref());
         task.agree = status.is_some() && status.and_then(Status::read) == marker.and_then(Status::read);
-        task.paths.sort();
+        order::natural(&mut task.paths);
         task.paths.dedup();
     }
     out

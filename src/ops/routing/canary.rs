@@ -1,5 +1,6 @@
 //! Watching what was applied: windows, verdicts, and the limits that follow from how overrides turned out.
 
+use crate::domain::order;
 use serde::Serialize;
 use serde_json::{Map, json};
 
@@ -126,7 +127,7 @@ pub fn limits(all: &[Modification], thresholds: &Thresholds, now: i64) -> Limits
     let hours = since(thresholds.rate_limit_hours * 3600);
     let applied = all.iter().filter(|one| one.created_at > hours).count();
     let mut agents: Vec<_> = all.iter().map(|one| &one.agent).collect();
-    agents.sort_unstable();
+    order::natural(&mut agents);
     agents.dedup();
     let mut tripped = agents.clone();
     tripped.retain(|agent| reverted(all, agent, thresholds, now) >= thresholds.circuit_breaker_max);

@@ -8,6 +8,7 @@ use super::{StoreError, cells};
 use crate::db::{Column, ReadTx, Row, Value};
 use crate::domain::coordination::{Lock, LockKind};
 use crate::domain::ids::{DispatchId, RunId};
+use crate::domain::order;
 use crate::domain::process::ProcessKey;
 use crate::params;
 
@@ -155,7 +156,7 @@ pub fn candidates(
     };
     let mut locks = tx.query(&sql, &values, from_row)?;
     // Sorted here, because the engine prepares a statement without an order in less than it takes to sort a handful.
-    locks.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+    order::by(&mut locks, |a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
     Ok(locks)
 }
 

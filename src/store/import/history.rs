@@ -1,6 +1,7 @@
 //! The tables of events, merged by time into the one log: by the second of their creation, within a second table by table
 //! in the order below, within a table by number.
 
+use crate::domain::order;
 use serde_json::{Map, Value as Json, json};
 
 use super::column::Columns;
@@ -211,7 +212,7 @@ impl Import<'_, '_> {
             .collect();
         let rank =
             |table: &Table| SPECS.iter().position(|spec| spec.table == table.name).unwrap_or(SPECS.len());
-        tables.sort_by_key(rank);
+        order::by_key(&mut tables, rank);
         tables
     }
 
