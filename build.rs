@@ -1,6 +1,6 @@
-//! Leaves the unwind tables out of the release binary: it aborts on a panic, so nothing ever reads them, and they are a tenth
-//! of its size; and folds functions that came out the same. The linker drops them, because those of the standard library are in its compiled form. Only on the platform
-//! whose size is checked, and not for tests, which do unwind.
+//! Makes the release binary smaller. The unwind tables are left out: it aborts on a panic, so nothing ever reads them, and they
+//! are a tenth of its size. The linker drops them, because those of the standard library are in its compiled form; and it folds
+//! functions that came out the same. Only on the platform whose size is checked, and not for tests, which do unwind.
 
 use std::path::Path;
 
