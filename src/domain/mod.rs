@@ -68,6 +68,7 @@ pub mod gate;
 pub mod glob;
 pub mod ids;
 pub mod install;
+pub mod json;
 pub mod ladder;
 pub mod launch;
 pub mod lock;

@@ -1,11 +1,7 @@
 //! JSON documents that belong to somebody else: changed in one place, and otherwise as they were, with the order of their
 //! members, their numbers and their texts.
 
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+use super::json::{self, Kind, Node};
 
 /// A value. What nobody has looked into is as it is written, with its spaces and line ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,66 +14,27 @@ pub enum Ordered {
     Object(Vec<(String, Ordered)>),
 }
 
-/// One level of a document.
-enum Level {
-    Array(Vec<Box<RawValue>>),
-    Object(Vec<(String, Box<RawValue>)>),
-}
-
-impl<'de> Deserialize<'de> for Level {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Seen;
-        impl<'de> Visitor<'de> for Seen {
-            type Value = Level;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array or an object")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Level, A::Error> {
-                let mut items = Vec::new();
-                while let Some(item) = seq.next_element()? {
-                    items.push(item);
-                }
-                Ok(Level::Array(items))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Level, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Level::Object(members))
-            }
-        }
-        deserializer.deserialize_any(Seen)
-    }
-}
-
 impl Ordered {
     /// Reads a document.
     ///
     /// # Errors
     /// What is wrong with it, and where.
-    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
-        // Into a tree first, which has a limit to its depth.
-        serde_json::from_str::<serde_json::Value>(text)?;
-        let raw = serde_json::from_str::<Box<RawValue>>(text)?;
-        Ok(Self::Raw(raw.get().to_owned()))
+    pub fn parse(text: &str) -> Result<Self, String> {
+        Ok(Self::Raw(text[json::scan(text)?.span].to_owned()))
     }
 
     /// Looks into a value, one level deep: it is written anew then, what is below as it was.
     pub fn open(&mut self) -> &mut Self {
         if let Self::Raw(text) = self
-            && text.starts_with(['[', '{'])
-            && let Ok(level) = serde_json::from_str(text)
+            && let Ok(node) = json::scan(text)
         {
-            let raw = |value: Box<RawValue>| Self::Raw(value.get().to_owned());
-            *self = match level {
-                Level::Array(items) => Self::Array(items.into_iter().map(raw).collect()),
-                Level::Object(members) => {
-                    Self::Object(members.into_iter().map(|(name, value)| (name, raw(value))).collect())
-                }
+            let raw = |node: &Node| Self::Raw(text[node.span.clone()].to_owned());
+            *self = match &node.kind {
+                Kind::Array(items) => Self::Array(items.iter().map(raw).collect()),
+                Kind::Object(members) => Self::Object(
+                    members.iter().map(|member| (member.key.clone(), raw(&member.value))).collect(),
+                ),
+                Kind::Scalar => return self,
             };
         }
         self

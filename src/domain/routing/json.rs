@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use crate::domain::json::{self, Kind, Member, Node};
+
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Json {
@@ -22,10 +24,19 @@ impl Json {
     /// # Errors
     /// What is wrong with it, and where.
     pub fn parse(text: &str) -> Result<Self, String> {
-        // Judged by the parser that the rest of the program uses; what follows only takes it apart.
-        serde_json::from_str::<Value>(text).map_err(|err| err.to_string())?;
-        let mut rest = Scanner { text, at: 0 };
-        Ok(rest.value())
+        Ok(Self::of(&json::scan(text)?, text))
+    }
+
+    fn of(node: &Node, text: &str) -> Self {
+        match &node.kind {
+            Kind::Object(members) => {
+                let each =
+                    |member: &Member| (text[member.at.clone()].to_owned(), Self::of(&member.value, text));
+                Self::Object(members.iter().map(each).collect())
+            }
+            Kind::Array(items) => Self::Array(items.iter().map(|item| Self::of(item, text)).collect()),
+            Kind::Scalar => Self::Scalar(text[node.span.clone()].to_owned()),
+        }
     }
 
     /// A string.
@@ -149,75 +160,6 @@ fn quoted(key: &str) -> String {
 
 fn unquoted(raw: &str) -> Option<String> {
     if raw.starts_with('"') { serde_json::from_str(raw).ok() } else { None }
-}
-
-/// Takes a text apart that is known to be JSON.
-struct Scanner<'a> {
-    text: &'a str,
-    at: usize,
-}
-
-impl Scanner<'_> {
-    fn value(&mut self) -> Json {
-        match self.next_byte() {
-            b'{' => {
-                self.at += 1;
-                let mut members = Vec::new();
-                while self.next_byte() != b'}' {
-                    let key = self.scalar();
-                    self.next_byte();
-                    self.at += 1; // the colon
-                    members.push((key, self.value()));
-                    self.skip_comma();
-                }
-                self.at += 1;
-                Json::Object(members)
-            }
-            b'[' => {
-                self.at += 1;
-                let mut items = Vec::new();
-                while self.next_byte() != b']' {
-                    items.push(self.value());
-                    self.skip_comma();
-                }
-                self.at += 1;
-                Json::Array(items)
-            }
-            _ => Json::Scalar(self.scalar()),
-        }
-    }
-
-    /// The next byte that is no white space; the end reads as the end of everything.
-    fn next_byte(&mut self) -> u8 {
-        let rest = &self.text.as_bytes()[self.at..];
-        let skip = rest.iter().take_while(|byte| b" \t\r\n".contains(byte)).count();
-        self.at += skip;
-        rest.get(skip).copied().unwrap_or(b'}')
-    }
-
-    fn skip_comma(&mut self) {
-        if self.next_byte() == b',' {
-            self.at += 1;
-        }
-    }
-
-    fn scalar(&mut self) -> String {
-        self.next_byte();
-        let rest = &self.text[self.at..];
-        let end = if rest.starts_with('"') {
-            let mut escaped = false;
-            let closes = |byte: u8| {
-                let closing = byte == b'"' && !escaped;
-                escaped = byte == b'\\' && !escaped;
-                closing
-            };
-            rest.bytes().skip(1).position(closes).map_or(rest.len(), |at| at + 2)
-        } else {
-            rest.find([',', ']', '}', ' ', '\t', '\r', '\n']).unwrap_or(rest.len())
-        };
-        self.at += end;
-        rest[..end].to_owned()
-    }
 }
 
 #[cfg(test)]

@@ -192,7 +192,7 @@ fn words(from: Status) -> String {
 }
 
 /// What a status needs to be told, and was not (TS-04).
-fn missing(request: &Request, task: Option<(&State<'_>, &super::json::Node)>) -> Vec<Problem> {
+fn missing(request: &Request, task: Option<(&State<'_>, &crate::domain::json::Node)>) -> Vec<Problem> {
     let mut found = Vec::new();
     let kept = |key: &str| {
         task.and_then(|(_, task)| task.get(key))
@@ -225,7 +225,7 @@ fn edit(
     request: &Request,
     mut entry: Entry<'_>,
     state: &State<'_>,
-    task: &super::json::Node,
+    task: &crate::domain::json::Node,
     word: &str,
     to: Status,
     mut notes: Vec<Problem>,

@@ -7,7 +7,6 @@ pub mod audit;
 pub mod change;
 mod edit;
 mod entry;
-mod json;
 pub mod link;
 pub mod plan;
 pub mod problem;

@@ -1,9 +1,9 @@
 //! Changes to one task's object in `state.json`.
 
 use super::edit::Edits;
-use super::json::{Member, Node, quoted, scan};
 use super::link::{Artifact, same_file};
 use super::status::Status;
+use crate::domain::json::{Member, Node, quoted, scan};
 
 /// A `state.json`, looked through.
 #[derive(Clone, Debug)]
