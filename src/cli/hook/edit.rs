@@ -107,8 +107,7 @@ fn deny(cx: &Cx, reason: &str) -> Result<Answer, CliError> {
         permission_decision_reason: Some(reason),
         additional_context: None,
     };
-    cx.out.document(&Denied { decision: "block", reason, specific })?;
-    Ok(Answer::Yes)
+    answer(cx, reason, specific)
 }
 
 fn report(cx: &Cx, reason: &str) -> Result<Answer, CliError> {
@@ -118,6 +117,10 @@ fn report(cx: &Cx, reason: &str) -> Result<Answer, CliError> {
         permission_decision_reason: None,
         additional_context: Some(reason),
     };
+    answer(cx, reason, specific)
+}
+
+fn answer(cx: &Cx, reason: &str, specific: Specific<'_>) -> Result<Answer, CliError> {
     cx.out.document(&Denied { decision: "block", reason, specific })?;
     Ok(Answer::Yes)
 }

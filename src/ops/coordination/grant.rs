@@ -106,8 +106,7 @@ pub fn reserve(
     }
     let mut own = None;
     let mut blocker = None;
-    let alias = alias(&request.scope, request.kind);
-    for lock in locks::candidates(tx, &request.scope, alias, request.kind, &request.held.reach())? {
+    for lock in candidates(tx, &Asked::of(request, turn.ticket))? {
         if lock.has_expired(now) {
             locks::end(tx, &lock, End::Expired, None, stamp)?;
         } else if lock.owner == request.owner {
@@ -118,7 +117,7 @@ pub fn reserve(
                 && !lock.mirrored;
             own = own.or(same.then_some(lock));
         } else if blocker.is_none() && blocks(&lock, &request.held, request.exclusive) {
-            if lock.process.as_ref().is_some_and(outside.is_gone) {
+            if is_abandoned(&lock, outside) {
                 locks::end(tx, &lock, End::Expired, Some(ITS_PROCESS_IS_GONE), stamp)?;
             } else {
                 blocker = Some(lock);
@@ -296,8 +295,7 @@ pub fn check(
     stamp: &Stamp,
 ) -> Result<Vec<Lock>, OpsError> {
     let pending = locks::pending(tx, stamp.secs())?;
-    let alias = alias(asked.scope, asked.kind);
-    let mut found = locks::candidates(tx, asked.scope, alias, asked.kind, &asked.held.reach())?;
+    let mut found = candidates(tx, asked)?;
     if pending.strangers {
         let meant = |lock: Lock| {
             let there = Lock { scope: (outside.canonical)(&lock.scope), ..lock };
@@ -306,7 +304,7 @@ pub fn check(
         found.extend(locks::strangers(tx)?.into_iter().map(meant));
     }
     mirror::apply(tx, &mut found, outside)?;
-    found.retain(|lock| is_in_the_way(lock, asked, stamp.secs()));
+    found.retain(|lock| is_in_the_way(lock, asked, stamp.secs()) && !is_abandoned(lock, outside));
     if pending.waiters {
         let waiters = queue::look(tx, outside, stamp)?;
         found.extend(queue::ahead(tx, &waiters, asked, stamp.secs())?.iter().map(queue::as_lock));
@@ -314,10 +312,20 @@ pub fn check(
     Ok(found)
 }
 
+/// What may be in the way of what is asked for, by its keys.
+fn candidates(tx: &ReadTx<'_>, asked: &Asked<'_>) -> Result<Vec<Lock>, StoreError> {
+    let Asked { scope, kind, held, .. } = *asked;
+    locks::candidates(tx, scope, alias(scope, kind), kind, &held.reach())
+}
+
+/// Whether the process that a lock lives with is gone: whoever meets it ends it (CO-03).
+fn is_abandoned(lock: &Lock, outside: Outside<'_>) -> bool {
+    lock.process.as_ref().is_some_and(outside.is_gone)
+}
+
 /// The live locks of others that are in the way, oldest first.
 pub(super) fn holders(tx: &ReadTx<'_>, asked: &Asked<'_>, now: i64) -> Result<Vec<Lock>, StoreError> {
-    let alias = alias(asked.scope, asked.kind);
-    let mut found = locks::candidates(tx, asked.scope, alias, asked.kind, &asked.held.reach())?;
+    let mut found = candidates(tx, asked)?;
     found.retain(|lock| is_in_the_way(lock, asked, now));
     Ok(found)
 }

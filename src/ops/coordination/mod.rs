@@ -45,9 +45,14 @@ pub fn release(tx: &WriteTx<'_>, id: &str, owner: Option<&str>, stamp: &Stamp) -
     if lock.released_at.is_some() {
         return Ok(0);
     }
-    let end = if lock.has_expired(stamp.secs()) { End::Expired } else { End::Released };
-    locks::end(tx, &lock, end, None, stamp)?;
+    give_back(tx, &lock, stamp)?;
     Ok(1)
+}
+
+/// Ends a lock as what it is by now.
+fn give_back(tx: &WriteTx<'_>, lock: &Lock, stamp: &Stamp) -> Result<(), StoreError> {
+    let end = if lock.has_expired(stamp.secs()) { End::Expired } else { End::Released };
+    locks::end(tx, lock, end, None, stamp)
 }
 
 /// Releases everything that an owner holds in a scope. Answers how many locks that were. What another program keeps in a file
@@ -59,8 +64,7 @@ pub fn release_all(tx: &WriteTx<'_>, owner: &str, scope: &str, stamp: &Stamp) ->
     let mut held = locks::of_owner(tx, owner, scope)?;
     held.retain(|lock| !lock.mirrored);
     for lock in &held {
-        let end = if lock.has_expired(stamp.secs()) { End::Expired } else { End::Released };
-        locks::end(tx, lock, end, None, stamp)?;
+        give_back(tx, lock, stamp)?;
     }
     Ok(held.len())
 }
@@ -136,8 +140,7 @@ pub struct Swept {
     pub abandoned: usize,
 }
 
-/// Ends every lock whose time was over `older_than` seconds ago, and those that live with a process that does
-/// not. Each is ended once, however many sweep at once (CO-09).
+/// Ends every lock whose time was over `older_than` seconds ago, and those that live with a process that does not. Each is ended once, however many sweep at once (CO-09).
 ///
 /// # Errors
 /// What the engine says.

@@ -6,7 +6,6 @@ use crate::db::WriteTx;
 use crate::domain::coordination::{Lock, LockKind};
 use crate::domain::process::ProcessKey;
 use crate::domain::time::Stamp;
-use crate::store::coordination::{self as locks, End};
 
 /// How long it holds at most, in seconds: longer than any change takes. Beyond that the intent still tells others apart.
 pub const TTL: i64 = 900;
@@ -33,11 +32,6 @@ pub fn take(
 ) -> Result<Taken, OpsError> {
     let held = Held::Name(format!("interspect:{path}"));
     let kind = LockKind::NamedLock;
-    for lock in locks::candidates(tx, scope, None, kind, &held.reach())? {
-        if lock.process.as_ref().is_some_and(outside.is_gone) {
-            locks::end(tx, &lock, End::Expired, Some("its process is gone"), stamp)?;
-        }
-    }
     let owner = format!("{}:{}", process.pid, process.host);
     let asked = Asked { scope, kind, held: &held, exclusive: true, but: None, ticket: None };
     if let Some(blocker) = coordination::check(tx, &asked, outside, stamp)?.into_iter().next() {

@@ -256,6 +256,7 @@ fn a_lock_lives_with_its_own_process() {
         &["coordination", "reserve", "--owner=x", "--scope=r", "--pattern=y", &pid],
         "process_not_found",
     );
+    sandbox.ok(["coordination", "check", "--scope=r", "--pattern=left"]);
     assert_eq!(granted(&sandbox, "dan", "left", &[])["owner"], "dan", "nobody waits for the dead");
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     granted(&sandbox, &format!("{}:{host}", child.id()), "dead", &["--type=write_set"]);
