@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,8 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
+
+use super::swap::sync_directory;
 
 /// Bytes read at a time: memory stays the same however large the file is.
 const PIECE: usize = 64 * 1024;
@@ -52,7 +54,7 @@ pub fn text(path: &Path, most: u64) -> Option<String> {
     if size <= 2 * most {
         file.take(2 * most).read_to_end(&mut bytes).ok()?;
     } else {
-        Read::by_ref(&mut file).take(most).read_to_end(&mut bytes).ok()?;
+        file.by_ref().take(most).read_to_end(&mut bytes).ok()?;
         bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1));
         file.seek(SeekFrom::Start(size - most)).ok()?;
         let mut tail = Vec::new();
@@ -128,26 +130,9 @@ impl Unfinished {
             Err(err) if err.error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
             Err(err) => return Err(err.error),
         }
-        self.path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())?;
+        sync_directory(&self.path)?;
         Ok(true)
     }
-}
-
-/// Puts new content in the place of a file, or makes it: readers see the old or the new, whole. A file keeps its permissions,
-/// a symlink stays one, and a new file gets `mode`.
-///
-/// # Errors
-/// What the file system says.
-pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let mode = fs::metadata(&real).map_or(mode, |found| found.permissions().mode() & 0o7777);
-    let unfinished = Unfinished::beside(&real)?;
-    let mut file = unfinished.file.as_file();
-    file.write_all(content)?;
-    file.set_permissions(fs::Permissions::from_mode(mode))?;
-    file.sync_all()?;
-    unfinished.file.persist(&real).map_err(|err| err.error)?;
-    real.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
 }
 
 /// Whether its owner may run a file.
@@ -172,65 +157,6 @@ pub fn content(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
         return Err(io::Error::other(format!("it is longer than {most} bytes")));
     }
     Ok(Some(bytes))
-}
-
-/// New content for a file, written and durable under another name beside it. For one process at a time: whoever prepares
-/// the next one takes away what a killed process left of the last. Gone when it is dropped.
-pub struct Replacement {
-    beside: PathBuf,
-    path: PathBuf,
-    /// The directories that had to be made for it.
-    made: Vec<PathBuf>,
-    published: bool,
-}
-
-impl Replacement {
-    /// Writes `bytes` beside the absolute `path`, with the permissions of the file that is there.
-    ///
-    /// # Errors
-    /// What the file system says.
-    pub fn prepare(path: &Path, bytes: &[u8]) -> io::Result<Self> {
-        let dir = path.parent().unwrap_or(Path::new("/"));
-        let missing = dir.ancestors().take_while(|dir| !dir.exists());
-        let made = missing.map(Path::to_owned).collect();
-        let mut name = std::ffi::OsString::from(".");
-        name.push(path.file_name().unwrap_or_default());
-        name.push(".ic-tmp");
-        let new = Self { beside: dir.join(name), path: path.to_owned(), made, published: false };
-        fs::create_dir_all(dir)?;
-        match fs::remove_file(&new.beside) {
-            Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(err),
-            _ => {}
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&new.beside)?;
-        if let Ok(there) = fs::metadata(path) {
-            file.set_permissions(there.permissions())?;
-        }
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        Ok(new)
-    }
-
-    /// Puts it in the place of the file.
-    ///
-    /// # Errors
-    /// What the file system says.
-    pub fn publish(mut self) -> io::Result<()> {
-        fs::rename(&self.beside, &self.path)?;
-        self.published = true;
-        self.path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
-    }
-}
-
-impl Drop for Replacement {
-    fn drop(&mut self) {
-        if !self.published {
-            let _ = fs::remove_file(&self.beside);
-            for dir in &self.made {
-                let _ = fs::remove_dir(dir); // only what is empty, innermost first
-            }
-        }
-    }
 }
 
 /// All that `source` has to say, in a file without a name: it can be read again, and nobody has to be waited for.
@@ -350,27 +276,6 @@ mod tests {
         assert_eq!((text(&at("link"), 8).is_some(), own_text(&at("link"), 0, 8)), (true, None));
         assert!(own_text(&at("file"), 0, 8).is_some());
         assert_eq!(own_text(&at("file"), i64::MAX, 8), None, "an old one");
-    }
-
-    /// IS-10
-    #[test]
-    fn a_file_is_replaced_whole_or_not_at_all() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a/b/file");
-        let names = || fs::read_dir(dir.path()).unwrap().count();
-        drop(Replacement::prepare(&path, b"1").unwrap());
-        assert_eq!(names(), 0, "directories and all");
-        Replacement::prepare(&path, b"1").unwrap().publish().unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        fs::write(dir.path().join("a/b/.file.ic-tmp"), "left by a killed process").unwrap();
-        let next = Replacement::prepare(&path, b"22").unwrap();
-        assert_eq!(content(&path, 10).unwrap().unwrap(), b"1");
-        next.publish().unwrap();
-        assert_eq!(content(&path, 10).unwrap().unwrap(), b"22");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
-        assert_eq!(fs::read_dir(dir.path().join("a/b")).unwrap().count(), 1);
-        assert!(content(&path, 1).is_err() && content(dir.path(), 1).is_err());
-        assert_eq!(content(&dir.path().join("none"), 1).unwrap(), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! A file that is replaced while others read it: whole before, whole after.
+//! Files that are replaced while others read them: whole before, whole after.
 
-use std::fs::{self, File, OpenOptions};
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// The name beside a file under which its next content is kept until it takes the file's place. Nobody else has it, if nobody
 /// else has the `mark`.
 pub fn beside(path: &Path, mark: &str) -> PathBuf {
-    let mut name = std::ffi::OsString::from(".");
+    let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(format!(".{mark}.ic-tmp"));
     path.with_file_name(name)
@@ -33,12 +34,18 @@ pub fn beside(path: &Path, mark: &str) -> PathBuf {
 /// # Errors
 /// What the file system says.
 pub fn prepare(temp: &Path, content: &[u8], like: &Path) -> io::Result<()> {
+    write(temp, content, Some(fs::metadata(like)?.permissions()))
+}
+
+/// The same with these permissions, or those that a new file gets.
+fn write(temp: &Path, content: &[u8], permissions: Option<Permissions>) -> io::Result<()> {
     discard(temp)?;
-    let mode = fs::metadata(like)?.permissions().mode() & 0o7777;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temp)?;
+    // Nobody else looks into it before it has the permissions that it is to have.
+    let mode = if permissions.is_some() { 0o600 } else { 0o666 };
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(temp)?;
     let written = file
         .write_all(content)
-        .and_then(|()| file.set_permissions(fs::Permissions::from_mode(mode)))
+        .and_then(|()| permissions.map_or(Ok(()), |permissions| file.set_permissions(permissions)))
         .and_then(|()| file.sync_all())
         .and_then(|()| file.metadata())
         .and_then(|found| match u64::try_from(content.len()) {
@@ -49,6 +56,24 @@ pub fn prepare(temp: &Path, content: &[u8], like: &Path) -> io::Result<()> {
         let _ = fs::remove_file(temp);
     }
     written
+}
+
+/// Puts new content in the place of a file, or makes it, in one go. A file keeps its permissions, a symlink stays one, and a new
+/// file gets `mode`.
+///
+/// # Errors
+/// What the file system says.
+pub fn put(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let permissions =
+        fs::metadata(&real).map_or_else(|_| Permissions::from_mode(mode), |found| found.permissions());
+    let temp = beside(&real, &std::process::id().to_string());
+    write(&temp, content, Some(permissions))?;
+    if let Err(err) = replace(&temp, &real) {
+        let _ = fs::remove_file(&temp);
+        return Err(err);
+    }
+    sync_directory(&real)
 }
 
 /// Puts a prepared file in the place of another.
@@ -75,6 +100,56 @@ pub fn discard(temp: &Path) -> io::Result<()> {
     match fs::remove_file(temp) {
         Err(err) if err.kind() != io::ErrorKind::NotFound => Err(err),
         _ => Ok(()),
+    }
+}
+
+/// New content for a file, written and durable under another name beside it. For one process at a time: whoever prepares
+/// the next one takes away what a killed process left of the last. Gone when it is dropped.
+pub struct Replacement {
+    beside: PathBuf,
+    path: PathBuf,
+    /// The directories that had to be made for it.
+    made: Vec<PathBuf>,
+    published: bool,
+}
+
+impl Replacement {
+    /// Writes `bytes` beside the absolute `path`, with the permissions of the file that is there.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn prepare(path: &Path, bytes: &[u8]) -> io::Result<Self> {
+        let dir = path.parent().unwrap_or(Path::new("/"));
+        let missing = dir.ancestors().take_while(|dir| !dir.exists());
+        let made = missing.map(Path::to_owned).collect();
+        let mut name = OsString::from(".");
+        name.push(path.file_name().unwrap_or_default());
+        name.push(".ic-tmp");
+        let new = Self { beside: dir.join(name), path: path.to_owned(), made, published: false };
+        fs::create_dir_all(dir)?;
+        write(&new.beside, bytes, fs::metadata(path).ok().map(|there| there.permissions()))?;
+        Ok(new)
+    }
+
+    /// Puts it in the place of the file.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn publish(mut self) -> io::Result<()> {
+        replace(&self.beside, &self.path)?;
+        self.published = true;
+        sync_directory(&self.path)
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        if !self.published {
+            let _ = fs::remove_file(&self.beside);
+            for dir in &self.made {
+                let _ = fs::remove_dir(dir); // only what is empty, innermost first
+            }
+        }
     }
 }
 
@@ -111,6 +186,7 @@ pub fn is_on_network(dir: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::files::content;
     use super::*;
 
     /// TS-32, TS-35
@@ -132,6 +208,27 @@ mod tests {
         discard(&temp).unwrap();
         assert!(read(dir.path()).is_err() && read(&temp).is_err());
         assert!(prepare(&dir.path().join("none/x"), b"", &path).is_err());
+    }
+
+    /// IS-10
+    #[test]
+    fn a_file_is_replaced_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b/file");
+        let names = || fs::read_dir(dir.path()).unwrap().count();
+        drop(Replacement::prepare(&path, b"1").unwrap());
+        assert_eq!(names(), 0, "directories and all");
+        Replacement::prepare(&path, b"1").unwrap().publish().unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        fs::write(dir.path().join("a/b/.file.ic-tmp"), "left by a killed process").unwrap();
+        let next = Replacement::prepare(&path, b"22").unwrap();
+        assert_eq!(content(&path, 10).unwrap().unwrap(), b"1");
+        next.publish().unwrap();
+        assert_eq!(content(&path, 10).unwrap().unwrap(), b"22");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(fs::read_dir(dir.path().join("a/b")).unwrap().count(), 1);
+        assert!(content(&path, 1).is_err() && content(dir.path(), 1).is_err());
+        assert_eq!(content(&dir.path().join("none"), 1).unwrap(), None);
     }
 
     /// TS-66

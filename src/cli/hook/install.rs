@@ -11,7 +11,7 @@ use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, locate};
 use crate::domain::install::{self, Change};
 use crate::domain::text::one_line;
-use crate::os::{commit, files, paths};
+use crate::os::{commit, files, paths, swap};
 
 /// Which files to change.
 #[derive(Debug, clap::Args)]
@@ -168,9 +168,9 @@ fn apply(file: &Path, mode: u32, change: &Change) -> Result<(), CliError> {
         Change::Write(text) => file
             .parent()
             .map_or(Ok(()), std::fs::create_dir_all)
-            .and_then(|()| files::replace(file, text.as_bytes(), mode)),
+            .and_then(|()| swap::put(file, text.as_bytes(), mode)),
         // A link is somebody's way to the file: it stays, and so does the file.
-        Change::Remove(left) if file.is_symlink() => files::replace(file, left.as_bytes(), mode),
+        Change::Remove(left) if file.is_symlink() => swap::put(file, left.as_bytes(), mode),
         Change::Remove(_) => std::fs::remove_file(file),
     };
     done.map_err(|source| CliError::File { what: "writing", path: file.to_owned(), source })

@@ -15,9 +15,9 @@ use crate::domain::secret::redact_message;
 use crate::ops::coordination::Outside;
 use crate::ops::routing::lock::{self, Taken};
 use crate::ops::routing::{self, Change, Detail, Facts, INTENT, Plan, Refusal, Verb};
-use crate::os::files::Replacement;
 use crate::os::git::{self, Content, GitError, Hooks, Step};
 use crate::os::process::{self, Identity, Liveness, myself, this_host};
+use crate::os::swap::Replacement;
 use crate::store::intent::{self, Intent};
 
 /// The trailer of our commits: by it they are found again.
