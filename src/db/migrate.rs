@@ -25,7 +25,7 @@ macro_rules! migrations {
 }
 
 /// Every shipped migration, oldest first. Forward only; a file is never edited once shipped.
-pub const MIGRATIONS: &[Migration] = migrations![1001 "kernel", 1002 "state", 1003 "cursors", 1004 "locks", 1005 "dispatch", 1006 "coordination", 1007 "intents", 1008 "waiters", 1009 "routing"];
+pub const MIGRATIONS: &[Migration] = migrations![1001 "kernel", 1002 "state", 1003 "cursors", 1004 "locks", 1005 "dispatch", 1006 "coordination", 1007 "intents", 1008 "waiters", 1009 "routing", 1010 "leases"];
 
 /// The schema version that this program needs.
 pub fn newest() -> i64 {
