@@ -50,6 +50,7 @@ use std::time::SystemTime;
 use crate::db::{self, Db, DbError, Prepared, ReadTx, WriteTx};
 use crate::domain::state::holds_secret;
 use crate::domain::time::{Stamp, Trace};
+use crate::os::limits;
 use error::CliError;
 use globals::Globals;
 use output::Output;
@@ -80,6 +81,7 @@ struct Cx {
 
 /// Runs `ic` with the given arguments, the program's name left out.
 pub fn main(args: Vec<OsString>) -> ExitCode {
+    limits::fail_beyond_file_size();
     let (globals, words) = match globals::scan(args) {
         Ok(scanned) => scanned,
         Err((globals, err)) => return Output::new(globals.json, globals.verbosity).fail(&err),

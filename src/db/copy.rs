@@ -15,7 +15,7 @@ use super::create::Hold;
 use super::error::DbError;
 use super::identity::{self, Identity};
 use super::sqlite::{Begin, Conn};
-use super::{Db, LOGS, ReadTx, check, crash_point, create, migrate, newest, side_file};
+use super::{Db, LOGS, ReadTx, check, crash_point, create, log, migrate, newest, side_file};
 
 /// Holds the header: what a file is recognised by.
 const FIRST_PAGE: usize = 4096;
@@ -31,8 +31,10 @@ impl Draft {
     /// Copies an open database, as one snapshot and without holding up its writers, to a private file in `dir`.
     ///
     /// # Errors
-    /// What the engine or the file system says, [`DbError::Full`] above all.
+    /// [`DbError::Corrupt`] if it is damaged: the engine reads as zeros what is missing at the end of a file,
+    /// and the copy would look sound. [`DbError::Full`] if there is no space for the copy.
     pub fn of(db: &Db, dir: &Path) -> Result<Self, DbError> {
+        check::pages(&db.conn)?;
         Self::copy(&db.conn, dir)
     }
 
@@ -77,6 +79,19 @@ impl Draft {
     /// The copy.
     pub fn db(&mut self) -> &mut Db {
         &mut self.db
+    }
+
+    /// Rewrites the copy with pages of this size: the engine copies into a database with a log only pages of
+    /// its own size.
+    fn use_page_size(&self, bytes: i64) -> Result<(), DbError> {
+        let conn = &self.db.conn;
+        if conn.pragma("page_size")? != bytes {
+            conn.leave_wal()?;
+            conn.set_pragma("page_size", bytes)?;
+            conn.batch("VACUUM")?;
+            conn.use_wal()?;
+        }
+        Ok(())
     }
 
     /// Gives the copy a name of its own, and answers its size in bytes.
@@ -213,8 +228,9 @@ fn replace<T, E: From<DbError>>(
     current: bool,
     seal: impl FnOnce(&mut Db, Option<&ReadTx<'_>>, &Replaced) -> Result<T, E>,
 ) -> Result<(T, Replaced), E> {
-    let source = Conn::open(draft.file.path(), Duration::ZERO)?;
     let mut target = Conn::open(path, busy_timeout)?;
+    draft.use_page_size(target.pragma("page_size")?)?;
+    let source = Conn::open(draft.file.path(), Duration::ZERO)?;
     let copy = source.copy_into(&mut target)?;
     copy.lock()?;
     // From here on nobody changes the old database: what it held is all in the backup.
@@ -224,9 +240,11 @@ fn replace<T, E: From<DbError>>(
     let sealed = seal(&mut draft.db, current.then_some(&ReadTx { conn: &old }), &replaced)?;
     old.close()?;
     // The log may be new: its entry in the directory has to be as durable as what it holds.
-    path.parent().map_or(Ok(()), create::sync_directory)?;
+    path.parent().map_or(Ok(()), create::sync_directory).map_err(DbError::before_commit)?;
     crash_point("before_restore");
-    copy.finish()?;
+    if let Err(err) = copy.finish() {
+        return Err(log::withdraw(&target, err).into());
+    }
     crash_point("after_restore");
     // The copy stands whatever becomes of this.
     let _ = target.checkpoint();

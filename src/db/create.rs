@@ -16,7 +16,7 @@ use super::error::DbError;
 use super::identity::{self, APPLICATION_ID, Identity};
 use super::migrate::{self, Migration};
 use super::sqlite::{Begin, Conn};
-use super::{LOGS, side_file};
+use super::{LOGS, check, log, side_file};
 use crate::domain::order;
 
 /// How many backups of a database are kept.
@@ -214,8 +214,8 @@ fn upgrade(conn: &Conn, label: &str, migrations: &[Migration]) -> Result<Prepare
     match &done {
         Ok(_) => {
             // The log may be new: its entry in the directory has to be as durable as what it holds.
-            conn.path().parent().map_or(Ok(()), sync_directory)?;
-            conn.commit()?;
+            conn.path().parent().map_or(Ok(()), sync_directory).map_err(DbError::before_commit)?;
+            log::commit(conn)?;
         }
         Err(_) => conn.rollback(),
     }
@@ -239,11 +239,16 @@ fn upgrade_locked(conn: &Conn, label: &str, migrations: &[Migration]) -> Result<
     }
 }
 
-/// Copies the database as it is now, log included, to a private file beside it, and drops all but the newest few.
+/// Copies the database as it is now, log included, to a private file beside it, and removes all but the
+/// newest few copies.
+///
+/// # Errors
+/// [`DbError::Corrupt`] if it is damaged: a copy would look sound.
 pub(super) fn back_up(path: &Path, label: &str) -> Result<PathBuf, DbError> {
     let draft = new_draft(path.parent().unwrap_or(Path::new("/")))?;
     // A second connection reads what is committed; the one that called us holds the write lock, so nothing moves.
     let source = Conn::open(path, Duration::ZERO)?;
+    check::pages(&source)?;
     source.backup_to(draft.path())?;
     source.close()?;
     // Complete before it has its name: half a backup would count as one of those that are kept.

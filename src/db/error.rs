@@ -99,9 +99,28 @@ pub enum DbError {
     /// A log without its database.
     #[error("{} exists without its database: creating one beside it would corrupt both", .0.display())]
     OrphanLog(PathBuf),
-    /// No space left, or a file size limit.
+    /// The engine found no space left. It has undone the transaction.
     #[error("the disk is full")]
     Full,
+    /// A file operation beside the database found no space left, or met a file size limit.
+    #[error("the disk is full: {what} {}: {source}", path.display())]
+    NoSpace {
+        /// What was tried.
+        what: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// The disk or the file system failed. The transaction is undone, and nothing of it is in the log.
+    #[error("{0}")]
+    Disk(String),
+    /// A commit failed, and so did taking it back.
+    #[error("it is not known whether the change was made: {0}")]
+    InDoubt(String),
+    /// The process has as many open files as it may have.
+    #[error("too many files are open")]
+    TooManyFiles,
     /// The file or its directory cannot be written.
     #[error("the database at {} cannot be written", .0.display())]
     ReadOnly(PathBuf),
@@ -142,12 +161,18 @@ pub enum DbError {
 }
 
 impl DbError {
+    /// Says of a file operation that a transaction needs that it failed before the commit, so that nothing
+    /// was changed.
+    pub(super) fn before_commit(self) -> Self {
+        if let Self::File { .. } = self { Self::Disk(self.to_string()) } else { self }
+    }
+
     /// Wraps an I/O error with what was tried on which path.
     pub(super) fn file(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         move |source| match source.kind() {
             std::io::ErrorKind::StorageFull
             | std::io::ErrorKind::QuotaExceeded
-            | std::io::ErrorKind::FileTooLarge => Self::Full,
+            | std::io::ErrorKind::FileTooLarge => Self::NoSpace { what, path: path.to_owned(), source },
             std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
                 Self::Denied { what, path: path.to_owned(), source }
             }

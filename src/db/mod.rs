@@ -9,6 +9,7 @@ mod create;
 mod error;
 mod go;
 mod identity;
+mod log;
 mod migrate;
 mod sqlite;
 mod value;
@@ -29,9 +30,9 @@ pub use value::{Column, Row, Value};
 
 use sqlite::{Begin, Conn};
 
-/// A writer that leaves at least this many frames in the log moves them into the database. Moving them costs four syncs,
-/// leaving them costs every opener a read per frame; between 30 and 150 frames the sum is about the same, and from 80 on
-/// sixty advances stay below 78 syncs.
+/// A writer that leaves at least this many frames in the log moves them into the database. Moving them costs
+/// four syncs, leaving them costs every opener a read per frame, whatever the size of the pages. Between 30
+/// and 150 frames the sum is about the same, and from 80 on sixty advances stay below 78 syncs.
 const CHECKPOINT_FRAMES: usize = 80;
 
 /// What lies beside a database while it is open.
@@ -185,10 +186,10 @@ impl Db {
 
     fn commit(&self, new_log: bool) -> Result<(), DbError> {
         if new_log && self.conn.has_changed() {
-            self.sync_directory()?;
+            self.sync_directory().map_err(DbError::before_commit)?;
         }
         crash_point("before_commit");
-        self.conn.commit()?;
+        log::commit(&self.conn)?;
         crash_point("after_commit");
         Ok(())
     }

@@ -16,6 +16,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, ffi};
 
 use super::error::DbError;
+use super::log;
 use super::value::{Row, Value};
 use prepared::Seen;
 
@@ -315,6 +316,9 @@ fn numbered_in_order(sql: &str) -> bool {
     })
 }
 
+/// I/O errors of files that are shorter than they should be, or that the file system calls damaged.
+const DAMAGED: [i32; 2] = [ffi::SQLITE_IOERR_SHORT_READ, ffi::SQLITE_IOERR_CORRUPTFS];
+
 /// I/O errors that mean that something could not be written or made larger.
 const UNWRITTEN: [i32; 4] = [
     ffi::SQLITE_IOERR_WRITE,
@@ -337,20 +341,26 @@ fn map(path: &Path, err: rusqlite::Error) -> DbError {
         ErrorCode::ReadOnly => DbError::ReadOnly(path.to_owned()),
         ErrorCode::CannotOpen => why_unopenable(path, said),
         ErrorCode::ConstraintViolation => DbError::Constraint(said),
-        ErrorCode::SystemIoFailure if UNWRITTEN.contains(&failure.extended_code) => DbError::Engine(format!(
-            "{said} (a write failed: is the disk full or a file size limit reached?)"
-        )),
+        ErrorCode::SystemIoFailure => match failure.extended_code {
+            code if DAMAGED.contains(&code) => DbError::Corrupt(format!("{said} (a file ends early)")),
+            code if UNWRITTEN.contains(&code) => DbError::Disk(format!(
+                "{said} (a write failed: is the disk full or a file size limit reached?)"
+            )),
+            ffi::SQLITE_IOERR_FSYNC => {
+                DbError::Disk(format!("{said} (the disk did not confirm what was written)"))
+            }
+            _ => DbError::Disk(said),
+        },
         _ => DbError::Engine(said),
     }
 }
 
-/// SQLite says only "unable to open database file": look for the reason.
+/// Looks for the reason: the engine says only "unable to open database file".
 fn why_unopenable(path: &Path, said: String) -> DbError {
     match path.metadata() {
         Err(err) if err.kind() == std::io::ErrorKind::NotFound => DbError::Missing(path.to_owned()),
         Ok(found) if found.is_dir() => DbError::NotADatabase(path.to_owned()),
-        // The file is there, so it is the log beside it that could not be made.
-        Ok(_) => DbError::ReadOnly(path.to_owned()),
+        Ok(_) => log::why_not_opened(path),
         Err(err) if err.kind() == std::io::ErrorKind::PermissionDenied => DbError::ReadOnly(path.to_owned()),
         Err(_) => DbError::Engine(said),
     }

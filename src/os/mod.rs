@@ -1,5 +1,5 @@
 //! Primitives for the world outside the database: processes and their identity, signals, paths, files,
-//! locks made of directories, and the hook of a phase change.
+//! limits, locks made of directories, and the hook of a phase change.
 //!
 //! Every function here does one thing to the operating system and says what happened. What to do about it is
 //! decided elsewhere: no SQL, no rules, no wall clock (time limits run on the monotonic clock), no printing,
@@ -14,6 +14,7 @@ pub mod filelock;
 pub mod files;
 pub mod git;
 pub mod hook;
+pub mod limits;
 pub mod paths;
 pub mod process;
 pub mod rotated;

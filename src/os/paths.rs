@@ -19,7 +19,9 @@ pub fn logical_cwd() -> io::Result<PathBuf> {
 }
 
 fn choose_cwd(pwd: Option<OsString>, real: PathBuf) -> PathBuf {
-    pwd.map(PathBuf::from).filter(|pwd| is_plain(pwd) && same_place(pwd, &real)).unwrap_or(real)
+    // Most often they are the same text, and nothing has to be looked up.
+    let honest = |pwd: &PathBuf| is_plain(pwd) && (*pwd == real || same_place(pwd, &real));
+    pwd.map(PathBuf::from).filter(honest).unwrap_or(real)
 }
 
 /// Whether a path is absolute and written without `.` and `..`, which `components` would partly hide.

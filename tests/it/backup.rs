@@ -615,3 +615,29 @@ fn files_that_others_may_read_are_a_warning() {
     assert!(stderr.contains("intercore.db is open to other users (mode 0644)"), "{stderr}");
     assert!(stderr.contains(".clavain is open to other users (mode 0777)"), "{stderr}");
 }
+
+/// K-18: pages of another size, as an older version made them, are no hindrance either way.
+#[test]
+fn a_backup_with_pages_of_another_size_is_restored() {
+    let size = |path: &Path| {
+        let conn = Connection::open(path).unwrap();
+        conn.query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let (old, new) = (with_history(), with_history());
+    let sql = "PRAGMA journal_mode = DELETE; PRAGMA page_size = 4096; VACUUM; PRAGMA journal_mode = WAL";
+    old.open().execute_batch(sql).unwrap();
+    assert_eq!((size(&old.db_path()), size(&new.db_path())), (4096, 2048));
+    assert_eq!(old.ok(["health", "--deep"]), "ok");
+    let (of_old, of_new) = (backup(&old, "old.db"), backup(&new, "new.db"));
+    let (goals_of_old, goals_of_new) = (goals(&old), goals(&new));
+    for (sandbox, from, expected) in [(&old, &of_new, &goals_of_new), (&new, &of_old, &goals_of_old)] {
+        let before = size(&sandbox.db_path());
+        let done = restore(sandbox, from);
+        assert!(kept(&done).to_str().unwrap().contains(".backup-"), "{done}");
+        assert_eq!(&goals(sandbox), expected);
+        assert_eq!(size(&sandbox.db_path()), before);
+        assert_eq!(sandbox.ok(["health", "--deep"]), "ok");
+        sandbox.new_run();
+        sandbox.check_integrity();
+    }
+}

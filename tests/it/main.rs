@@ -11,6 +11,7 @@ mod cli;
 mod crash;
 mod damage;
 mod dispatch;
+mod faults;
 mod fold;
 mod follow;
 mod hook;

@@ -329,12 +329,16 @@ where
     })
 }
 
-/// Tries again, for minutes if need be, while the database is busy or its disk full.
+/// Tries again, for minutes if need be, while the database is busy, or its disk is full or fails. What is
+/// recorded here may be recorded twice.
 fn insist<T>(mut attempt: impl FnMut() -> Result<T, CliError>) -> Result<T, CliError> {
     let mut tried = 0;
     loop {
         match attempt() {
-            Err(err) if matches!(err.code(), "db_busy" | "db_full" | "db_error") && tried < TRIES => {
+            Err(err)
+                if matches!(err.code(), "db_busy" | "db_full" | "db_error" | "db_in_doubt")
+                    && tried < TRIES =>
+            {
                 tried += 1;
                 thread::sleep(Duration::from_millis(100) * tried);
             }

@@ -29,6 +29,7 @@ pub const ERRORS: &[(&str, u8, &str)] = &[
     ("db_error", 2, "the database engine failed"),
     ("db_foreign", 2, "the file belongs to another program"),
     ("db_full", 2, "the disk is full"),
+    ("db_in_doubt", 2, "the disk failed during a commit: it is not known whether the change was made"),
     ("db_in_use", 2, "other processes have the damaged database open"),
     ("db_moved", 2, "the database file was moved away or replaced while it was in use"),
     ("db_not_initialised", 2, "there is no database here yet"),

@@ -339,6 +339,18 @@ impl Classified for DbError {
                 ("db_corrupt", Some("move the log aside, or put its database back beside it"))
             }
             Self::Full => ("db_full", Some("free some space; nothing was changed")),
+            Self::NoSpace { .. } => {
+                ("db_full", Some("free some space or raise the limit (`ulimit -f`), then call again"))
+            }
+            Self::Disk(_) => (
+                "db_error",
+                Some("nothing was changed; check the disk, its free space and `ulimit -f`, then call again"),
+            ),
+            Self::InDoubt(_) => (
+                "db_in_doubt",
+                Some("check the disk, then look whether the change is there before you call again"),
+            ),
+            Self::TooManyFiles => ("io_error", Some("raise the limit (`ulimit -n`), then call again")),
             Self::ReadOnly(_) => (
                 "db_read_only",
                 Some(
