@@ -14,6 +14,7 @@ use crate::domain::phase::{Phase, Step};
 use crate::domain::rules::{self, Check, Rule, Tier};
 use crate::domain::run::{Run, RunStatus};
 use crate::store;
+use crate::store::dispatch::Verdicts;
 
 /// What was learned about gates from the past: tiers by `check:from→to`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -179,17 +180,20 @@ fn fact(tx: &ReadTx<'_>, run: &Run, rule: &Rule, step: &Step) -> Result<Fact, Op
             counted(active == 0, active, format!("{active} agents still active"))
         }
         Check::VerdictExists => {
-            let holds = store::dispatch::verdicts(tx, run)?.iter().any(|verdict| is_good(verdict));
-            Fact { holds, count: None, detail: (!holds).then(|| "no passing verdict found".to_owned()) }
+            let (phase, verdicts) = verdicts(tx, run, rule)?;
+            let holds = verdicts.counted.iter().any(|verdict| is_good(verdict));
+            let detail = format!("no passing verdict found{}", uncounted(&phase, &verdicts));
+            Fact { holds, count: None, detail: (!holds).then_some(detail) }
         }
         Check::VerdictClean => {
-            let verdicts = store::dispatch::verdicts(tx, run)?;
-            let good = verdicts.iter().any(|verdict| is_good(verdict));
-            let unclean = verdicts.iter().filter(|verdict| is_bad(verdict)).count();
+            let (phase, verdicts) = verdicts(tx, run, rule)?;
+            let good = verdicts.counted.iter().any(|verdict| is_good(verdict));
+            let unclean = verdicts.counted.iter().filter(|verdict| is_bad(verdict)).count();
             let detail = if unclean > 0 {
                 format!("{unclean} verdict(s) NEEDS_ATTENTION (fail/error) — not clean")
             } else {
-                "no verdict found — review did not run (fail-closed)".to_owned()
+                let uncounted = uncounted(&phase, &verdicts);
+                format!("no verdict found — review did not run (fail-closed){uncounted}")
             };
             counted(good && unclean == 0, i64::try_from(unclean).unwrap_or(i64::MAX), detail)
         }
@@ -202,6 +206,26 @@ fn fact(tx: &ReadTx<'_>, run: &Run, rule: &Rule, step: &Step) -> Result<Fact, Op
             counted(behind == 0, behind, format!("{behind} children behind phase \"{phase}\""))
         }
     })
+}
+
+/// Returns the verdicts that a rule looks at, and the phase in which they have to be given: one behind the run if the
+/// rule names it, else the run's own. They count only if they were given in the run's latest stay there.
+fn verdicts(tx: &ReadTx<'_>, run: &Run, rule: &Rule) -> Result<(Phase, Verdicts), OpsError> {
+    let chain = run.chain();
+    let is_behind = |phase: &&Phase| chain.index(phase).is_some_and(|at| Some(at) < chain.index(&run.phase));
+    let phase = rule.phase.as_ref().filter(is_behind).unwrap_or(&run.phase).clone();
+    let stay = store::phase::stay(tx, run, &phase)?;
+    let verdicts = store::dispatch::verdicts(tx, run, &stay)?;
+    Ok((phase, verdicts))
+}
+
+/// Says why verdicts that are on record do not count, if there are any.
+fn uncounted(phase: &Phase, verdicts: &Verdicts) -> String {
+    if verdicts.counted.is_empty() && verdicts.known > 0 {
+        format!(" in the present stay in phase \"{phase}\" ({} given before or after it)", verdicts.known)
+    } else {
+        String::new()
+    }
 }
 
 fn is_good(verdict: &str) -> bool {

@@ -21,3 +21,4 @@ mod rollback;
 mod run;
 mod state;
 mod usage;
+mod verdicts;
