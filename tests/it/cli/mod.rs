@@ -11,6 +11,7 @@ mod completions;
 mod config;
 mod coordination;
 mod events;
+mod evidence;
 mod help;
 mod hooks;
 mod hostile;

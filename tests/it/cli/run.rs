@@ -107,7 +107,6 @@ fn bad_settings_of_a_new_run_are_usage_errors() {
         &["--goal=g", "--projects=one,two", "--project=x"],
         &["--goal=g", "--auto-skip", "--phases=[\"a\",\"b\"]"],
         &["--goal=g", "--idempotency-key="],
-        &["--goal=g", "--metadata={\"close_gate\":{\"requirements\":[\"runtime-evidence/v1\"]}}"],
     ] {
         let (stdout, stderr) = sandbox.fails([&["run", "create"], bad].concat(), 3);
         assert!(stdout.is_empty() && stderr.starts_with("ic: "), "{bad:?}: {stderr}");
