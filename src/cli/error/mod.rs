@@ -287,6 +287,9 @@ impl Classified for StoreError {
         match self {
             Self::RunNotFound(_) => ("run_not_found", None),
             Self::AgentNotFound(_) => ("agent_not_found", None),
+            Self::ArtifactNotFound(_) => {
+                ("artifact_not_found", Some("`ic artifact list` shows the artifacts of a run"))
+            }
             Self::DispatchNotFound(_) => ("dispatch_not_found", None),
             Self::LockNotFound(_) => ("lock_not_found", None),
             Self::CursorNotFound(_) => ("cursor_not_found", Some("`ic events cursor list` shows them")),

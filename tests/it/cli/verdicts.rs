@@ -173,6 +173,23 @@ fn the_first_stay_begins_with_the_run() {
     assert!(!passes(&sandbox, &run));
 }
 
+/// RB-18: a run that is created in a phase counts there from its creation.
+#[test]
+fn a_run_created_in_a_phase_counts_from_its_creation() {
+    let sandbox = Sandbox::new();
+    record(&sandbox, "team", "pass");
+    let run = sandbox.ok(["run", "create", "--goal=x", CHAIN, EXISTS, "--phase=review", "--scope-id=team"]);
+    assert!(!passes(&sandbox, &run), "given before the run");
+    record(&sandbox, "team", "pass");
+    assert!(passes(&sandbox, &run));
+    let event = rollback(&sandbox, &run, "build");
+    sandbox.ok(["run", "rollback", &run, "--undo", &event]);
+    assert!(passes(&sandbox, &run));
+    rollback(&sandbox, &run, "build");
+    sandbox.ok(["run", "advance", &run]);
+    assert!(!passes(&sandbox, &run));
+}
+
 /// RB-18: a rule that names an earlier phase looks at the last stay there, as long as it is not undone.
 #[test]
 fn a_rule_may_name_the_phase_of_the_verdict() {
