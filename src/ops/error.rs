@@ -62,7 +62,7 @@ pub enum OpsError {
     /// A setting that a finished run does not take any more.
     #[error("run `{0}` is over: only its metadata can be changed")]
     OnlyMetadata(RunId),
-    /// Metadata that a run which asks for evidence does not let go of.
+    /// A change of metadata that is sealed because the run asks for evidence.
     #[error("run set: sealed close-gate metadata cannot be changed: {0}")]
     SealedMetadata(String),
     /// The files of the evidence for the last step were not compared with their hashes before the transaction.

@@ -68,7 +68,7 @@ pub struct Terms {
     pub disabled: bool,
     /// What was learned from the past.
     pub calibration: Option<Calibration>,
-    /// The artifacts with runtime evidence whose files have their hash still; `None` if nobody has compared them.
+    /// The artifacts with runtime evidence whose files have their hash still; `None` if they were not compared.
     pub evidence: Option<Vec<ArtifactId>>,
 }
 
