@@ -83,7 +83,7 @@ intercore_available() {
 
 # --- state --------------------------------------------------------------------------------------------------------------
 
-# intercore_state_set KEY SCOPE JSON: always 0; why something was not stored is on stderr.
+# intercore_state_set KEY SCOPE VALUE: always 0; why something was not stored is on stderr.
 intercore_state_set() {
   intercore_available || return 0
   printf '%s' "${3-}" 2>/dev/null | _intercore_ic state set -- "${1-}" "${2-}" - >/dev/null || :
@@ -225,6 +225,29 @@ intercore_dispatch_tokens() {
 
 # --- runs ---------------------------------------------------------------------------------------------------------------
 
+# intercore_run_create PROJECT GOAL [PHASES_JSON] [SCOPE] [COMPLEXITY=3] [TOKEN_BUDGET] [ACTIONS_JSON]: prints the run's id.
+intercore_run_create() {
+  local phases="${3-}" scope="${4-}" complexity="${5:-3}" budget="${6-}" actions="${7-}"
+  set -- --project="${1-}" --goal="${2-}" --scope-id="$scope" --complexity="$complexity"
+  [[ -z "$phases" ]] || set -- "$@" --phases="$phases"
+  [[ -z "$budget" ]] || set -- "$@" --token-budget="$budget"
+  [[ -z "$actions" ]] || set -- "$@" --actions="$actions"
+  intercore_available || return 1
+  _intercore_ic run create "$@" 2>/dev/null
+}
+
+# intercore_run_list [FLAG…], where a flag is --active, --scope=… or --portfolio: prints a JSON array.
+intercore_run_list() {
+  intercore_available || return 1
+  _intercore_ic run list --json "$@" 2>/dev/null
+}
+
+# intercore_run_status RUN: prints JSON.
+intercore_run_status() {
+  intercore_available || return 1
+  _intercore_ic run status --json -- "${1-}" 2>/dev/null
+}
+
 # intercore_run_current [PROJECT]: prints the id of the project's newest active run; 1 if it has none.
 intercore_run_current() {
   intercore_available || return 1
@@ -241,6 +264,18 @@ intercore_run_phase() {
 intercore_run_agent_add() {
   intercore_available || return 1
   _intercore_ic run agent add --type="${2-}" --name="${3-}" --dispatch-id="${4-}" -- "${1-}" 2>/dev/null
+}
+
+# intercore_run_agent_list RUN: prints a JSON array.
+intercore_run_agent_list() {
+  intercore_available || return 1
+  _intercore_ic run agent list --json -- "${1-}" 2>/dev/null
+}
+
+# intercore_run_agent_update AGENT STATUS, where a status is active, completed or failed.
+intercore_run_agent_update() {
+  intercore_available || return 1
+  _intercore_ic run agent update --status="${2-}" -- "${1-}" >/dev/null 2>&1
 }
 
 # intercore_run_artifact_add RUN PHASE PATH [TYPE=file]: prints the artifact's id.

@@ -139,14 +139,16 @@ section "State"
 project state
 echo '{"step": 1}' | ic state set sprint.checkpoint s1
 is "a value is kept as it was written" '{"step": 1}' "$(ic state get sprint.checkpoint s1)"
+printf 'two\n  words' | ic state set note
+is "text is kept as it is" "$(printf 'two\n  words')" "$(ic state get note)"
 echo '[2]' | ic state set sprint.checkpoint s2
 is "scopes are listed" "s1 s2" "$(ic state list sprint.checkpoint | tr '\n' ' ' | sed 's/ $//')"
 silent "a missing value exits 1" 1 ic state get sprint.checkpoint s9
 is "a value is removed" "deleted" "$(ic state delete sprint.checkpoint s1)"
 is "removing it again is not an error" "not found" "$(ic state delete sprint.checkpoint s1)"
-not_json() { echo '{broken' | ic state set k s; }
+not_json() { echo '{broken' | ic state set k s --strict-json; }
 secret() { echo '{"password":"hunter2hunter2"}' | ic state set k s; }
-ends "what is no JSON is refused" 2 not_json
+ends "what is no JSON is refused where only JSON is wanted" 2 not_json
 ends "a secret is refused" 2 secret
 hasnt "and not repeated" "hunter2" "$(secret 2>&1)"
 
@@ -342,7 +344,8 @@ section "Wrappers: State and Sentinels"
 is "a value goes in and comes out" '{"a": "b c"}' \
   "$(strict 'intercore_state_set k s "$1"; intercore_state_get k s' '{"a": "b c"}')"
 silent "a missing value is empty, and no error" 0 strict 'intercore_state_get k nowhere'
-silent "a value that is no JSON is not stored, and no error" 0 strict 'intercore_state_set bad s "{"; intercore_state_get bad s'
+is "a value that is no JSON is kept as it is" " {" "$(strict 'intercore_state_set text s " {"; intercore_state_get text s')"
+silent "no value is not stored, and no error" 0 strict 'intercore_state_set bad s ""; intercore_state_get bad s'
 is "a key is forgotten in every scope" "deleted deleted" \
   "$(strict 'intercore_state_set k s2 1; intercore_state_delete_all k ""' | tr '\n' ' ' | sed 's/ $//')"
 silent "a sentinel allows" 0 strict 'intercore_sentinel_check w s 0'
@@ -359,11 +362,24 @@ section "Wrappers: Runs"
 silent "without a run there is no current one" 1 strict intercore_run_current
 run=$(ic run create --goal=wrapped --phases="$short" --token-budget=1000)
 is "the current run" "$run" "$(strict intercore_run_current)"
+made=$(strict 'intercore_run_create "" "my goal" "$1" "a scope" 2 500 "{\"b\":{\"command\":\"/work\"}}"' "$short")
+has "a run is made" '"goal":"my goal"' "$(strict 'intercore_run_status "$1"' "$made")"
+has "with a budget" '"token_budget":500' "$(strict 'intercore_run_status "$1"' "$made")"
+has "and listed" "\"id\":\"$made\"" "$(strict 'intercore_run_list --active --scope="a scope"')"
+is "nothing else is" "[]" "$(strict 'intercore_run_list --scope=none')"
+silent "a bad chain makes none" 3 strict 'intercore_run_create "" g "[]"'
+silent "an unknown run has no status" 1 strict 'intercore_run_status nosuchid'
+ic run cancel "$made" >/dev/null
 is "of a project that is named" "$run" "$(strict 'intercore_run_current "$1"' "$scratch/wrappers")"
 is "its phase" "a" "$(strict 'intercore_run_phase "$1"' "$run")"
 silent "an unknown run has none" 1 strict 'intercore_run_phase nosuchid'
 agent=$(strict 'intercore_run_agent_add "$1" claude "my agent"' "$run")
 is "an agent" "$agent	claude	active	my agent" "$(ic agent list "$run")"
+has "is listed as JSON" "\"id\":\"$agent\"" "$(strict 'intercore_run_agent_list "$1"' "$run")"
+silent "is done" 0 strict 'intercore_run_agent_update "$1" completed' "$agent"
+has "which shows" '"status":"completed"' "$(strict 'intercore_run_agent_list "$1"' "$run")"
+silent "an agent that is not there" 1 strict 'intercore_run_agent_update nosuchid failed'
+silent "a status that is none" 3 strict 'intercore_run_agent_update "$1" odd' "$agent"
 artifact=$(strict 'intercore_run_artifact_add "$1" a "with space.md"' "$run")
 is "an artifact" "$artifact	a	file	with space.md" "$(ic artifact list "$run")"
 silent "an artifact of an unknown run" 1 strict 'intercore_run_artifact_add nosuchid a x'
@@ -452,6 +468,8 @@ silent "no lock program" 1 plain strict intercore_lock_available
 silent "a value is not stored, and no error" 0 plain strict 'intercore_state_set k s 1'
 silent "a gate is open" 0 plain strict 'intercore_gate_check x'
 silent "there is no current run" 1 plain strict intercore_run_current
+silent "no run is made" 1 plain strict 'intercore_run_create "" g'
+silent "no runs are listed" 1 plain strict 'intercore_run_list'
 silent "an advance does not happen" 1 plain strict 'intercore_run_advance x'
 silent "there are no events" 0 plain strict 'intercore_events_tail x'
 silent "a sentinel allows" 0 plain strict 'intercore_sentinel_check n s 0'

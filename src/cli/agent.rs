@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::args::{self, RunRef};
 use super::error::CliError;
-use super::output::View;
+use super::output::{View, rfc3339_seconds};
 use super::verb::Verb;
 use super::{Answer, Cx};
 use crate::domain::agent::{Agent, AgentStatus};
@@ -85,7 +85,8 @@ pub(super) struct List {
 #[derive(Serialize)]
 struct AgentView {
     agent_type: String,
-    created_at: i64,
+    /// RFC 3339, as the readers of this list expect; every other time of a table is in Unix seconds.
+    created_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     dispatch_id: Option<DispatchId>,
     id: AgentId,
@@ -101,7 +102,7 @@ impl From<Agent> for AgentView {
     fn from(agent: Agent) -> Self {
         Self {
             agent_type: agent.agent_type,
-            created_at: agent.created_at,
+            created_at: rfc3339_seconds(agent.created_at),
             dispatch_id: agent.dispatch_id,
             id: agent.id,
             name: agent.name,

@@ -127,6 +127,24 @@ pub(super) struct List {
     phase: Option<String>,
 }
 
+/// Show an artifact
+///
+/// Prints what `ic artifact list` prints of it, whether it counts or was rolled back.
+#[derive(Debug, clap::Parser)]
+#[command(after_help = "Example: ic artifact get w8d2f5gh --json")]
+pub(super) struct Get {
+    /// The artifact
+    id: ArtifactId,
+}
+
+impl Verb for Get {
+    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+        let artifact = cx.read(|tx| store::artifact::get(tx, &self.id))?;
+        cx.out.show(&ArtifactView::from(artifact))?;
+        Ok(Answer::Yes)
+    }
+}
+
 #[derive(Serialize)]
 struct ArtifactView {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,10 +183,14 @@ struct Artifacts(Vec<ArtifactView>);
 
 impl View for Artifacts {
     fn human(&self, w: &mut dyn Write) -> io::Result<()> {
-        for ArtifactView { id, phase, kind, path, .. } in &self.0 {
-            writeln!(w, "{id}\t{}\t{}\t{}", one_line(phase.as_str()), one_line(kind), one_line(path))?;
-        }
-        Ok(())
+        self.0.iter().try_for_each(|artifact| artifact.human(w))
+    }
+}
+
+impl View for ArtifactView {
+    fn human(&self, w: &mut dyn Write) -> io::Result<()> {
+        let Self { id, phase, kind, path, .. } = self;
+        writeln!(w, "{id}\t{}\t{}\t{}", one_line(phase.as_str()), one_line(kind), one_line(path))
     }
 }
 

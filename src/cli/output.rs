@@ -153,6 +153,11 @@ pub(super) fn rfc3339(millis: i64) -> String {
     }
 }
 
+/// Returns RFC 3339 in UTC from Unix seconds, without a fraction: some readers of dates take none.
+pub(super) fn rfc3339_seconds(secs: i64) -> String {
+    rfc3339(secs.saturating_mul(1000)).replace(".000Z", "Z")
+}
+
 /// A time that can be part of a file's name, from Unix seconds.
 pub(super) fn compact_time(secs: i64) -> String {
     let text = rfc3339(secs.saturating_mul(1000));
@@ -170,6 +175,7 @@ mod tests {
     #[test]
     fn times_are_printed_in_utc() {
         assert_eq!(rfc3339(1_700_000_000_042), "2023-11-14T22:13:20.042Z");
+        assert_eq!(rfc3339_seconds(1_700_000_000), "2023-11-14T22:13:20Z");
         assert_eq!(compact_time(1_700_000_000), "20231114-221320");
         assert_eq!(rfc3339(253_402_300_799_999), "9999-12-31T23:59:59.999Z");
         for odd in [-1, i64::MIN, 253_402_300_800_000, i64::MAX] {

@@ -10,15 +10,16 @@ use super::error::CliError;
 use super::output::View;
 use super::verb::Verb;
 use super::{Answer, Cx, args, locate};
-use crate::domain::state::{self, Key, MAX_PAYLOAD, Scope};
+use crate::domain::state::{self, Key, MAX_PAYLOAD, PayloadError, Scope};
 use crate::domain::text::one_line;
 use crate::os::paths;
 use crate::store;
 
 /// Store a value under a key and a scope
 ///
-/// The payload is JSON from stdin or from a file; with --raw it is any text. Storing a value again replaces its payload and
-/// its expiry. Without a scope the value belongs to everybody (scope `global`).
+/// The payload comes from stdin or from a file. JSON is stored without the space around it; any other text is stored as it
+/// is, byte for byte, unless --strict-json refuses it. Storing a value again replaces its payload and its expiry. Without a
+/// scope the scope is `global`.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: echo '{\"step\":3}' | ic state set sprint.checkpoint s42 --ttl=24h")]
 pub(super) struct Set {
@@ -32,16 +33,22 @@ pub(super) struct Set {
     /// How long the value is kept, at least a second; 0 for ever
     #[arg(long, value_name = "DURATION", value_parser = args::ttl)]
     ttl: Option<i64>,
-    /// Take any text, not only JSON
+    /// Store the text as it is, also if it is JSON
     #[arg(long)]
     raw: bool,
+    /// Refuse text that is not JSON
+    #[arg(long)]
+    strict_json: bool,
 }
 
 impl Verb for Set {
     const KEPT: &'static [&'static str] = &["key", "scope"];
 
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        // A second word that starts with @ is the file, and the scope is everybody's.
+        if self.raw && self.strict_json {
+            return Err(CliError::usage("state set: want --raw or --strict-json, not both"));
+        }
+        // A second word that starts with @ is the file, and the scope is `global`.
         let (scope, file) = match (self.scope, self.file) {
             (Some(word), None) if word.starts_with('@') => (None, Some(word)),
             other => other,
@@ -64,8 +71,16 @@ impl Verb for Set {
         };
         let payload = String::from_utf8(payload)
             .map_err(|_| CliError::Input("state set: payload is not UTF-8".into()))?;
-        let payload = payload.trim();
-        let checked = if self.raw { state::check_raw(payload) } else { state::check_json(payload) };
+        let (payload, checked) = if self.raw {
+            (payload.as_str(), state::check_raw(&payload))
+        } else {
+            match state::check_json(payload.trim()) {
+                Err(PayloadError::NotJson) if !self.strict_json && !payload.trim().is_empty() => {
+                    (payload.as_str(), state::check_text(&payload))
+                }
+                checked => (payload.trim(), checked),
+            }
+        };
         checked.map_err(|err| CliError::Input(format!("state set: {err}")))?;
         let stamp = cx.stamp.clone();
         let expires_at = self.ttl.filter(|secs| *secs > 0).map(|secs| stamp.secs().saturating_add(secs));
@@ -150,7 +165,9 @@ impl Verb for Get {
         if cx.out.is_json() && serde_json::from_str::<serde::de::IgnoredAny>(&payload).is_err() {
             cx.out.document(&Value::from(payload))?;
         } else {
-            cx.out.raw(format!("{payload}\n").as_bytes())?;
+            // Text that ends its last line itself comes back as it was.
+            let end = if payload.ends_with('\n') { "" } else { "\n" };
+            cx.out.raw(format!("{payload}{end}").as_bytes())?;
         }
         Ok(Answer::Yes)
     }

@@ -38,6 +38,8 @@ words!(
         Default = "default",
         /// The table, with a tier raised by a calibration file.
         Calibrated = "calibrated",
+        /// The run's metadata alone.
+        Required = "required",
     }
 );
 

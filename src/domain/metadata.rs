@@ -11,29 +11,43 @@ pub enum MetadataError {
     /// JSON, but not an object.
     #[error("must be a JSON object")]
     NotAnObject,
-    /// Asks for a gate that this program does not have.
-    #[error("close_gate.requirements asks for runtime-evidence/v1, which this version cannot verify")]
-    RuntimeEvidence,
 }
 
-/// Reads a JSON object; printing it again gives its canonical text: keys sorted, numbers as written.
+/// The requirement of a run that may end only with runtime evidence; also the type of the artifact that is the evidence.
+pub const RUNTIME_EVIDENCE: &str = "runtime-evidence/v1";
+
+/// The members that cannot change once they are set in a run that asks for evidence, at the top or in `close_gate`.
+const SEALED: [&str; 5] = ["requirements", "bead_id", "adoption", "runtime_expectations", "config_digest"];
+
+/// Reads a JSON object. Printing it again gives its canonical text: keys sorted, numbers as written.
 ///
 /// # Errors
-/// [`MetadataError`] for anything else, and for a close gate that could never be opened.
+/// Fails with a [`MetadataError`] if the text is anything else.
 pub fn parse(text: &str) -> Result<Map<String, Value>, MetadataError> {
     match serde_json::from_str(text).map_err(|err| MetadataError::Json(err.to_string()))? {
-        Value::Object(map) => check(map),
+        Value::Object(map) => Ok(map),
         _ => Err(MetadataError::NotAnObject),
     }
 }
 
-fn check(map: Map<String, Value>) -> Result<Map<String, Value>, MetadataError> {
+/// Checks whether `close_gate.requirements` asks for runtime evidence before the run ends.
+pub fn asks_evidence(map: &Map<String, Value>) -> bool {
     let requirements =
         map.get("close_gate").and_then(|gate| gate.get("requirements")).and_then(Value::as_array);
-    if requirements.is_some_and(|list| list.iter().any(|entry| entry == "runtime-evidence/v1")) {
-        return Err(MetadataError::RuntimeEvidence);
+    requirements.is_some_and(|list| list.iter().any(|entry| entry == RUNTIME_EVIDENCE))
+}
+
+/// Returns the path of a sealed member that `before` has and `after` has not, or has otherwise.
+pub fn broken_seal(before: &Map<String, Value>, after: &Map<String, Value>) -> Option<String> {
+    if !asks_evidence(before) {
+        return None;
     }
-    Ok(map)
+    let inside = |map: &Map<String, Value>, name: &str| map.get("close_gate")?.get(name).cloned();
+    SEALED.iter().find_map(|name| {
+        let top = before.get(*name).is_some_and(|value| after.get(*name) != Some(value));
+        let below = inside(before, name).is_some_and(|value| inside(after, name) != Some(value));
+        if below { Some(format!("close_gate.{name}")) } else { top.then(|| (*name).to_owned()) }
+    })
 }
 
 /// Merges `changes` into `base`: objects member by member, everything else replaces; `null` is stored as null.
@@ -63,8 +77,20 @@ mod tests {
             assert_eq!(parse(bad), Err(MetadataError::NotAnObject), "{bad}");
         }
         assert!(matches!(parse("{} x"), Err(MetadataError::Json(_))));
-        let sealed = r#"{"close_gate":{"requirements":["runtime-evidence/v1"]}}"#;
-        assert_eq!(parse(sealed), Err(MetadataError::RuntimeEvidence));
+    }
+
+    #[test]
+    fn only_a_list_of_requirements_asks_for_evidence() {
+        let asks = |text: &str| asks_evidence(&parse(text).unwrap());
+        assert!(asks(r#"{"close_gate":{"requirements":["x","runtime-evidence/v1"]}}"#));
+        for other in [
+            "{}",
+            r#"{"close_gate":[]}"#,
+            r#"{"close_gate":{"requirements":"runtime-evidence/v1"}}"#,
+            r#"{"close_gate":{"requirements":["x"]}}"#,
+        ] {
+            assert!(!asks(other), "{other}");
+        }
     }
 
     #[test]

@@ -151,6 +151,11 @@ impl Chain {
         serde_json::Value::from(self.0.iter().map(|p| p.0.clone()).collect::<Vec<_>>()).to_string()
     }
 
+    /// Checks whether `phase` is in the chain, and not its last one.
+    pub fn has_next(&self, phase: &Phase) -> bool {
+        self.index(phase).is_some() && phase != self.last()
+    }
+
     /// The phases of the default chain that a run of this complexity leaves out when it asks for automatic skips:
     /// level 1 walks brainstorm, planned, executing, done; level 2 also brainstorm-reviewed; from 3 on everything.
     pub fn auto_skips(complexity: i64) -> Vec<Phase> {

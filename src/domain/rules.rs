@@ -21,6 +21,8 @@ words!(
         BudgetNotExceeded = "budget_not_exceeded",
         /// No child of the portfolio lags behind.
         ChildrenAtPhase = "children_at_phase",
+        /// An artifact with the evidence that the run's metadata asks for is there, its file unchanged.
+        RuntimeEvidence = "runtime_evidence",
     }
 );
 
@@ -151,7 +153,7 @@ impl RawRule {
         let known = match known {
             Some(known) if CALLER_CHECKS.contains(&known) => known,
             Some(_) => return Err(RulesError::Reserved { key: key.into(), at, check: check.into() }),
-            None if ["upstreams_at_phase", "runtime_evidence"].contains(&check) => {
+            None if check == "upstreams_at_phase" => {
                 return Err(RulesError::Reserved { key: key.into(), at, check: check.into() });
             }
             None => return Err(RulesError::Check { key: key.into(), at, check: check.into() }),

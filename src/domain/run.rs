@@ -2,6 +2,7 @@
 
 use super::budget::Budget;
 use super::ids::RunId;
+use super::metadata;
 use super::phase::{Chain, Phase};
 use super::rules::GateRules;
 
@@ -84,6 +85,12 @@ impl Run {
     /// Whether this is a portfolio: a parent without a project of its own.
     pub fn is_portfolio(&self) -> bool {
         self.project_dir.is_empty()
+    }
+
+    /// Whether the run may end only with runtime evidence: its metadata asks for that.
+    pub fn asks_evidence(&self) -> bool {
+        let metadata = self.metadata.as_deref().filter(|text| text.contains(metadata::RUNTIME_EVIDENCE));
+        metadata.is_some_and(|text| metadata::parse(text).is_ok_and(|map| metadata::asks_evidence(&map)))
     }
 
     /// The token budget with its warning threshold.

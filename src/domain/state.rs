@@ -202,6 +202,15 @@ pub fn check_raw(text: &str) -> Result<(), PayloadError> {
     if is_secret(text) { Err(PayloadError::Secret) } else { Ok(()) }
 }
 
+/// Checks a payload that was looked at as JSON and is not JSON: what there is of it as JSON must hold no secret either.
+///
+/// # Errors
+/// Fails as [`check_raw`] does.
+pub fn check_text(text: &str) -> Result<(), PayloadError> {
+    check_size(text)?;
+    if holds_secret(text) { Err(PayloadError::Secret) } else { Ok(()) }
+}
+
 fn is_secret(text: &str) -> bool {
     secret::begins_with_token(text) || secret::has_token(text) || secret::has_assignment(text)
 }

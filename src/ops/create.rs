@@ -50,11 +50,16 @@ pub struct Created {
 /// # Errors
 /// What the engine says, and [`StoreError`](store::StoreError) for an action named twice.
 pub fn create(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<Created, OpsError> {
+    let chain = request.run.phases.clone().unwrap_or_default();
     let skips = if request.auto_skip && request.run.phases.is_none() && !request.run.force_full {
         Chain::auto_skips(request.run.complexity)
     } else {
         Vec::new()
     };
+    let phase = request.run.phase.as_ref().unwrap_or(chain.first()).clone();
+    // What lies behind the first phase is not walked anyway.
+    let skips =
+        skips.into_iter().filter(|skipped| chain.index(skipped) > chain.index(&phase)).collect::<Vec<_>>();
     let auto_advance = super::config::delegation(tx, stamp)?.level.auto_advance();
     let add = |new: &NewRun| -> Result<RunId, OpsError> {
         let run = store::run::insert(tx, new, auto_advance, stamp)?;
@@ -88,6 +93,5 @@ pub fn create(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<Crea
             ..request.run.clone()
         })?);
     }
-    let phase = request.run.phases.clone().unwrap_or_default().first().clone();
     Ok(Created { id, phase, children })
 }

@@ -62,6 +62,12 @@ pub enum OpsError {
     /// A setting that a finished run does not take any more.
     #[error("run `{0}` is over: only its metadata can be changed")]
     OnlyMetadata(RunId),
+    /// A change of metadata that is sealed because the run asks for evidence.
+    #[error("run set: sealed close-gate metadata cannot be changed: {0}")]
+    SealedMetadata(String),
+    /// The files of the evidence for the last step were not compared with their hashes before the transaction.
+    #[error("the evidence that the last step of run `{0}` needs has not been compared with its file")]
+    EvidenceUnread(RunId),
     /// An agent of another run.
     #[error("agent `{agent}` does not belong to run `{run}`")]
     AgentOfOtherRun {

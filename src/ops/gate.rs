@@ -7,13 +7,17 @@ use serde::Deserialize;
 
 use super::OpsError;
 use crate::db::ReadTx;
+use crate::domain::artifact::{Artifact, ArtifactStatus};
 use crate::domain::budget::Standing;
 use crate::domain::gate::{Fact, Priority, RuleSource, Verdict};
+use crate::domain::ids::ArtifactId;
+use crate::domain::metadata;
 use crate::domain::order;
 use crate::domain::phase::{Phase, Step};
 use crate::domain::rules::{self, Check, Rule, Tier};
 use crate::domain::run::{Run, RunStatus};
 use crate::store;
+use crate::store::dispatch::Verdicts;
 
 /// What was learned about gates from the past: tiers by `check:from→to`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -64,12 +68,14 @@ pub struct Terms {
     pub disabled: bool,
     /// What was learned from the past.
     pub calibration: Option<Calibration>,
+    /// The artifacts with runtime evidence whose files have their hash still; `None` if they were not compared.
+    pub evidence: Option<Vec<ArtifactId>>,
 }
 
 impl Terms {
     /// Terms with a priority and nothing else.
     pub fn at(priority: i64) -> Self {
-        Self { priority: Priority(priority), disabled: false, calibration: None }
+        Self { priority: Priority(priority), disabled: false, calibration: None, evidence: None }
     }
 
     /// Why nobody looks at the gate, if nobody does.
@@ -120,7 +126,22 @@ pub fn rules_between(run: &Run, from: &Phase, to: &Phase) -> (RuleSource, Vec<Ru
     if run.budget_enforce && !rules.iter().any(|rule| rule.check == Check::BudgetNotExceeded) {
         rules.push(added(Check::BudgetNotExceeded, None));
     }
+    if to == run.chain().last() && run.asks_evidence() {
+        return (with_evidence(source, &mut rules), rules);
+    }
     (source, rules)
+}
+
+/// Adds the rule that no caller can waive; returns where the rules come from now.
+fn with_evidence(source: RuleSource, rules: &mut Vec<Rule>) -> RuleSource {
+    let only = rules.is_empty() && source != RuleSource::PerRun;
+    rules.push(Rule { check: Check::RuntimeEvidence, phase: None, tier: Some(Tier::Hard) });
+    if only { RuleSource::Required } else { source }
+}
+
+/// Checks whether a step needs runtime evidence: it ends a run that asks for it, also where it walks past a skip.
+pub fn needs_evidence(run: &Run, step: &Step) -> bool {
+    step.to == *run.chain().last() && run.asks_evidence()
 }
 
 /// Looks at the gate of a run's next step.
@@ -152,12 +173,19 @@ pub fn evaluate(tx: &ReadTx<'_>, run: &Run, terms: &Terms) -> Result<Answer, Ops
             });
         }
     }
-    let verdict = if terms.bypass().is_some() {
+    let needs_evidence = needs_evidence(run, &step);
+    if needs_evidence && terms.bypass().is_some() {
+        (source, rules) = (RuleSource::Required, Vec::new());
+    }
+    if needs_evidence && !rules.iter().any(|rule| rule.check == Check::RuntimeEvidence) {
+        source = with_evidence(source, &mut rules);
+    }
+    let verdict = if terms.bypass().is_some() && !needs_evidence {
         Verdict::open()
     } else {
         let mut found = Vec::new();
         for rule in rules {
-            let fact = fact(tx, run, &rule, &step)?;
+            let fact = fact(tx, run, &rule, &step, terms)?;
             found.push((rule, fact));
         }
         Verdict::judge(found, terms.priority)
@@ -165,7 +193,7 @@ pub fn evaluate(tx: &ReadTx<'_>, run: &Run, terms: &Terms) -> Result<Answer, Ops
     Ok(Answer { step, source, verdict, calibration })
 }
 
-fn fact(tx: &ReadTx<'_>, run: &Run, rule: &Rule, step: &Step) -> Result<Fact, OpsError> {
+fn fact(tx: &ReadTx<'_>, run: &Run, rule: &Rule, step: &Step, terms: &Terms) -> Result<Fact, OpsError> {
     let counted =
         |holds, count, detail: String| Fact { holds, count: Some(count), detail: (!holds).then_some(detail) };
     Ok(match rule.check {
@@ -179,21 +207,25 @@ fn fact(tx: &ReadTx<'_>, run: &Run, rule: &Rule, step: &Step) -> Result<Fact, Op
             counted(active == 0, active, format!("{active} agents still active"))
         }
         Check::VerdictExists => {
-            let holds = store::dispatch::verdicts(tx, run)?.iter().any(|verdict| is_good(verdict));
-            Fact { holds, count: None, detail: (!holds).then(|| "no passing verdict found".to_owned()) }
+            let (phase, verdicts) = verdicts(tx, run, rule)?;
+            let holds = verdicts.counted.iter().any(|verdict| is_good(verdict));
+            let detail = format!("no passing verdict found{}", uncounted(&phase, &verdicts));
+            Fact { holds, count: None, detail: (!holds).then_some(detail) }
         }
         Check::VerdictClean => {
-            let verdicts = store::dispatch::verdicts(tx, run)?;
-            let good = verdicts.iter().any(|verdict| is_good(verdict));
-            let unclean = verdicts.iter().filter(|verdict| is_bad(verdict)).count();
+            let (phase, verdicts) = verdicts(tx, run, rule)?;
+            let good = verdicts.counted.iter().any(|verdict| is_good(verdict));
+            let unclean = verdicts.counted.iter().filter(|verdict| is_bad(verdict)).count();
             let detail = if unclean > 0 {
                 format!("{unclean} verdict(s) NEEDS_ATTENTION (fail/error) — not clean")
             } else {
-                "no verdict found — review did not run (fail-closed)".to_owned()
+                let uncounted = uncounted(&phase, &verdicts);
+                format!("no verdict found — review did not run (fail-closed){uncounted}")
             };
             counted(good && unclean == 0, i64::try_from(unclean).unwrap_or(i64::MAX), detail)
         }
         Check::BudgetNotExceeded => budget_fact(tx, run)?,
+        Check::RuntimeEvidence => evidence_fact(tx, run, terms)?,
         Check::ChildrenAtPhase => {
             let phase = rule.phase.as_ref().unwrap_or(&step.adjacent);
             let children = store::run::children(tx, &run.id)?;
@@ -204,12 +236,71 @@ fn fact(tx: &ReadTx<'_>, run: &Run, rule: &Rule, step: &Step) -> Result<Fact, Op
     })
 }
 
+/// Returns the verdicts that a rule looks at, and the phase in which they have to be given: one behind the run if the
+/// rule names it, else the run's own. They count only if they were given in the run's latest stay there.
+fn verdicts(tx: &ReadTx<'_>, run: &Run, rule: &Rule) -> Result<(Phase, Verdicts), OpsError> {
+    let chain = run.chain();
+    let is_behind = |phase: &&Phase| chain.index(phase).is_some_and(|at| Some(at) < chain.index(&run.phase));
+    let phase = rule.phase.as_ref().filter(is_behind).unwrap_or(&run.phase).clone();
+    let stay = store::phase::stay(tx, run, &phase)?;
+    let verdicts = store::dispatch::verdicts(tx, run, &stay)?;
+    Ok((phase, verdicts))
+}
+
+/// Says why verdicts that are on record do not count, if there are any.
+fn uncounted(phase: &Phase, verdicts: &Verdicts) -> String {
+    if verdicts.counted.is_empty() && verdicts.known > 0 {
+        format!(" in the present stay in phase \"{phase}\" ({} given before or after it)", verdicts.known)
+    } else {
+        String::new()
+    }
+}
+
 fn is_good(verdict: &str) -> bool {
     matches!(verdict, "pass" | "warn")
 }
 
 fn is_bad(verdict: &str) -> bool {
     matches!(verdict, "fail" | "error" | "reject")
+}
+
+/// Returns the artifacts of a run that may be its runtime evidence: those that count and have a hash.
+///
+/// # Errors
+/// Fails if the artifacts cannot be read.
+pub fn receipts(tx: &ReadTx<'_>, run: &Run) -> Result<Vec<Artifact>, OpsError> {
+    let mut found = store::artifact::list(tx, &run.id, None)?;
+    found.retain(|artifact| {
+        artifact.status == ArtifactStatus::Active
+            && artifact.kind == metadata::RUNTIME_EVIDENCE
+            && artifact.content_hash.is_some()
+    });
+    Ok(found)
+}
+
+fn evidence_fact(tx: &ReadTx<'_>, run: &Run, terms: &Terms) -> Result<Fact, OpsError> {
+    let fails = |detail: String| Fact { holds: false, count: None, detail: Some(detail) };
+    if terms.disabled {
+        return Ok(fails(format!(
+            "runtime evidence gate cannot be disabled: `ic run advance {} --priority=4` waives every other condition",
+            run.id
+        )));
+    }
+    let receipts = receipts(tx, run)?;
+    let file = format!(
+        "`ic artifact add {} --phase={} --path=FILE --type={}`",
+        run.id,
+        run.phase,
+        metadata::RUNTIME_EVIDENCE
+    );
+    if receipts.is_empty() {
+        return Ok(fails(format!("runtime evidence receipt is missing: file it with {file}")));
+    }
+    let unchanged = terms.evidence.as_ref().ok_or_else(|| OpsError::EvidenceUnread(run.id.clone()))?;
+    if receipts.iter().any(|receipt| unchanged.contains(&receipt.id)) {
+        return Ok(Fact { holds: true, count: None, detail: None });
+    }
+    Ok(fails(format!("runtime evidence receipt has changed since it was filed: file it again with {file}")))
 }
 
 fn budget_fact(tx: &ReadTx<'_>, run: &Run) -> Result<Fact, OpsError> {

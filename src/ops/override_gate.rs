@@ -39,9 +39,11 @@ pub struct Override {
     pub reason: String,
     /// The event's number.
     pub event_id: i64,
+    /// Whether the run stays where it is: runtime evidence cannot be overridden.
+    pub blocked: bool,
 }
 
-/// Moves a run to its next phase past the gate.
+/// Moves a run to its next phase past the gate. A step that needs runtime evidence is not taken, and that is recorded.
 ///
 /// # Errors
 /// As [`advance`](super::advance::advance).
@@ -49,14 +51,15 @@ pub fn override_gate(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Resu
     let run = store::run::get(tx, &request.id)?;
     super::require_active(&run)?;
     super::require_phase(&run, request.expect.as_ref())?;
-    let answer = gate::evaluate(tx, &run, &Terms::at(1))?;
+    let blocked = gate::needs_evidence(&run, &gate::next_step(tx, &run)?);
+    let answer = gate::evaluate(tx, &run, &Terms { disabled: blocked, ..Terms::at(1) })?;
     let mut reason = json!({ "override_category": request.category, "reason": request.reason });
     if !answer.verdict.conditions.is_empty() {
         reason["conditions"] = json!(answer.verdict.conditions);
     }
     let reason = reason.to_string();
     let event = PhaseEvent {
-        kind: "override",
+        kind: if blocked { "block" } else { "override" },
         from: &answer.step.from,
         to: &answer.step.to,
         reason: Some(reason.clone()),
@@ -64,7 +67,11 @@ pub fn override_gate(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Resu
         data: Map::from_iter([("override_category".to_owned(), json!(request.category))]),
         envelope: Map::new(),
     };
-    let place = super::advance::place_at(&run, &answer.step.to, stamp);
-    let event_id = store::phase::transit(tx, &run, &place, event, stamp)?;
-    Ok(Override { run, step: answer.step, verdict: answer.verdict, reason, event_id })
+    let event_id = if blocked {
+        store::phase::note(tx, &run, &event, stamp)?
+    } else {
+        let place = super::advance::place_at(&run, &answer.step.to, stamp);
+        store::phase::transit(tx, &run, &place, event, stamp)?
+    };
+    Ok(Override { run, step: answer.step, verdict: answer.verdict, reason, event_id, blocked })
 }

@@ -38,7 +38,8 @@ pub struct Overridden {
 /// Changes settings. On a run that is over, only its metadata may change.
 ///
 /// # Errors
-/// [`StoreError`](store::StoreError) for an unknown run, [`OpsError::OnlyMetadata`] for one that is over.
+/// [`StoreError`](store::StoreError) for an unknown run, [`OpsError::OnlyMetadata`] for one that is over,
+/// [`OpsError::SealedMetadata`] for a change of what a close gate has sealed.
 pub fn set(
     tx: &WriteTx<'_>,
     id: &RunId,
@@ -88,6 +89,10 @@ fn merged(run: &crate::domain::run::Run, changes: Map<String, Value>) -> Result<
         None => Map::new(),
         Some(text) => metadata::parse(text).map_err(|_| OpsError::StoredMetadata(run.id.clone()))?,
     };
+    let before = base.clone();
     metadata::merge(&mut base, changes);
+    if let Some(member) = metadata::broken_seal(&before, &base) {
+        return Err(OpsError::SealedMetadata(member));
+    }
     Ok(Value::from(base).to_string())
 }

@@ -7,7 +7,6 @@ use super::advance::{self, Advance, Request};
 use super::gate::Terms;
 use crate::db::{ReadTx, WriteTx};
 use crate::domain::event::{Event, NewEvent, Source};
-use crate::domain::gate::Priority;
 use crate::domain::ids::{ArtifactId, RunId};
 use crate::domain::secret::redact;
 use crate::domain::task::problem::Problem;
@@ -106,6 +105,8 @@ pub struct ForRun {
     pub id: RunId,
     /// Path, type and content hash of each artifact.
     pub artifacts: Vec<(String, String, Option<String>)>,
+    /// The artifacts with runtime evidence whose files are unchanged, for its last step.
+    pub unchanged: Vec<ArtifactId>,
     /// Whether it goes on to its next phase.
     pub advance: bool,
 }
@@ -143,7 +144,9 @@ pub fn on_run(tx: &WriteTx<'_>, wanted: &ForRun, stamp: &Stamp) -> Result<OnRun,
             filed.push(store::artifact::insert(tx, &new, stamp)?.id);
         }
     }
-    let terms = Terms { priority: Priority(1), disabled: false, calibration: None };
+    // What was filed just now has been hashed just now.
+    let unchanged = wanted.unchanged.iter().chain(&filed).cloned().collect();
+    let terms = Terms { evidence: Some(unchanged), ..Terms::at(1) };
     let request = Request { id: run.id, expect: None, terms, skip_reason: None };
     let advance = wanted.advance.then(|| advance::advance(tx, &request, stamp)).transpose()?;
     Ok(OnRun { filed, advance })

@@ -62,9 +62,13 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewArtifact, stamp: &Stamp) -> Result<Arti
     get(tx, &id)
 }
 
-fn get(tx: &ReadTx<'_>, id: &ArtifactId) -> Result<Artifact, StoreError> {
+/// Returns one artifact by id.
+///
+/// # Errors
+/// Fails with [`StoreError::ArtifactNotFound`] if there is none.
+pub fn get(tx: &ReadTx<'_>, id: &ArtifactId) -> Result<Artifact, StoreError> {
     tx.query_opt("SELECT * FROM run_artifacts WHERE id = $1", params![*id], from_row)?
-        .ok_or_else(|| crate::db::DbError::Engine(format!("artifact {id} has gone")).into())
+        .ok_or_else(|| StoreError::ArtifactNotFound(id.clone()))
 }
 
 /// The artifacts of a run in the order they were filed, all or of one phase.

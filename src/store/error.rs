@@ -1,7 +1,7 @@
 //! What a store can answer instead of a result: facts, not sentences for every taste.
 
 use crate::db::DbError;
-use crate::domain::ids::{AgentId, DispatchId, IdError, RunId};
+use crate::domain::ids::{AgentId, ArtifactId, DispatchId, IdError, RunId};
 use crate::domain::phase::Phase;
 use crate::domain::run::RunStatus;
 use crate::store::event::Break;
@@ -15,6 +15,9 @@ pub enum StoreError {
     /// No such agent, or not of this run.
     #[error("agent `{0}` not found")]
     AgentNotFound(AgentId),
+    /// There is no artifact with this id.
+    #[error("artifact `{0}` not found")]
+    ArtifactNotFound(ArtifactId),
     /// No such dispatch.
     #[error("dispatch `{0}` not found")]
     DispatchNotFound(DispatchId),

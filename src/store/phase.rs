@@ -149,6 +149,53 @@ pub fn note(tx: &WriteTx<'_>, run: &Run, event: &PhaseEvent<'_>, stamp: &Stamp) 
     event::append(tx, &new, stamp)
 }
 
+/// The events whose numbers are above `after` and below `before`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The number of the event before the first one.
+    pub after: i64,
+    /// The number of the event after the last one; `i64::MAX` where there is none yet.
+    pub before: i64,
+}
+
+/// Returns the parts of the log that are the run's latest stay in `phase`, newest first. There are none if the run has
+/// not been there, or if its stay was undone by a rollback.
+///
+/// A stay lasts from the move into the phase to the next move. A rollback that was itself undone interrupts a stay and
+/// does not end it, which is why a stay may have several parts.
+///
+/// # Errors
+/// Fails if the log cannot be read.
+pub fn stay(tx: &ReadTx<'_>, run: &Run, phase: &Phase) -> Result<Vec<Span>, StoreError> {
+    let chain = run.chain();
+    let mut here = run.phase.as_str().to_owned();
+    let (mut spans, mut before) = (Vec::new(), i64::MAX);
+    while let Some(event) = event::last_move(tx, &run.id, before)? {
+        spans.push(Span { after: event.id, before });
+        let undone =
+            event.data().get("undoes").and_then(Json::as_i64).filter(|rollback| *rollback < event.id);
+        before = undone.unwrap_or(event.id);
+        if undone.is_some() {
+            continue;
+        }
+        if here == phase.as_str() {
+            return Ok(spans);
+        }
+        let target = event.to.parse().ok().and_then(|to: Phase| chain.index(&to));
+        if event.kind == "rollback" && chain.index(phase) > target {
+            return Ok(Vec::new());
+        }
+        here = event.from;
+        spans.clear();
+    }
+    if here != phase.as_str() {
+        return Ok(Vec::new());
+    }
+    let first = event::first_of_run(tx, &run.id)?.unwrap_or(0);
+    spans.push(Span { after: first - 1, before });
+    Ok(spans)
+}
+
 /// A skip in force.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Skip {

@@ -34,6 +34,9 @@ pub struct NewRun {
     /// The run's own chain.
     #[serde(skip)]
     pub phases: Option<Chain>,
+    /// The phase that it starts in, if not the first one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
     /// Tokens that the run may use.
     pub token_budget: Option<i64>,
     /// Percentage from which a warning is due.
@@ -53,20 +56,21 @@ pub struct NewRun {
     pub gate_rules: Option<GateRules>,
 }
 
-/// Creates a run in the first phase of its chain. `auto_advance` says whether `advance` moves it without a skip reason.
+/// Creates a run in its first phase. `auto_advance` says whether `advance` moves it without a skip reason.
 ///
 /// # Errors
 /// What the engine says.
 pub fn insert(tx: &WriteTx<'_>, new: &NewRun, auto_advance: bool, stamp: &Stamp) -> Result<Run, StoreError> {
     let id = RunId::fresh(|id| cells::taken(tx, "runs", id))?;
     let chain = new.phases.clone().unwrap_or_default();
+    let phase = new.phase.as_ref().unwrap_or(chain.first());
     let cells: Cells = vec![
         ("id", id.encode()),
         ("project_dir", new.project_dir.encode()),
         ("project_key", new.project_key.encode()),
         ("goal", new.goal.encode()),
         ("status", RunStatus::Active.encode()),
-        ("phase", chain.first().encode()),
+        ("phase", phase.encode()),
         ("complexity", new.complexity.encode()),
         ("force_full", new.force_full.encode()),
         ("auto_advance", auto_advance.encode()),
@@ -92,7 +96,7 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewRun, auto_advance: bool, stamp: &Stamp)
         kind: "create".to_owned(),
         subject: id.to_string(),
         from: String::new(),
-        to: chain.first().to_string(),
+        to: phase.to_string(),
         reason: None,
         data: cells::created(&cells),
         envelope: Map::new(),

@@ -77,7 +77,8 @@ fn what_a_child_did_is_on_record_without_anybody_looking() {
                   echo 'SUMMARY: two nits' >> $IC_DISPATCH_VERDICT; \
                   echo 'Tokens: 120 in / 30 out' > $IC_DISPATCH_OUTPUT.summary";
     let output = sandbox.dir().join("answer.md");
-    let flags = ["--run", &run, "--name=n", "--output", output.to_str().unwrap(), "--model=m"];
+    let flags =
+        ["--run-id", &run, "--agent=claude", "--name=n", "--output", output.to_str().unwrap(), "--model=m"];
     let id = spawn(&sandbox, &flags, script);
     let ended = || sandbox.count("SELECT count(*) FROM dispatches WHERE completed_at IS NOT NULL") == 1;
     until("the child has ended", ended);
@@ -87,6 +88,7 @@ fn what_a_child_did_is_on_record_without_anybody_looking() {
         told.map(|name| dispatch[name].clone()),
         [json!("completed"), json!(0), json!("warn"), json!("two nits"), json!(120), json!(30)]
     );
+    assert_eq!((&dispatch["agent_type"], &dispatch["scope_id"]), (&json!("claude"), &json!(run)));
     assert_eq!(sandbox.ok(["dispatch", "logs", &id]), "out");
     assert_eq!(sandbox.ok(["dispatch", "logs", &id, "--stderr"]), "err");
     let events = sandbox.ok(["events", "tail", &run, "--source=dispatch"]);

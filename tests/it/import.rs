@@ -564,7 +564,6 @@ fn hostile_values_are_mapped_kept_and_remarked_on() {
         "runs done0001 parent_run_id: left out: there is no such run",
         "runs done0001 created_at: no time: 0 taken",
         "runs parent01 parent_run_id: left out: it is itself below this run",
-        "runs child001 metadata: asks for runtime evidence",
         "runs  : kept in the event log alone: it has no id",
         "run_agents agent001 status: \"asleep\"",
         "run_agents orphan01 : kept in the event log alone: FOREIGN KEY",

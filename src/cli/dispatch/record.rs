@@ -30,7 +30,7 @@ pub(in crate::cli) struct Record {
     #[arg(long, value_parser = clap::value_parser!(i32).range(2..))]
     pid: Option<i32>,
     /// Kind of agent, free text
-    #[arg(long = "type", value_name = "TYPE", default_value = "codex")]
+    #[arg(long = "type", value_name = "TYPE", default_value = "codex", visible_alias = "agent")]
     agent_type: String,
     /// Where it works [default: the working directory]
     #[arg(long, value_name = "DIR")]
@@ -48,7 +48,7 @@ pub(in crate::cli) struct Record {
     #[arg(long, value_name = "FILE")]
     output: Option<String>,
     /// The run that it works for, or a grouping of the caller's
-    #[arg(long, value_name = "ID", visible_alias = "run")]
+    #[arg(long, value_name = "ID", visible_aliases = ["run", "run-id"])]
     scope_id: Option<String>,
     /// Who asked for it, free text
     #[arg(long, value_name = "TEXT")]

@@ -5,6 +5,7 @@ pub const ERRORS: &[(&str, u8, &str)] = &[
     ("action_not_found", 1, "the run has no such action"),
     ("agent_not_found", 1, "no agent with this id, or not of the run that was named"),
     ("already_applied", 1, "the agent is excluded already"),
+    ("artifact_not_found", 1, "no artifact with this id"),
     ("autonomy_off", 1, "the project does not let agents apply overrides by themselves"),
     (
         "backup_unusable",
@@ -46,6 +47,7 @@ pub const ERRORS: &[(&str, u8, &str)] = &[
         "an event was altered, removed or inserted, or the head is not the one expected",
     ),
     ("event_not_found", 1, "no event with this number"),
+    ("evidence_required", 1, "the last step of the run needs runtime evidence, whatever else is waived"),
     ("file_exists", 2, "a file that is to be made is there already"),
     ("git_detached", 2, "no branch is checked out"),
     ("git_failed", 2, "git could not do what was asked; nothing was changed"),

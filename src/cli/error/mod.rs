@@ -263,6 +263,13 @@ impl Classified for OpsError {
             Self::Chain(_) => ("invalid_input", Some("choose another --chain-key")),
             Self::LogDiverged(_) => ("log_diverged", Some("import into a new database")),
             Self::Record(_) => ("usage", None),
+            Self::SealedMetadata(_) => (
+                "usage",
+                Some("leave that member as it is; another run can be created with other requirements"),
+            ),
+            Self::EvidenceUnread(_) => {
+                ("evidence_required", Some("`ic run advance` compares and moves the run"))
+            }
             Self::IdempotencyConflict(_) => {
                 ("idempotency_conflict", Some("choose a new key for new arguments"))
             }
@@ -280,6 +287,9 @@ impl Classified for StoreError {
         match self {
             Self::RunNotFound(_) => ("run_not_found", None),
             Self::AgentNotFound(_) => ("agent_not_found", None),
+            Self::ArtifactNotFound(_) => {
+                ("artifact_not_found", Some("`ic artifact list` shows the artifacts of a run"))
+            }
             Self::DispatchNotFound(_) => ("dispatch_not_found", None),
             Self::LockNotFound(_) => ("lock_not_found", None),
             Self::CursorNotFound(_) => ("cursor_not_found", Some("`ic events cursor list` shows them")),

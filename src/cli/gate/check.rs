@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::evidence;
 use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
-use crate::domain::gate::{Condition, GateTier, Outcome, Priority, RuleSource};
+use crate::domain::gate::{Condition, GateTier, Outcome, RuleSource};
 use crate::domain::ids::RunId;
 use crate::domain::phase::Phase;
 use crate::domain::text::one_line;
@@ -90,14 +91,17 @@ impl Checked {
 impl Verb for Check {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let calibration = args::calibration(self.calibration_file.as_deref(), cx)?;
-        let terms = Terms { priority: Priority(self.priority), disabled: false, calibration };
-        let (run, answer) = cx.read(|tx| {
-            let run = store::run::get(tx, &self.run)?;
-            if run.status.is_terminal() {
-                return Err(StoreError::Terminal { run: run.id, status: run.status }.into());
-            }
-            let answer = gate::evaluate(tx, &run, &terms)?;
-            Ok::<_, OpsError>((run, answer))
+        let mut terms = Terms { calibration, ..Terms::at(self.priority) };
+        let (run, answer) = evidence::compared(cx, &self.run, |cx, evidence| {
+            terms.evidence = evidence;
+            cx.read(|tx| {
+                let run = store::run::get(tx, &self.run)?;
+                if run.status.is_terminal() {
+                    return Err(StoreError::Terminal { run: run.id, status: run.status }.into());
+                }
+                let answer = gate::evaluate(tx, &run, &terms)?;
+                Ok::<_, OpsError>((run, answer))
+            })
         })?;
         if let Some(bypass) = terms.bypass() {
             cx.out.warn(bypass);

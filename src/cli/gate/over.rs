@@ -18,7 +18,8 @@ use crate::ops::override_gate::{Request, override_gate};
 
 /// Move a run to its next phase past the gate
 ///
-/// The gate is looked at all the same: its true verdict is recorded beside the reason.
+/// The gate is evaluated all the same, and its true verdict is recorded beside the reason. The last step of a run that
+/// asks for runtime evidence cannot be overridden (exit 1).
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic gate override k3x9q2ab --reason=\"plan agreed by phone\" --justified")]
 pub(in crate::cli) struct Override {
@@ -41,6 +42,9 @@ pub(in crate::cli) struct Override {
 #[derive(Serialize)]
 struct Overridden<'a> {
     category: OverrideCategory,
+    /// The error code, if the run stays where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
     from_phase: &'a Phase,
     reason: &'a str,
     to_phase: &'a Phase,
@@ -48,7 +52,10 @@ struct Overridden<'a> {
 
 impl View for Overridden<'_> {
     fn human(&self, w: &mut dyn Write) -> io::Result<()> {
-        let Self { category, from_phase, reason, to_phase } = self;
+        let Self { category, code, from_phase, reason, to_phase } = self;
+        if code.is_some() {
+            return writeln!(w, "{from_phase} (blocked: block)");
+        }
         let reason = one_line(reason);
         writeln!(w, "{from_phase} → {to_phase} (override: {reason}, category: {category})")
     }
@@ -76,13 +83,18 @@ impl Verb for Override {
         let done = cx.write(|tx| override_gate(tx, &request, &stamp))?;
         let moved = Moved {
             event_id: done.event_id,
-            kind: "override",
+            kind: if done.blocked { "block" } else { "override" },
             from: &done.step.from,
             to: &done.step.to,
             reason: Some(&done.reason),
         };
         effects::phase_hook(cx, &done.run, &moved);
-        dispatch::auto::dispatch_agents(cx, &done.run, &done.step.to);
+        if done.blocked {
+            let detail = done.verdict.conditions.iter().find_map(|condition| condition.detail.as_deref());
+            cx.out.remark(format_args!("gate override blocked: {}", detail.unwrap_or_default()));
+        } else {
+            dispatch::auto::dispatch_agents(cx, &done.run, &done.step.to);
+        }
         if category == OverrideCategory::Uncategorized {
             cx.out.warn(
                 "gate override: DEPRECATION: say --justified or --expedient; one of them will be required",
@@ -90,10 +102,11 @@ impl Verb for Override {
         }
         cx.out.show(&Overridden {
             category,
+            code: done.blocked.then_some("evidence_required"),
             from_phase: &done.step.from,
             reason: &request.reason,
             to_phase: &done.step.to,
         })?;
-        Ok(Answer::Yes)
+        Ok(if done.blocked { Answer::No } else { Answer::Yes })
     }
 }

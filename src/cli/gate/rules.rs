@@ -18,7 +18,8 @@ use crate::store;
 
 /// List gate rules in the order of the chain
 ///
-/// With --run the rules that are in force for it; without, the default rules of the default chain.
+/// With --run the rules that are in force for that run; without it the default rules of the default chain. The source of
+/// rules that a run has of its own is `run`.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic gate rules --run=k3x9q2ab --phase=planned")]
 pub(in crate::cli) struct Rules {
@@ -49,8 +50,13 @@ impl From<Rule> for RuleView {
 struct GateView {
     checks: Vec<RuleView>,
     from: Phase,
-    source: RuleSource,
+    source: &'static str,
     to: Phase,
+}
+
+/// Returns the word for the source of rules in this list: `gate check` says `per-run` for what is `run` here.
+fn word(source: RuleSource) -> &'static str {
+    if source == RuleSource::PerRun { "run" } else { source.as_str() }
 }
 
 #[derive(Serialize)]
@@ -75,16 +81,16 @@ impl View for Gates {
     }
 }
 
-/// The gates of a chain. Open ones are listed only where the run says so itself.
+/// Returns the gates of a chain. Those without a check are listed only where the run's own rules name them.
 fn gates(chain: &Chain, rules: impl Fn(&Phase, &Phase) -> (RuleSource, Vec<Rule>)) -> Vec<GateView> {
     let pairs = chain.phases().iter().zip(chain.phases().iter().skip(1));
     let gate = |(from, to): (&Phase, &Phase)| {
         let (source, rules) = rules(from, to);
+        let listed = source == RuleSource::PerRun || !rules.is_empty();
         let checks = rules.into_iter().map(RuleView::from).collect();
-        GateView { checks, from: from.clone(), source, to: to.clone() }
+        listed.then(|| GateView { checks, from: from.clone(), source: word(source), to: to.clone() })
     };
-    let said = |gate: &GateView| gate.source == RuleSource::PerRun || !gate.checks.is_empty();
-    pairs.map(gate).filter(said).collect()
+    pairs.filter_map(gate).collect()
 }
 
 impl Verb for Rules {

@@ -7,7 +7,7 @@ pub(super) mod look;
 mod roster;
 mod site;
 
-use crate::cli::output::rfc3339;
+use crate::cli::output::rfc3339_seconds as written;
 use crate::domain::routing::{AgentName, override_path};
 
 /// How long evidence is kept back before it counts, in hours, unless `INTERSPECT_QUARANTINE_HOURS` says otherwise.
@@ -38,9 +38,4 @@ pub(super) struct Named {
 fn quarantine() -> i64 {
     let hours = std::env::var("INTERSPECT_QUARANTINE_HOURS").ok().and_then(|text| text.parse::<i64>().ok());
     hours.filter(|hours| (0..=24 * 365).contains(hours)).unwrap_or(QUARANTINE_HOURS) * 3600
-}
-
-/// Unix seconds as the file of overrides has them.
-fn written(secs: i64) -> String {
-    rfc3339(secs.saturating_mul(1000)).replace(".000Z", "Z")
 }

@@ -9,11 +9,12 @@ use crate::cli::action::ActionView;
 use crate::cli::dispatch;
 use crate::cli::effects::{self, Moved};
 use crate::cli::error::CliError;
+use crate::cli::gate::evidence;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
 use crate::domain::action::Action;
-use crate::domain::gate::{self as domain_gate, Priority};
+use crate::domain::gate as domain_gate;
 use crate::domain::ids::RunId;
 use crate::domain::phase::Phase;
 use crate::domain::rules::Check;
@@ -27,7 +28,8 @@ use crate::store;
 /// Move a run to its next phase
 ///
 /// The gate of the phase that is left decides: a hard condition that fails blocks (exit 1, and an event says why). Phases
-/// that are skipped are walked past.
+/// that are skipped are walked past. A run whose metadata asks for runtime evidence does not enter its last phase without
+/// an artifact of type `runtime-evidence/v1` whose file is unchanged, whatever the flags.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic run advance \"$run\" --expect-phase=planned")]
 pub(in crate::cli) struct Advance {
@@ -55,21 +57,25 @@ impl Verb for Advance {
 
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let calibration = args::calibration(self.calibration_file.as_deref(), cx)?;
-        let terms = Terms { priority: Priority(self.priority), disabled: self.disable_gates, calibration };
+        let terms = Terms { disabled: self.disable_gates, calibration, ..Terms::at(self.priority) };
         let bypass = terms.bypass();
-        let request = Request {
+        let mut request = Request {
             id: self.id,
             expect: self.expect_phase,
             terms,
             skip_reason: args::given(self.skip_reason),
         };
         let stamp = cx.stamp.clone();
-        let shown = cx.write(|tx| {
-            let done = advance::advance(tx, &request, &stamp)?;
-            let next = (done.outcome == Outcome::Advanced)
-                .then(|| Next::of(tx, &done.run, &done.step.to))
-                .transpose()?;
-            Ok::<_, OpsError>(Shown { done, next })
+        let id = request.id.clone();
+        let shown = evidence::compared(cx, &id, |cx, evidence| {
+            request.terms.evidence = evidence;
+            cx.write(|tx| {
+                let done = advance::advance(tx, &request, &stamp)?;
+                let next = (done.outcome == Outcome::Advanced)
+                    .then(|| Next::of(tx, &done.run, &done.step.to))
+                    .transpose()?;
+                Ok::<_, OpsError>(Shown { done, next })
+            })
         })?;
         let done = &shown.done;
         if let (Some(why), true) = (bypass, done.outcome == Outcome::Advanced) {

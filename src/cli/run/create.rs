@@ -23,16 +23,22 @@ use crate::store::run::NewRun;
 
 /// Create a run
 ///
-/// The run starts in the first phase of its chain. With --projects it is a portfolio: a parent run with a child for each
-/// project. Prints the new run's id.
+/// The run starts in the first phase of its chain unless --phase names another. With --projects it is a portfolio: a parent
+/// run with a child for each project. Prints the new run's id.
 #[derive(Debug, clap::Parser)]
 #[command(
     after_help = "Example: ic run create --goal='Ship the parser' --phases='[\"plan\",\"build\",\"done\"]'"
 )]
 pub(in crate::cli) struct Create {
     /// What the run is for
-    #[arg(long)]
+    #[arg(long, visible_alias = "title")]
     goal: Required,
+    /// More about it, kept in the metadata as `description`
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// The bead that it works on, kept in the metadata as `bead_id`
+    #[arg(long, value_name = "ID")]
+    bead: Option<String>,
     /// The project's directory [default: the working directory]
     #[arg(long, value_name = "DIR")]
     project: Option<String>,
@@ -45,6 +51,9 @@ pub(in crate::cli) struct Create {
     /// The run's own chain: a JSON array of two or more phase names
     #[arg(long, value_name = "JSON")]
     phases: Option<Chain>,
+    /// The phase of the chain that it starts in [default: the first one]
+    #[arg(long)]
+    phase: Option<Phase>,
     /// The run's own gate rules: {"from→to":[{"check":…,"phase":…,"tier":…}]}
     #[arg(long, value_name = "JSON", conflicts_with = "gates_file")]
     gates: Option<String>,
@@ -127,6 +136,9 @@ impl FromStr for Actions {
 impl Verb for Create {
     const KEPT: &'static [&'static str] = &[
         "goal",
+        "description",
+        "bead",
+        "phase",
         "project",
         "projects",
         "phases",
@@ -202,7 +214,17 @@ impl Create {
                 hint: Some(format!("the chain is {}", chain.to_json())),
             });
         }
-        let metadata = self.metadata.filter(|map| !map.is_empty()).map(|map| Value::from(map).to_string());
+        if let Some(phase) = self.phase.as_ref().filter(|phase| !chain.has_next(phase)) {
+            return Err(CliError::Usage {
+                message: format!("run create: a run cannot start in phase \"{phase}\""),
+                hint: Some(format!("name any but the last of {}", chain.to_json())),
+            });
+        }
+        let mut metadata = self.metadata.unwrap_or_default();
+        for (member, value) in [("description", self.description), ("bead_id", self.bead)] {
+            metadata.extend(args::given(value).map(|value| (member.to_owned(), Value::from(value))));
+        }
+        let metadata = (!metadata.is_empty()).then(|| Value::from(metadata).to_string());
         let run = NewRun {
             project_dir: own.dir,
             project_key: own.key,
@@ -212,6 +234,7 @@ impl Create {
             scope_id: args::given(self.scope_id),
             metadata,
             phases: self.phases,
+            phase: self.phase,
             token_budget: self.token_budget,
             budget_warn_pct: self.budget_warn_pct,
             parent_run_id: None,

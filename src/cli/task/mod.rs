@@ -226,7 +226,12 @@ impl Change {
             keep_plans: produced.plan_link == "append",
             dir: place.relative.clone(),
         };
-        let run = self.run.map(|id| ForRun { id, artifacts: Vec::new(), advance: self.advance });
+        let run = self.run.map(|id| ForRun {
+            id,
+            artifacts: Vec::new(),
+            unchanged: Vec::new(),
+            advance: self.advance,
+        });
         let plan = self.plan.map(|plan| place.plan(&place.written(&plan)));
         let job =
             Job { what, request, plan, session: self.session, commit, dry_run: self.dry_run, run, place };

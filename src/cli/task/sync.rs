@@ -12,6 +12,7 @@ use super::write::{Detail, Failed, File, Mark, Work, digest, files};
 use super::{commit, probe, settle};
 use crate::cli::Cx;
 use crate::cli::error::CliError;
+use crate::cli::gate::evidence;
 use crate::cli::run::advance::follow;
 use crate::db::WriteTx;
 use crate::domain::task::change::{Change, change};
@@ -74,6 +75,9 @@ pub(super) fn sync(cx: &mut Cx, mut job: Job) -> Result<Report, CliError> {
             return job.refused(cx, report, wrong);
         }
     };
+    if let Some(run) = job.run.as_mut().filter(|run| run.advance) {
+        run.unchanged = evidence::unchanged(cx, &run.id)?;
+    }
     report.from = Some(made.from.clone());
     report.to = Some(made.to.to_string());
     if job.dry_run {

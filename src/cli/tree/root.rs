@@ -9,7 +9,8 @@ use crate::cli::{
 
 const AGENT: &[Node] =
     &[leaf::<agent::Add>("add"), leaf::<agent::List>("list"), leaf::<agent::Update>("update")];
-const ARTIFACT: &[Node] = &[leaf::<artifact::Add>("add"), leaf::<artifact::List>("list")];
+const ARTIFACT: &[Node] =
+    &[leaf::<artifact::Add>("add"), leaf::<artifact::Get>("get"), leaf::<artifact::List>("list")];
 
 /// Every command. `ic run agent …` and `ic agent …` are the same commands, as are `ic run advance` and `ic phase advance`.
 pub(in crate::cli) const ROOT: &[Node] = &[

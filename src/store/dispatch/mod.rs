@@ -20,7 +20,7 @@ use crate::params;
 pub use life::{
     Decision, Ending, Stopping, claim, decide, finish, heartbeat, note_stop, remove, started, to_stop,
 };
-pub use usage::{NewTokens, Usage, set_tokens, tokens_used, usage, verdicts};
+pub use usage::{NewTokens, Usage, Verdicts, set_tokens, tokens_used, usage, verdicts};
 
 /// What a caller says of a dispatch that it records.
 #[derive(Clone, Debug, serde::Serialize)]

@@ -1,10 +1,15 @@
 //! What dispatches have used, and what they found.
 
+use std::collections::BTreeMap;
+
 use crate::db::{ReadTx, Row, WriteTx};
+use crate::domain::event::{Event, Source};
 use crate::domain::ids::DispatchId;
 use crate::domain::run::Run;
 use crate::params;
 use crate::store::StoreError;
+use crate::store::event::{self, Filter};
+use crate::store::phase::Span;
 use crate::store::quiet::{self, Quiet};
 
 /// New token counters of a dispatch; `None` leaves one as it is.
@@ -77,14 +82,88 @@ pub fn tokens_used(tx: &ReadTx<'_>, scope: &str) -> Result<i64, StoreError> {
     Ok(tx.scalar(sql, params![scope.to_owned()])?)
 }
 
-/// The verdicts given so far on a run: by dispatches whose scope is the run's id, or the run's own scope.
+/// The verdicts of the dispatches of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdicts {
+    /// Those given in the stay that was asked for: the last one of each dispatch and its retries.
+    pub counted: Vec<String>,
+    /// The number of dispatches that have a verdict, whenever it was given.
+    pub known: usize,
+}
+
+/// Returns the verdicts that were given on a run during a stay, by dispatches whose scope is the run's id or the run's
+/// own scope. A verdict is given where its event is, whenever its dispatch was started.
 ///
 /// # Errors
-/// What the engine says.
-pub fn verdicts(tx: &ReadTx<'_>, run: &Run) -> Result<Vec<String>, StoreError> {
-    tx.query(
-        "SELECT verdict_status FROM dispatches WHERE scope_id IN ($1, $2) AND verdict_status IS NOT NULL ORDER BY seq",
-        params![run.id, run.scope_id.clone().unwrap_or_else(|| run.id.to_string())],
-        |row| Ok(row.get("verdict_status")?),
-    )
+/// Fails if the dispatches or the log cannot be read.
+pub fn verdicts(tx: &ReadTx<'_>, run: &Run, stay: &[Span]) -> Result<Verdicts, StoreError> {
+    let scope = run.scope_id.clone().unwrap_or_else(|| run.id.to_string());
+    let mut retried = BTreeMap::new();
+    let (mut of_run, mut of_scope) = (0, 0);
+    tx.for_each(
+        "SELECT id, scope_id, verdict_status, CASE WHEN retry_count > 0 THEN parent_dispatch_id END AS retry_of \
+         FROM dispatches WHERE scope_id IN ($1, $2) ORDER BY seq",
+        params![run.id, scope],
+        |row| {
+            if row.get::<Option<String>>("verdict_status")?.is_some() {
+                let own = row.get::<String>("scope_id")? == run.id.as_str();
+                *(if own { &mut of_run } else { &mut of_scope }) += 1;
+            }
+            retried.insert(row.get::<String>("id")?, row.get::<Option<String>>("retry_of")?);
+            Ok::<_, StoreError>(true)
+        },
+    )?;
+    let mut last = BTreeMap::new();
+    // The events of a dispatch carry the run's id only if that is the dispatch's scope.
+    for run_id in [Some(run.id.clone()).filter(|_| of_run > 0), None] {
+        if run_id.is_none() && of_scope == 0 {
+            continue;
+        }
+        for Span { after, before } in stay {
+            let filter = Filter {
+                run_id: run_id.clone(),
+                source: Some(Source::DISPATCH),
+                since: *after,
+                until: Some(before - 1),
+                ..Filter::default()
+            };
+            event::for_each(tx, &filter, |event| {
+                if let Some(verdict) = given(&event)
+                    && retried.contains_key(&event.subject)
+                {
+                    let newest =
+                        last.entry(first_attempt(&retried, event.subject)).or_insert((0, String::new()));
+                    if event.id > newest.0 {
+                        *newest = (event.id, verdict);
+                    }
+                }
+                Ok::<_, StoreError>(true)
+            })?;
+        }
+    }
+    let counted = last.into_values().map(|(_, verdict)| verdict).collect();
+    Ok(Verdicts { counted, known: of_run + of_scope })
+}
+
+/// Returns the verdict that a dispatch was given by this event, if it was given one. The end of a dispatch repeats a
+/// verdict that it had before: that is none.
+fn given(event: &Event) -> Option<String> {
+    if !event.data.as_deref()?.contains("verdict_status") {
+        return None;
+    }
+    let data = event.data();
+    let verdict = |side: &str| data.get(side)?.get("verdict_status")?.as_str();
+    verdict("new").filter(|new| Some(*new) != verdict("old")).map(ToOwned::to_owned)
+}
+
+/// Returns the first attempt of the chain of retries that the dispatch `id` belongs to.
+fn first_attempt(retried: &BTreeMap<String, Option<String>>, id: String) -> String {
+    let mut first = id;
+    for _ in 0..retried.len() {
+        match retried.get(&first) {
+            Some(Some(before)) => first.clone_from(before),
+            _ => break,
+        }
+    }
+    first
 }

@@ -16,7 +16,7 @@ use crate::domain::ids::RunId;
 use crate::domain::time::Stamp;
 use crate::params;
 
-pub use read::{Filter, for_each, list};
+pub use read::{Filter, first_of_run, for_each, last_move, list};
 pub use stats::{Stats, stats};
 pub use verify::{Break, follows, verify, verify_range};
 

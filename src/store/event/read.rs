@@ -2,7 +2,7 @@
 
 use super::{COLUMNS, from_row};
 use crate::db::{ReadTx, Value};
-use crate::domain::event::{Event, Source};
+use crate::domain::event::{Event, MOVING, Source};
 use crate::domain::ids::RunId;
 use crate::params;
 use crate::store::StoreError;
@@ -73,4 +73,27 @@ pub fn list(tx: &ReadTx<'_>, filter: &Filter) -> Result<Vec<Event>, StoreError> 
         Ok::<_, StoreError>(true)
     })?;
     Ok(events)
+}
+
+/// Returns the run's last move with a number below `before`. Reads the run's own events only, newest first.
+///
+/// # Errors
+/// Fails if the log cannot be read.
+pub fn last_move(tx: &ReadTx<'_>, run_id: &RunId, before: i64) -> Result<Option<Event>, StoreError> {
+    // As in [`for_each`], the expression keeps the index by source out of the plan.
+    let sql = format!(
+        "SELECT {COLUMNS} FROM events WHERE run_id = $1 AND id < $2 AND source || '' = $3 \
+         AND type IN ($4, $5, $6, $7) ORDER BY id DESC LIMIT 1"
+    );
+    let [advance, over, rollback, undo] = MOVING.map(ToOwned::to_owned);
+    let values = params![*run_id, before, Source::PHASE, advance, over, rollback, undo];
+    tx.query_opt(&sql, values, from_row)
+}
+
+/// Returns the number of the first event that is the run's: that of its creation, or the first of its imported history.
+///
+/// # Errors
+/// Fails if the log cannot be read.
+pub fn first_of_run(tx: &ReadTx<'_>, run_id: &RunId) -> Result<Option<i64>, StoreError> {
+    Ok(tx.scalar("SELECT min(id) FROM events WHERE run_id = $1", params![*run_id])?)
 }

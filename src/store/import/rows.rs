@@ -97,10 +97,7 @@ impl Import<'_, '_> {
             );
         }
         let rules = |text: &str| GateRules::parse(text, &chain).map(drop).map_err(|err| err.to_string());
-        let object = |text: &str| match metadata::parse(text) {
-            Err(metadata::MetadataError::RuntimeEvidence) | Ok(_) => Ok(()),
-            Err(err) => Err(err.to_string()),
-        };
+        let object = |text: &str| metadata::parse(text).map(drop).map_err(|err| err.to_string());
         let parent = |_: &str| orphan.map_or(Ok(()), |why| Err(why.to_owned()));
         let cells: Cells = vec![
             ("id", id.encode()),
@@ -127,17 +124,6 @@ impl Import<'_, '_> {
             ("max_agents", columns.int("max_agents").unwrap_or(0).encode()),
             ("gate_rules", columns.checked("gate_rules", &rules).encode()),
         ];
-        let asks_evidence = cells.iter().any(|(name, value)| {
-            *name == "metadata"
-                && matches!(value, crate::db::Value::Text(text)
-                    if metadata::parse(text) == Err(metadata::MetadataError::RuntimeEvidence))
-        });
-        if asks_evidence {
-            columns.remark(
-                "metadata",
-                "asks for runtime evidence before the run ends: this version does not check it",
-            );
-        }
         let rest = columns.rest();
         let made = Made {
             cells,

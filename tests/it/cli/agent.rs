@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::Sandbox;
 
-/// RT-03: the same commands under both nouns; an agent is named alone or after its run.
+/// RT-03, K-15: the same commands under both nouns; an agent is named alone or after its run.
 #[test]
 fn agents_are_added_listed_and_updated_under_both_nouns() {
     let sandbox = Sandbox::new();
@@ -17,6 +17,11 @@ fn agents_are_added_listed_and_updated_under_both_nouns() {
         "failed"
     );
     let listed = sandbox.json(["agent", "list", &run]);
+    assert_eq!(listed, sandbox.json(["run", "agent", "list", &run]));
+    assert_eq!(
+        (&listed[0]["created_at"], &listed[0]["updated_at"]),
+        (&json!("2023-11-14T22:13:20Z"), &json!(1_700_000_000))
+    );
     assert_eq!((&listed[0]["agent_type"], &listed[0]["status"]), (&json!("codex"), &json!("completed")));
     assert_eq!((&listed[1]["phase"], &listed[1]["status"]), (&json!("planned"), &json!("failed")));
     assert_eq!(

@@ -56,6 +56,7 @@ const LINES: &[(&str, Line)] = &[
     ("ic agent list", &[]),
     ("ic agent update", &[("<AGENT>", "{agent}"), ("--status", "completed")]),
     ("ic artifact add", &[("<RUN>", "{run}"), ("--phase", "b"), ("--path", "p")]),
+    ("ic artifact get", &[("<ID>", "{artifact}")]),
     ("ic artifact list", &[]),
     ("ic dispatch spawn", &[("<PROGRAM>", "true")]),
     ("ic dispatch record", &[]),
@@ -334,6 +335,7 @@ impl Stage {
                 || kept.ends_with(&format!(": {text}"))
                 || kept.starts_with(&format!("actor={text}: "))
                 || kept == &format!("interspect:{text}")
+                || is_a_member(kept, text)
         };
         let path = |text: &str| kept.contains(&as_path(self.sandbox.dir(), text));
         kept.iter().any(whole) || path(text) || text.split(',').map(str::trim).all(path)
@@ -349,6 +351,12 @@ impl Stage {
     pub fn head(&self) -> i64 {
         self.sandbox.count("SELECT coalesce(max(id), 0) FROM events")
     }
+}
+
+/// Checks whether a text is the value of a member of an object that was kept as JSON, as the metadata of a run is.
+fn is_a_member(kept: &str, text: &str) -> bool {
+    let object: Option<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(kept).ok();
+    object.is_some_and(|object| object.values().any(|value| value == text))
 }
 
 /// A repository in which overrides may be changed, and agents whom they are about.

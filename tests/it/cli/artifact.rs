@@ -33,6 +33,13 @@ fn an_artifact_records_where_it_is_and_what_was_in_it() {
     );
     assert_eq!(listed[1]["id"], missing.as_str());
     assert_eq!((listed[1].get("content_hash"), listed[2].get("content_hash")), (None, None));
+    for noun in [&["artifact"][..], &["run", "artifact"]] {
+        let get = |id: &str| [noun, &["get", id]].concat().into_iter().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(sandbox.json(get(&id)), listed[0]);
+        assert_eq!(sandbox.ok(get(&id)), format!("{id}\tplanned\tplan\tf.md"));
+        let (_, stderr) = sandbox.fails(get("nosuchid"), 1);
+        assert!(stderr.contains("nosuchid") && stderr.contains("ic artifact list"), "{stderr}");
+    }
     let (_, stderr) = (
         sandbox.ok(["artifact", "list", &run]),
         sandbox.ic(["artifact", "add", &run, "--phase=free", "--path=x"]).stderr,

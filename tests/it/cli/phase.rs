@@ -297,6 +297,7 @@ fn review_gates_look_at_verdicts_of_the_run_and_of_its_scope() {
     }
 }
 
+/// The callers of `gate rules` know a run's own rules by the source `run`, those of `gate check` by `per-run`.
 #[test]
 fn the_rules_of_a_run_are_shown_in_the_order_of_its_chain() {
     let sandbox = Sandbox::new();
@@ -308,6 +309,9 @@ fn the_rules_of_a_run_are_shown_in_the_order_of_its_chain() {
     let own = sandbox.json(["gate", "rules", &format!("--run={run}")]);
     assert_eq!((&own[0]["from"], &own[1]["from"]), (&json!("a"), &json!("b")));
     assert_eq!(own[0]["checks"], json!([{"check": "agents_complete", "tier": "soft"}]));
+    assert_eq!((&own[0]["source"], &own[1]["source"]), (&json!("run"), &json!("run")));
+    assert_eq!(table[0]["source"], "default");
+    assert_eq!(sandbox.json(["gate", "check", &run])["source"], "per-run");
     assert_eq!(sandbox.json(["gate", "rules", "--phase=nowhere"]), json!([]));
 }
 

@@ -28,6 +28,32 @@ fn later(sandbox: &Sandbox, seconds: i64, args: &[&str]) -> Output {
     run(command)
 }
 
+/// CL-07: text that is no JSON is kept byte for byte, also from a file and without a scope; JSON is kept as JSON. Only where
+/// JSON alone is wanted is text refused.
+#[test]
+fn text_comes_back_as_it_was() {
+    let sandbox = Sandbox::new();
+    for text in
+        ["plain words", "  indented\n\tand more  ", "{broken", "a\n\n", " \u{e9} \\ \" ' \r\n", "12 34"]
+    {
+        let shown = if text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") };
+        std::fs::write(sandbox.dir().join("f"), text).unwrap();
+        set(&sandbox, &["k"], text);
+        set(&sandbox, &["raw", "s", "--raw"], text);
+        sandbox.ok(["state", "set", "file", "@f"]);
+        for place in [&["k"][..], &["k", "global"], &["raw", "s"], &["file"], &["file", "global"]] {
+            let output = sandbox.ic([&["state", "get"], place].concat());
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), shown, "{place:?}");
+            assert_eq!(sandbox.json([&["state", "get"], place].concat()), text);
+        }
+        let strict = with_stdin(&sandbox, &["state", "set", "strict", "--strict-json"], text.as_bytes());
+        assert_eq!(strict.status.code(), Some(2), "{}", render(&strict));
+    }
+    set(&sandbox, &["strict", "--strict-json"], " [1] \n");
+    assert_eq!(sandbox.ok(["state", "get", "strict"]), "[1]");
+    sandbox.fails(["state", "set", "k", "--raw", "--strict-json"], 3);
+}
+
 /// CL-07: JSON by default, any text with --raw, everybody's scope without one; no event tells of it (K-02).
 #[test]
 fn values_are_kept_by_key_and_scope() {
@@ -119,8 +145,11 @@ fn bad_values_are_refused_and_nothing_is_stored() {
         (&["k", "s", "--ttl=5"], "1", 3),
         (&["k", "s", "--ttl"], "1", 3),
         (&["k", "s"], "", 2),
-        (&["k", "s"], "{", 2),
-        (&["k", "s"], "1 2", 2),
+        (&["k", "s"], " \n", 2),
+        (&["k", "s", "--strict-json"], "{", 2),
+        (&["k", "s", "--strict-json"], "1 2", 2),
+        (&["k", "s"], "[1,{\"password\":\"hunter2hunter2\"}", 2),
+        (&["k", "s"], "my sk-a1B2c3D4e5F6g7H8i9J0k1L2", 2),
         (&["k", "s"], "{\"password\":\"hunter2hunter2\"}", 2),
         (&["k", "s", "--raw"], "sk-a1B2c3D4e5F6g7H8i9J0k1L2", 2),
     ] {
