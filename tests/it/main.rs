@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "what was skipped is said where it can be seen")]
 #![expect(clippy::similar_names, reason = "rules and ruled, stdout and stdin")]
 
+mod answers;
 mod backup;
 mod children;
 mod cli;
