@@ -1,9 +1,9 @@
 //! Changes to one task's object in `state.json`.
 
 use super::edit::Edits;
-use super::link::{Artifact, same_file};
+use super::link::{Artifact, Kind, same_file};
 use super::status::Status;
-use crate::domain::json::{Member, Node, quoted, scan};
+use crate::domain::json::{Kind as Shape, Member, Node, quoted, scan};
 
 /// A `state.json`, looked through.
 #[derive(Clone, Debug)]
@@ -79,11 +79,58 @@ impl<'a> State<'a> {
         task.get(key)?.text(self.text)
     }
 
-    /// What a task's object leads to: the paths of its artifacts and of its plan.
+    /// Returns the paths to which a task's object leads: those of its artifacts and of its plan.
     pub fn paths(&self, task: &Node) -> Vec<String> {
-        let elements = task.get("artifacts").and_then(Node::elements).unwrap_or(&[]);
-        let path = |element: &Node| element.get("path").unwrap_or(element).text(self.text);
-        elements.iter().filter_map(path).chain(self.text_of(task, "plan_path")).collect()
+        let filed = task.get("artifacts").map(filed).unwrap_or_default();
+        let paths = filed.into_iter().filter_map(|artifact| self.path_of(artifact));
+        paths.chain(self.text_of(task, "plan_path")).collect()
+    }
+
+    /// Returns the path of an artifact, which is a string or an object with a member `path`.
+    fn path_of(&self, artifact: &Node) -> Option<String> {
+        artifact.get("path").unwrap_or(artifact).text(self.text)
+    }
+
+    /// Checks whether a value is `null`.
+    fn is_null(&self, node: &Node) -> bool {
+        &self.text[node.span.clone()] == "null"
+    }
+}
+
+/// Returns the artifacts in the value of `artifacts`, whatever its shape: a list, lists by kind, or one alone.
+fn filed(artifacts: &Node) -> Vec<&Node> {
+    if let Some(elements) = artifacts.elements() {
+        return elements.iter().collect();
+    }
+    if artifacts.members().is_empty() || artifacts.get("path").is_some() {
+        return vec![artifacts];
+    }
+    let of = |member: &'_ Member| is_list_name(&member.key) || member.value.elements().is_some();
+    let members = artifacts.members().iter().filter(|member| of(member));
+    members
+        .flat_map(|member| member.value.elements().unwrap_or(std::slice::from_ref(&member.value)))
+        .collect()
+}
+
+/// Checks whether a member of that name holds artifacts of one of the known kinds.
+fn is_list_name(key: &str) -> bool {
+    let key = plain(key);
+    let kinds = [Kind::Research, Kind::Plan, Kind::Summary, Kind::Implementation];
+    kinds.iter().any(|kind| list_names(kind).contains(&key.as_str()))
+}
+
+fn plain(key: &str) -> String {
+    key.to_lowercase().replace(['-', ' '], "_")
+}
+
+/// The names that lists of artifacts by kind have: one in the singular and one in the plural, and others that are read.
+fn list_names(kind: &Kind) -> [&str; 5] {
+    match kind {
+        Kind::Research => ["research", "reports", "report", "research_reports", "research_report"],
+        Kind::Plan => ["plan", "plans", "implementation_plans", "implementation_plan", ""],
+        Kind::Summary => ["summary", "summaries", "implementation_summaries", "implementation_summary", ""],
+        Kind::Implementation => ["implementation", "implementations", "", "", ""],
+        Kind::Other(word) => [word, word, "", "", ""],
     }
 }
 
@@ -96,6 +143,8 @@ pub struct Editor<'a> {
     ascii: bool,
     /// Members that are not there yet.
     new: Vec<(String, String)>,
+    /// What would have overwritten a value of an unexpected shape, and was left out for that.
+    pub unfit: Vec<String>,
     /// What has been asked for so far.
     pub edits: Edits,
 }
@@ -104,7 +153,7 @@ impl<'a> Editor<'a> {
     /// Begins with the object of a task; `dir` is the directory of the file, from the top of the repository.
     pub fn new(state: &'a State<'a>, task: &'a Node, dir: &'a str) -> Self {
         let ascii = state.text.is_ascii() && state.text.contains("\\u");
-        Self { state, task, dir, ascii, new: Vec::new(), edits: Edits::default() }
+        Self { state, task, dir, ascii, new: Vec::new(), unfit: Vec::new(), edits: Edits::default() }
     }
 
     /// Sets a status.
@@ -122,28 +171,46 @@ impl<'a> Editor<'a> {
         true
     }
 
-    /// Sets numbers, as [`Self::set`].
+    /// Sets numbers, as [`Self::set`]. A list of anything else is left alone.
     pub fn set_numbers(&mut self, key: &str, numbers: &[u64]) {
+        let state = self.state;
+        let number = |element: &Node| element.number(state.text).is_some();
+        if let Some(node) = self.task.get(key)
+            && !state.is_null(node)
+            && !node.elements().is_some_and(|elements| elements.iter().all(number))
+        {
+            self.unfit.push(format!("{key} is not a list of numbers"));
+            return;
+        }
         let words: Vec<_> = numbers.iter().map(u64::to_string).collect();
-        self.set_raw(key, format!("[{}]", words.join(", ")));
-    }
-
-    fn set_raw(&mut self, key: &str, value: String) {
+        let value = format!("[{}]", words.join(", "));
         match self.task.get(key) {
             Some(node) => self.edits.replace(node.span.clone(), value),
             None => self.new.push((key.to_owned(), value)),
         }
     }
 
-    /// Files artifacts, each once; a summary goes to those that are there too. Answers whether anything changed (TS-23).
+    /// Sets the value of a member, unless that is a list or an object, which one text cannot replace.
+    fn set_raw(&mut self, key: &str, value: String) {
+        match self.task.get(key) {
+            Some(node) if !matches!(node.kind, Shape::Scalar) => {
+                self.unfit.push(format!("{key} is a list or an object, not a text"));
+            }
+            Some(node) => self.edits.replace(node.span.clone(), value),
+            None => self.new.push((key.to_owned(), value)),
+        }
+    }
+
+    /// Files artifacts, each once; a summary also goes to those that are there already. Returns whether anything
+    /// changed. A container of another shape than a list is added to in its own form, or left alone.
     pub fn add_artifacts(&mut self, artifacts: &[Artifact], summary: Option<&str>) -> bool {
-        let list = self.task.get("artifacts");
-        let there = list.and_then(Node::elements).unwrap_or(&[]);
+        let list = self.task.get("artifacts").filter(|list| !self.state.is_null(list));
+        let there = list.map(filed).unwrap_or_default();
         let (mut new, mut changed): (Vec<&Artifact>, bool) = (Vec::new(), false);
         for artifact in artifacts {
             let same = |path: &str| same_file(path, &artifact.path, self.dir);
-            let path = |element: &Node| element.get("path").unwrap_or(element).text(self.state.text);
-            match there.iter().find(|element| path(element).is_some_and(|path| same(&path))) {
+            let path = |element: &&&Node| self.state.path_of(element).is_some_and(|path| same(&path));
+            match there.iter().find(path) {
                 Some(known) => changed |= self.summarise(known, summary),
                 None if new.iter().any(|one| same(&one.path)) => {}
                 None => new.push(artifact),
@@ -152,38 +219,122 @@ impl<'a> Editor<'a> {
         if new.is_empty() {
             return changed;
         }
-        let strings = !there.is_empty()
-            && there.iter().all(|element| self.state.text[element.span.clone()].starts_with('"'));
-        match (list, there.last()) {
-            (Some(list), Some(end)) => {
-                let before = &self.state.text[..end.span.start];
-                let blanks = &before[before.trim_end().len()..];
-                let colon = self.task.members().last().map_or_else(String::new, |last| self.colon(last));
-                let blanks = if there.len() == 1 && blanks.is_empty() {
-                    colon.trim_start_matches(':')
-                } else {
-                    blanks
-                };
-                for artifact in new {
-                    let element = self.element(artifact, summary, strings, Some(end));
-                    self.edits.insert(end.span.end, format!(",{blanks}{element}"));
-                }
-                debug_assert!(list.span.end > end.span.end);
+        match list {
+            Some(list) if list.elements().is_none() => self.file_by_kind(list, &new, summary),
+            _ => self.file(list, &new, summary),
+        }
+        true
+    }
+
+    /// Adds artifacts to an object that has lists of artifacts by kind.
+    fn file_by_kind(&mut self, lists: &Node, new: &[&Artifact], summary: Option<&str>) {
+        let members = lists.members();
+        let is_object = matches!(lists.kind, Shape::Object(_));
+        if !is_object
+            || !members.iter().any(|member| member.value.elements().is_some()) && !members.is_empty()
+        {
+            let message =
+                "artifacts is neither a list nor an object of lists: there is no place for a new one";
+            return self.unfit.push(message.to_owned());
+        }
+        let mut kinds: Vec<&Kind> = Vec::new();
+        for artifact in new {
+            if !kinds.contains(&&artifact.kind) {
+                kinds.push(&artifact.kind);
             }
-            (list, None) | (list @ None, _) => {
-                let (outer, inner) = self.indents();
-                let elements: Vec<String> = new
-                    .iter()
-                    .map(|artifact| format!("{inner}{}", self.element(artifact, summary, false, None)))
-                    .collect();
-                let array = format!("[{}{outer}]", elements.join(if inner.is_empty() { ", " } else { "," }));
-                match list {
-                    Some(list) => self.edits.replace(list.span.clone(), array),
-                    None => self.new.push(("artifacts".to_owned(), array)),
+        }
+        // The form of the other lists: objects, if one of them has any.
+        let like = members.iter().flat_map(|member| member.value.elements().unwrap_or(&[])).next_back();
+        let strings = like.is_none_or(|like| like.members().is_empty());
+        let mut lists_to_add = Vec::new();
+        for kind in kinds {
+            let of_kind: Vec<&Artifact> = new.iter().copied().filter(|new| new.kind == *kind).collect();
+            let names = list_names(kind);
+            let known = members.iter().rfind(|member| names.contains(&plain(&member.key).as_str()));
+            let elements = known.map(|member| (member, member.value.elements()));
+            match elements {
+                Some((_, Some(elements))) if !elements.is_empty() => {
+                    self.append(elements, &of_kind, summary);
+                }
+                Some((member, Some(_))) => {
+                    let array = self.array(&of_kind, summary, strings);
+                    self.edits.replace(member.value.span.clone(), array);
+                }
+                Some((member, None)) => {
+                    self.unfit.push(format!("artifacts.{} is not a list", member.key));
+                }
+                None => {
+                    let singular = members.iter().any(|member| {
+                        let key = plain(&member.key);
+                        let kinds = [Kind::Research, Kind::Plan, Kind::Summary, Kind::Implementation];
+                        kinds.iter().any(|kind| list_names(kind)[0] == key)
+                    });
+                    let name = names[usize::from(!singular)].to_owned();
+                    lists_to_add.push((name, self.array(&of_kind, summary, strings)));
                 }
             }
         }
-        true
+        if let Some(last) = members.last() {
+            let (blanks, colon) = (self.between(members), self.colon(last));
+            for (name, array) in lists_to_add {
+                let name = quoted(&name, self.ascii);
+                self.edits.insert(last.value.span.end, format!(",{blanks}{name}{colon}{array}"));
+            }
+        } else {
+            let colon = self.task.members().last().map_or_else(|| ": ".to_owned(), |last| self.colon(last));
+            let named =
+                |(name, array): (String, String)| format!("{}{colon}{array}", quoted(&name, self.ascii));
+            let new: Vec<_> = lists_to_add.into_iter().map(named).collect();
+            self.edits.replace(lists.span.clone(), format!("{{{}}}", new.join(", ")));
+        }
+    }
+
+    /// Writes a list on one line, as a member of an object of lists.
+    fn array(&self, new: &[&Artifact], summary: Option<&str>, strings: bool) -> String {
+        let element = |artifact: &&Artifact| {
+            let path = quoted(&artifact.path, self.ascii);
+            if strings {
+                return path;
+            }
+            let mut members = vec![("path", path), ("type", quoted(artifact.kind.word(), self.ascii))];
+            members.extend(summary.map(|summary| ("summary", quoted(summary, self.ascii))));
+            let members: Vec<_> = members.iter().map(|(key, value)| format!("\"{key}\": {value}")).collect();
+            format!("{{{}}}", members.join(", "))
+        };
+        format!("[{}]", new.iter().map(element).collect::<Vec<_>>().join(", "))
+    }
+
+    /// Adds artifacts to a list, or makes the list.
+    fn file(&mut self, list: Option<&Node>, new: &[&Artifact], summary: Option<&str>) {
+        let there = list.and_then(Node::elements).unwrap_or(&[]);
+        if !there.is_empty() {
+            return self.append(there, new, summary);
+        }
+        let (outer, inner) = self.indents();
+        let elements: Vec<String> = new
+            .iter()
+            .map(|artifact| format!("{inner}{}", self.element(artifact, summary, false, None)))
+            .collect();
+        let array = format!("[{}{outer}]", elements.join(if inner.is_empty() { ", " } else { "," }));
+        match self.task.get("artifacts") {
+            Some(list) => self.edits.replace(list.span.clone(), array),
+            None => self.new.push(("artifacts".to_owned(), array)),
+        }
+    }
+
+    /// Adds artifacts behind the last element of a list, in the style of the elements.
+    fn append(&mut self, there: &[Node], new: &[&Artifact], summary: Option<&str>) {
+        let Some(end) = there.last() else { return };
+        let strings = there.iter().all(|element| self.state.text[element.span.clone()].starts_with('"'));
+        let before = &self.state.text[..end.span.start];
+        let blanks = &before[before.trim_end().len()..];
+        let colon = self.task.members().last().map_or_else(String::new, |last| self.colon(last));
+        let blanks =
+            if there.len() == 1 && blanks.is_empty() { colon.trim_start_matches(':') } else { blanks };
+        for artifact in new {
+            let element = self.element(artifact, summary, strings, Some(end));
+            self.edits.insert(end.span.end, format!(",{blanks}{element}"));
+        }
     }
 
     /// The object's own edits, with the members that are new.
@@ -204,6 +355,10 @@ impl<'a> Editor<'a> {
         let quoted = quoted(summary, self.ascii);
         match element.get("summary") {
             Some(old) if old.text(self.state.text).as_deref() == Some(summary) => return false,
+            Some(old) if !matches!(old.kind, Shape::Scalar) => {
+                self.unfit.push("the summary of an artifact is a list or an object, not a text".to_owned());
+                return false;
+            }
             Some(old) => self.edits.replace(old.span.clone(), quoted),
             None => {
                 let blanks = self.between(element.members());
