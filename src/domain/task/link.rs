@@ -125,8 +125,8 @@ pub fn path_in_link(path: &str) -> Result<String, String> {
 /// Names of label lines that lead to artifacts of more than one kind, in small letters.
 const SHARED_LABELS: [&str; 3] = ["artifacts", "handoff", "handoffs"];
 
-/// Checks whether a label of that name is there to hold links, such as `Research` or `Research (task 6)`. Bare paths
-/// are links on such lines alone.
+/// Checks whether a label of that name is there to hold links, such as `Research` or `Research (task 6)`.
+/// Bare paths are links on such lines alone.
 pub fn is_link_label(name: &str) -> bool {
     let name = name.split_once(" (").map_or(name, |(name, _)| name);
     let kinds = [Kind::Research, Kind::Plan, Kind::Summary, Kind::Implementation];
@@ -135,9 +135,9 @@ pub fn is_link_label(name: &str) -> bool {
 
 /// Returns the paths to which the value of a label leads, or a bullet below the label.
 ///
-/// On a label that is there for links (`of_links`), links between brackets count wherever they stand, and bare paths
-/// of Markdown files where the value lists them: a path in a sentence is a mention. On any other label only links
-/// between brackets count, and only if the value is a list of them.
+/// On a label that is there for links (`of_links`), links between brackets count wherever they stand, and
+/// bare paths of Markdown files where the value lists them: a path in a sentence is a mention. On any other
+/// label only links between brackets count, and only if the value is a list of them.
 pub fn listed(text: &str, of_links: bool) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = text.trim();
@@ -205,8 +205,8 @@ fn bracketed(text: &str) -> Option<(String, usize)> {
     is_path.then(|| (inside.trim().to_owned(), close + 2))
 }
 
-/// Returns the bare path of a Markdown file that a text begins with, between backticks or not, and its length. A
-/// sentence that begins with a path is not a list of links.
+/// Returns the bare path of a Markdown file that a text begins with, between backticks or not, and its
+/// length. A sentence that begins with a path is not a list of links.
 fn bare(text: &str) -> Option<(String, usize)> {
     let ends = |c: char| c.is_whitespace() || matches!(c, ',' | '`' | '(' | ')' | '[' | ']' | ';');
     let open = usize::from(text.starts_with('`'));

@@ -24,8 +24,8 @@ fn specs(lines: &str, members: &Value) -> Specs {
     specs
 }
 
-/// TS-67, TS-38: a path that prose mentions is no link. `postflight` adds the link, and before that `verify` misses
-/// it and `show` and `audit` do not know it.
+/// TS-67, TS-38: a path that prose mentions is no link. `postflight` adds the link, and before that `verify`
+/// misses it and `show` and `audit` do not know it.
 #[test]
 fn a_path_in_prose_is_no_link() {
     for prose in [
@@ -91,7 +91,8 @@ fn a_label_line_links_in_every_form() {
     }
 }
 
-/// TS-67, TS-21: a plan label with prose is not a link either: its text stays, and the plan gets a line of its own.
+/// TS-67, TS-21: a plan label with prose is not a link either: its text stays, and the plan gets a line of
+/// its own.
 #[test]
 fn a_plan_label_with_prose_keeps_its_text() {
     let prose = "- **Plan**: six phases, see docs/phases.md for the reasons\n";
@@ -102,7 +103,8 @@ fn a_plan_label_with_prose_keeps_its_text() {
     assert!(todo.contains(prose) && todo.contains("- **Plan**: [p.md](specs/1_a/p.md)\n"), "{todo}");
 }
 
-/// TS-68: `artifacts` that sorts paths by kind gets the new one in the list of its kind, and keeps all the others.
+/// TS-68: `artifacts` that sorts paths by kind gets the new one in the list of its kind, and keeps all the
+/// others.
 #[test]
 fn artifacts_by_kind_are_added_to() {
     let by_kind = json!({ "reports": ["b.md"], "plans": ["a.md"], "summaries": [], "x": { "y": [1] } });
@@ -143,8 +145,8 @@ fn artifacts_by_kind_get_the_list_that_is_missing() {
     }
 }
 
-/// TS-68: a shape that says nothing about where a new artifact belongs is refused, with the member's name, and
-/// neither file changes. The same holds for every other member whose value would be overwritten.
+/// TS-68: a shape that says nothing about where a new artifact belongs is refused, with the member's name,
+/// and neither file changes. The same holds for every other member whose value would be overwritten.
 #[test]
 fn containers_of_another_shape_are_refused() {
     for (members, named) in [
