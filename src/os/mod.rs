@@ -17,5 +17,6 @@ pub mod hook;
 pub mod paths;
 pub mod process;
 pub mod rotated;
+pub mod signals;
 pub mod stream;
 pub mod swap;
