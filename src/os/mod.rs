@@ -18,5 +18,6 @@ pub mod limits;
 pub mod paths;
 pub mod process;
 pub mod rotated;
+pub mod signals;
 pub mod stream;
 pub mod swap;

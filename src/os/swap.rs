@@ -103,8 +103,8 @@ pub fn discard(temp: &Path) -> io::Result<()> {
     }
 }
 
-/// New content for a file, written and durable under another name beside it. For one process at a time: whoever prepares
-/// the next one takes away what a killed process left of the last. Gone when it is dropped.
+/// New content for a file, written and durable under another name beside it, and removed when dropped. Only
+/// one process at a time may prepare one; the next one removes what a killed process left.
 pub struct Replacement {
     beside: PathBuf,
     path: PathBuf,
@@ -114,6 +114,21 @@ pub struct Replacement {
 }
 
 impl Replacement {
+    /// Removes what a killed process left beside the absolute `path`.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn discard_left(path: &Path) -> io::Result<()> {
+        discard(&Self::beside(path))
+    }
+
+    fn beside(path: &Path) -> PathBuf {
+        let mut name = OsString::from(".");
+        name.push(path.file_name().unwrap_or_default());
+        name.push(".ic-tmp");
+        path.with_file_name(name)
+    }
+
     /// Writes `bytes` beside the absolute `path`, with the permissions of the file that is there.
     ///
     /// # Errors
@@ -122,10 +137,7 @@ impl Replacement {
         let dir = path.parent().unwrap_or(Path::new("/"));
         let missing = dir.ancestors().take_while(|dir| !dir.exists());
         let made = missing.map(Path::to_owned).collect();
-        let mut name = OsString::from(".");
-        name.push(path.file_name().unwrap_or_default());
-        name.push(".ic-tmp");
-        let new = Self { beside: dir.join(name), path: path.to_owned(), made, published: false };
+        let new = Self { beside: Self::beside(path), path: path.to_owned(), made, published: false };
         fs::create_dir_all(dir)?;
         write(&new.beside, bytes, fs::metadata(path).ok().map(|there| there.permissions()))?;
         Ok(new)

@@ -57,6 +57,7 @@ pub const ERRORS: &[(&str, u8, &str)] = &[
     ("git_in_progress", 2, "a merge, rebase, cherry-pick or revert is under way"),
     ("git_locked", 2, "the index is locked by another git process"),
     ("git_missing", 2, "git is not installed"),
+    ("git_uncommitted", 2, "the file has a version that is staged, or edited and not committed"),
     ("idempotency_conflict", 1, "the idempotency key was used before with other arguments"),
     ("import_mismatch", 2, "an import read other counts than it wrote; nothing was kept of it"),
     ("import_occupied", 1, "an import would go over a database of this program that has content"),

@@ -77,6 +77,10 @@ impl Classified for GitError {
             }
             Self::BadPath { .. } => ("path_outside", None),
             Self::Ignored(_) => ("git_ignored", Some("take the path out of .gitignore; nothing was changed")),
+            Self::Changed { .. } => (
+                "git_uncommitted",
+                Some("commit that version or take it back, then try again; nothing was changed"),
+            ),
             Self::Nothing
             | Self::KeepsMoving
             | Self::TimedOut(_)

@@ -11,6 +11,7 @@ use crate::cli::error::CliError;
 use crate::db::crash_point;
 use crate::domain::ids::ModificationId;
 use crate::domain::process::ProcessKey;
+use crate::domain::routing::file::Overrides;
 use crate::domain::secret::redact_message;
 use crate::ops::coordination::Outside;
 use crate::ops::routing::lock::{self, Taken};
@@ -24,6 +25,13 @@ use crate::store::intent::{self, Intent};
 const TRAILER: &str = "Intercore-Intent";
 /// How long a hook of the user's repository may take.
 const HOOK_LIMIT: Duration = Duration::from_mins(2);
+/// How often a change is planned again because another process changed the file or committed it meanwhile.
+const ROUNDS: usize = 20;
+/// How long a version that is not committed may take to be committed: an editor writes first and commits
+/// then.
+const SETTLING: Duration = Duration::from_millis(300);
+/// How often the change is added to the file again because the file was edited at that moment.
+const MERGES: usize = 10;
 
 /// How a change is to be made.
 pub(super) struct How {
@@ -126,6 +134,35 @@ fn under_lock(
         }
         cx.out.warn(format_args!("{} is not in the roster", change.agent));
     }
+    let mut round = 0;
+    loop {
+        round += 1;
+        match attempt(cx, site, how, (change, propose_first, round == 1), me, lock)? {
+            Attempt::Done(done) => return Ok(done),
+            Attempt::Changed(err) if round == ROUNDS => return Err(err.into()),
+            // Another process was faster: the change is planned again on what there is now.
+            Attempt::Changed(_) => {}
+        }
+    }
+}
+
+/// What came of an attempt to make a change.
+enum Attempt {
+    /// It is made, or there is nothing to be done.
+    Done(Done),
+    /// The file is not what the change was planned on any more; nothing has changed.
+    Changed(GitError),
+}
+
+/// Plans a change on what the file is now, commits it and records it.
+fn attempt(
+    cx: &mut Cx,
+    site: &Site,
+    how: &How,
+    (change, propose_first, is_first): (&Change, bool, bool),
+    me: &ProcessKey,
+    lock: &str,
+) -> Result<Attempt, CliError> {
     let stamp = cx.now();
     let days = site.thresholds.canary_window_days;
     let ends = stamp.secs().saturating_add(days.saturating_mul(24 * 3600));
@@ -141,19 +178,31 @@ fn under_lock(
     };
     let plan = cx.write(|tx| routing::plan(tx, change, &facts, me, &stamp))?;
     let (intent, detail, text, message, warnings) = match plan {
-        Plan::Nothing(why) => return Ok(Done::Nothing(why)),
+        Plan::Nothing(why) => return Ok(Attempt::Done(Done::Nothing(why))),
         Plan::Commit { intent, detail, text, message, warnings } => (intent, detail, text, message, warnings),
     };
-    for warning in warnings {
+    for warning in warnings.into_iter().filter(|_| is_first) {
         cx.out.warn(warning);
     }
     crash_point("routing_planned");
+    let read = facts.file.as_ref().map(|(text, _)| text.as_str());
     let committed = prepare(site, &text).and_then(|new| {
-        let commit = commit(site, how, &intent, &text, &message)?;
-        Ok((new, commit))
+        let base = site.base_of(read)?;
+        let content =
+            Content::Edit { base: base.as_deref(), file: read.map(str::as_bytes), new: text.as_bytes() };
+        Ok((new, commit(site, how, &intent, content, &message)?))
     });
     let (new, commit) = match committed {
-        Ok(done) => done,
+        Ok((new, Ok(commit))) => (new, commit),
+        Ok((new, Err(err))) => {
+            drop(new);
+            let stamp = cx.now();
+            cx.write(|tx| routing::abandon(tx, &intent, &detail, &err.to_string(), None, &stamp))?;
+            return match settled(site)? {
+                None => Ok(Attempt::Changed(err)),
+                Some(now) => Err(now.into()),
+            };
+        }
         Err(err) => {
             let stamp = cx.now();
             let why = redact_message(&err.to_string()).into_owned();
@@ -162,11 +211,37 @@ fn under_lock(
         }
     };
     crash_point("routing_committed");
-    replace(cx, site, &detail, new)?;
+    if let Some(why) = &commit.behind {
+        cx.out.warn(format_args!(
+            "the change is committed, but git's index could not be updated ({why}): `git reset -q -- {}` does it",
+            site.path
+        ));
+    }
+    replace(cx, site, &detail, &text, new)?;
     crash_point("routing_written");
-    let stamp = cx.now();
+    let (stamp, commit) = (cx.now(), commit.commit);
     let modification = cx.write(|tx| routing::settle(tx, &intent, &detail, &commit, Some(lock), &stamp))?;
-    Ok(Done::Changed { verb: detail.verb, commit, modification })
+    Ok(Attempt::Done(Done::Changed { verb: detail.verb, commit, modification }))
+}
+
+/// Waits until the branch, the index and the working tree have one version of the file; returns what still
+/// differs if that takes too long.
+fn settled(site: &Site) -> Result<Option<GitError>, CliError> {
+    let start = Instant::now();
+    loop {
+        let read = site.read()?.map(|(text, _)| text);
+        let base = site.base_of(read.as_deref())?;
+        let file = read.as_ref().map(String::as_bytes);
+        let changes = [git::Change {
+            path: site.path.as_ref(),
+            content: Content::Edit { base: base.as_deref(), file, new: b"" },
+        }];
+        let differs = site.repo.differs(&changes)?;
+        if differs.is_none() || start.elapsed() >= SETTLING {
+            return Ok(differs);
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// The new content, durable beside the file: after the commit nothing is left that could want for space.
@@ -175,8 +250,15 @@ fn prepare(site: &Site, text: &str) -> Result<Replacement, CliError> {
     Replacement::prepare(&site.file, text.as_bytes()).map_err(failed)
 }
 
-fn commit(site: &Site, how: &How, intent: &Intent, text: &str, message: &str) -> Result<String, CliError> {
-    let changes = [git::Change { path: site.path.as_ref(), content: Content::Bytes(text.as_bytes()) }];
+/// Makes the commit. The inner error says that what the change was planned on is not there any more.
+fn commit(
+    site: &Site,
+    how: &How,
+    intent: &Intent,
+    content: Content<'_>,
+    message: &str,
+) -> Result<Result<git::Committed, GitError>, CliError> {
+    let changes = [git::Change { path: site.path.as_ref(), content }];
     let step = |step| {
         crash_point(match step {
             Step::Made => "git_made",
@@ -194,24 +276,53 @@ fn commit(site: &Site, how: &How, intent: &Intent, text: &str, message: &str) ->
         step: &step,
     });
     match made {
-        Ok(made) => Ok(made.commit),
+        Ok(made) => Ok(Ok(made)),
         // The branch has it already: the file was changed by hand, and now it is as it was.
-        Err(GitError::Nothing) => Ok(site.repo.head()?.unwrap_or_default()),
+        Err(GitError::Nothing) => {
+            let commit = site.repo.head()?.unwrap_or_default();
+            Ok(Ok(git::Committed { commit, parent: None, behind: None }))
+        }
+        Err(err @ GitError::Changed { .. }) => Ok(Err(err)),
         Err(err) => Err(err.into()),
     }
 }
 
-/// Puts the new content in its place, unless somebody has edited the file since it was read.
-fn replace(cx: &Cx, site: &Site, detail: &Detail, new: Replacement) -> Result<(), CliError> {
-    if site.read()?.map(|(_, hash)| hash) != detail.before {
-        cx.out.warn(format_args!(
-            "{} was edited meanwhile and is left as it is; the commit has the change",
-            site.path
-        ));
-        return Ok(());
+/// Puts the committed content in the place of the file. Where the file was edited since it was read, the edit
+/// stays, uncommitted, and the entry of the agent alone becomes what was committed.
+fn replace(
+    cx: &Cx,
+    site: &Site,
+    detail: &Detail,
+    committed: &str,
+    mut new: Replacement,
+) -> Result<(), CliError> {
+    let mut expected = detail.before.clone();
+    for _ in 0..MERGES {
+        let Ok(now) = site.read() else { break };
+        if now.as_ref().map(|(_, hash)| hash) == expected.as_ref() {
+            let failed = |source| CliError::File { what: "replacing", path: site.file.clone(), source };
+            return new.publish().map_err(failed);
+        }
+        let Some((theirs, hash)) = now else { break };
+        let (Ok(mut merged), Ok(ours)) = (Overrides::parse(&theirs), Overrides::parse(committed)) else {
+            break;
+        };
+        merged.adopt(&detail.agent, &ours);
+        drop(new);
+        if expected == detail.before {
+            cx.out.warn(format_args!(
+                "{} was edited meanwhile: the edit stays in it, not committed, beside the change",
+                site.path
+            ));
+        }
+        new = prepare(site, &merged.text())?;
+        expected = Some(hash);
     }
-    let failed = |source| CliError::File { what: "replacing", path: site.file.clone(), source };
-    new.publish().map_err(failed)
+    cx.out.warn(format_args!(
+        "{} was edited meanwhile and is left as it is; the commit has the change",
+        site.path
+    ));
+    Ok(())
 }
 
 /// Settles what a process that is gone left half done: forward if its commit is in the history, else back (IS-03).
@@ -226,6 +337,8 @@ fn reconcile(cx: &mut Cx, site: &Site) -> Result<(), CliError> {
         site.repo.recover()?;
         let found = site.repo.find((TRAILER, left.id.as_str()), detail.base.as_deref())?;
         let stamp = cx.now();
+        let failed = |source| CliError::File { what: "removing", path: site.file.clone(), source };
+        Replacement::discard_left(&site.file).map_err(failed)?;
         let Some(commit) = found else {
             let why = "its process ended before the commit";
             cx.write(|tx| routing::abandon(tx, &left, &detail, why, None, &stamp))?;
@@ -249,6 +362,7 @@ fn roll_forward(cx: &Cx, site: &Site, detail: &Detail, commit: &str) -> Result<(
     if now.as_ref() == Some(&hash(&content)) {
         return Ok(());
     }
-    let new = prepare(site, &String::from_utf8_lossy(&content))?;
-    replace(cx, site, detail, new)
+    let content = String::from_utf8_lossy(&content);
+    let new = prepare(site, &content)?;
+    replace(cx, site, detail, &content, new)
 }

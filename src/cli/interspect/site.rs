@@ -79,6 +79,25 @@ impl Site {
         Ok(Some((text, hash)))
     }
 
+    /// Returns what the branch must have for a change of a file that was read as `text`: the same. A file of
+    /// nothing stands for one without entries, which the branch may have.
+    ///
+    /// # Errors
+    /// If git cannot be asked.
+    pub(super) fn base_of(&self, text: Option<&str>) -> Result<Option<Vec<u8>>, CliError> {
+        let read = text.map(|text| text.as_bytes().to_vec());
+        if text.is_none_or(|text| !text.trim().is_empty()) {
+            return Ok(read);
+        }
+        let Some(head) = self.repo.head()? else { return Ok(None) };
+        let committed = self.repo.content(&head, Path::new(&self.path))?;
+        let is_empty = |bytes: &[u8]| {
+            let text = std::str::from_utf8(bytes).unwrap_or("{");
+            Overrides::parse(text).ok() == Overrides::parse("").ok()
+        };
+        Ok(if committed.as_deref().is_none_or(is_empty) { committed } else { read })
+    }
+
     /// The overrides as they are.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use crate::domain::order;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::place::Place;
+use super::place::{Held, Place};
 use super::sync::Job;
 use crate::domain::task::change::Change;
 use crate::domain::task::problem::{Kind, Problem};
@@ -18,8 +18,9 @@ const HOOK_LIMIT: Duration = Duration::from_mins(2);
 /// The longest subject.
 const SUBJECT: usize = 72;
 
-/// Commits the files of a change and its artifacts, and nothing else; answers the commit's name.
-pub(super) fn commit(job: &Job, made: &Change) -> Result<String, Problem> {
+/// Commits the files of a change and its artifacts, and nothing else. Returns the commit's name, and a
+/// problem if git's index could not follow it.
+pub(super) fn commit(job: &Job, held: &Held, made: &Change) -> Result<(String, Option<Problem>), Problem> {
     let failed = |err: GitError| {
         let names: Vec<_> =
             job.request.artifacts().iter().map(|artifact| artifact.name().to_owned()).collect();
@@ -39,11 +40,18 @@ pub(super) fn commit(job: &Job, made: &Change) -> Result<String, Problem> {
     );
     order::natural(&mut places);
     places.dedup();
+    let [todo, state] = [job.place.todo(), job.place.state()].map(|place| place.path);
+    let plan = job.plan.as_ref().map(|place| &place.path);
+    let from = |path: &PathBuf| match &held.plan {
+        _ if *path == todo => Some(&held.todo),
+        _ if *path == state => Some(&held.state),
+        old => old.as_ref().filter(|_| plan == Some(path)),
+    };
     let changes: Vec<git::Change<'_>> = places
         .iter()
         .map(|path| git::Change {
             path: path.strip_prefix(repository.top()).unwrap_or(path),
-            content: Content::WorkTree,
+            content: from(path).map_or(Content::WorkTree, |old| Content::WorkTreeFrom(old.as_bytes())),
         })
         .collect();
     let commit = Commit {
@@ -54,7 +62,12 @@ pub(super) fn commit(job: &Job, made: &Change) -> Result<String, Problem> {
         detached: true,
         step: &|_| (),
     };
-    repository.commit(&commit).map(|done| done.commit).map_err(failed)
+    let done = repository.commit(&commit).map_err(failed)?;
+    let behind = done.behind.map(|why| {
+        let message = format!("{} is committed, but git's index could not be updated: {why}", done.commit);
+        Problem::new(Kind::GitIndexBehind, message)
+    });
+    Ok((done.commit, behind))
 }
 
 fn message(job: &Job, made: &Change) -> String {

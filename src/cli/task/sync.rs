@@ -199,7 +199,7 @@ impl Job {
                 }
                 tried
             });
-            let (_, made, files) = read;
+            let (held, made, files) = read;
             split |= matches!(tried, Err(Failed::Split(_)));
             match tried {
                 Ok(Attempt::Done(problems, on)) => {
@@ -208,7 +208,7 @@ impl Job {
                     report.links.clone_from(&made.links);
                     report.errors.extend(problems);
                     report.run = self.run.as_ref().map(|run| run.id.to_string()).zip(on);
-                    return self.finish(cx, report, &made);
+                    return self.finish(cx, report, &held, &made);
                 }
                 Ok(Attempt::Stale(notes)) => {
                     begun.discard(&files);
@@ -338,19 +338,29 @@ impl Job {
     }
 
     /// What follows the commit of the change: the commit in git, and the run's hook.
-    fn finish(&self, cx: &mut Cx, mut report: Report, made: &Change) -> Result<Report, CliError> {
+    fn finish(
+        &self,
+        cx: &mut Cx,
+        mut report: Report,
+        held: &Held,
+        made: &Change,
+    ) -> Result<Report, CliError> {
         if let Some(advance) = report.run.as_ref().and_then(|(_, on)| on.advance.clone()) {
             follow(cx, &advance);
         }
         if self.commit && !any_critical(&report.errors) {
             step("git")?;
-            match commit::commit(self, made) {
-                Ok(hash) => report.commit = Some(hash),
-                Err(problem) => {
-                    let (task, stamp) = (self.request.task, cx.stamp.clone());
-                    cx.write(|tx| task::went_wrong(tx, task, std::slice::from_ref(&problem), &stamp))?;
-                    report.errors.push(problem);
+            let problem = match commit::commit(self, held, made) {
+                Ok((hash, problem)) => {
+                    report.commit = Some(hash);
+                    problem
                 }
+                Err(problem) => Some(problem),
+            };
+            if let Some(problem) = problem {
+                let (task, stamp) = (self.request.task, cx.stamp.clone());
+                cx.write(|tx| task::went_wrong(tx, task, std::slice::from_ref(&problem), &stamp))?;
+                report.errors.push(problem);
             }
         }
         Ok(report)

@@ -197,6 +197,20 @@ impl Overrides {
         }
     }
 
+    /// Makes the entry of an agent what another version of the file has for it, and leaves all the rest as it
+    /// is.
+    pub fn adopt(&mut self, agent: &AgentName, other: &Self) {
+        let Some(entry) = other.of(agent) else { return self.remove(agent) };
+        match self.find_mut(agent) {
+            Some(there) => *there = entry.json,
+            None => {
+                if let Some(Json::Array(items)) = self.root.get_mut("overrides") {
+                    items.push(entry.json);
+                }
+            }
+        }
+    }
+
     /// Takes every entry of an agent away.
     pub fn remove(&mut self, agent: &AgentName) {
         if let Some(Json::Array(items)) = self.root.get_mut("overrides") {

@@ -3,8 +3,7 @@
 use crate::domain::order;
 use serde::Serialize;
 
-use super::entry::Editor;
-use super::link::targets;
+use super::entry::{self, Editor};
 use super::state::State;
 use super::status::Status;
 use super::todo::{Missing, Todo, marker};
@@ -59,12 +58,7 @@ pub fn tasks(todo: &Todo<'_>, state: Option<&State<'_>>) -> Vec<Task> {
         task.title.clone_from(&entry.title);
         let found = marker(todo.text, &status.value).map_or_else(|| status.value.clone(), |found| found.span);
         task.marker = Some(todo.text[found].to_owned());
-        // Prose says much: what counts is what fields say.
-        for field in todo.fields(entry).filter(|field| !field.name.eq_ignore_ascii_case("description")) {
-            let bullets = todo.bullets(entry, &field).flat_map(|at| targets(todo.line(at)));
-            let found = targets(&todo.text[field.value.clone()]).into_iter().chain(bullets);
-            task.paths.extend(found.map(|(path, _)| path));
-        }
+        task.paths.extend(entry::links(todo, entry));
     }
     for (object, state) in state.iter().flat_map(|state| state.tasks().iter().map(move |task| (task, state)))
     {

@@ -91,7 +91,7 @@ pub fn change(texts: Texts<'_>, request: &Request) -> Result<Change, Vec<Problem
     if !problems.is_empty() {
         return Err(problems);
     }
-    let made = edit(texts, request, editor, state, task, &word, to, notes);
+    let made = edit(texts, request, editor, state, task, &word, to, notes)?;
     check(texts, request, &made)?;
     Ok(made)
 }
@@ -229,7 +229,7 @@ fn edit(
     word: &str,
     to: Status,
     mut notes: Vec<Problem>,
-) -> Change {
+) -> Result<Change, Vec<Problem>> {
     let artifacts = request.artifacts();
     let moved = word != to.as_str() || entry.status() != Some(to);
     let mut object = state::Editor::new(state, task, &request.dir);
@@ -271,8 +271,15 @@ fn edit(
             object.set("plan_path", &plan.path);
         }
     }
+    if !object.unfit.is_empty() {
+        let problem = |why: &String| {
+            let message = format!("state.json: task {}: {why}; nothing was changed", request.task);
+            Problem::new(Kind::ValidationFailed, message)
+        };
+        return Err(object.unfit.iter().map(problem).collect());
+    }
     let object = if changed { object.finish() } else { Edits::default() };
-    Change {
+    Ok(Change {
         from: word.to_owned(),
         to,
         todo: entry.edits.apply(texts.todo),
@@ -281,7 +288,7 @@ fn edit(
         plan: texts.plan.and_then(|plan| plan::with_status(plan, to)),
         links,
         notes,
-    }
+    })
 }
 
 fn by_kind(artifacts: &[Artifact]) -> Vec<Vec<&Artifact>> {

@@ -1,7 +1,7 @@
 //! Changes to one entry of `TODO.md`: status, dates, reasons, links.
 
 use super::edit::Edits;
-use super::link::{Artifact, Kind, same_file, targets};
+use super::link::{Artifact, Kind, is_link_label, listed, same_file};
 use super::status::Status;
 use super::todo::{Entry, Field, Marker, Todo, marker};
 
@@ -42,6 +42,34 @@ const METADATA: [&str; 30] = [
 /// Fields that hold a date.
 const DATES: [&str; 8] =
     ["created", "started", "researched", "planned", "revised", "completed", "blocked", "abandoned"];
+
+/// Returns the paths to which the label lines of an entry lead, and the bullets below them.
+pub fn links(todo: &Todo<'_>, entry: &Entry) -> Vec<String> {
+    let is_prose = |field: &Field<'_>| field.name.eq_ignore_ascii_case("description");
+    let fields = todo.fields(entry).filter(|field| !is_prose(field));
+    fields
+        .flat_map(|field| {
+            let mut found = links_beside(todo, &field);
+            found.extend(links_below(todo, entry, &field));
+            found
+        })
+        .collect()
+}
+
+/// Returns the paths to which the value of a label leads.
+fn links_beside(todo: &Todo<'_>, label: &Field<'_>) -> Vec<String> {
+    listed(&todo.text[label.value.clone()], is_link_label(label.name))
+}
+
+/// Returns the paths to which the bullets below a label lead.
+fn links_below(todo: &Todo<'_>, entry: &Entry, label: &Field<'_>) -> Vec<String> {
+    let of_links = is_link_label(label.name);
+    let text = |at: usize| {
+        let line = todo.line(at).trim_start();
+        ["- ", "* ", "+ "].iter().find_map(|sign| line.strip_prefix(sign)).unwrap_or(line)
+    };
+    todo.bullets(entry, label).flat_map(|at| listed(text(at), of_links)).collect()
+}
 
 /// An entry that is being changed.
 pub struct Editor<'a> {
@@ -111,10 +139,9 @@ impl<'a> Editor<'a> {
         }
     }
 
-    /// Whether the entry leads to a file.
+    /// Checks whether the label lines of the entry lead to a file. Prose that mentions it does not count.
     pub fn links(&self, path: &str) -> bool {
-        let line = |at: usize| targets(self.todo.line(at));
-        self.todo.core(self.entry).flat_map(line).any(|(target, _)| same_file(&target, path, self.dir))
+        links(self.todo, self.entry).iter().any(|target| same_file(target, path, self.dir))
     }
 
     /// Whether the entry has links of a kind.
@@ -156,10 +183,12 @@ impl<'a> Editor<'a> {
     }
 
     fn leads_only_to(&self, label: &Field<'_>, path: &str) -> bool {
-        let bullets = self.todo.bullets(self.entry, label);
-        let lines = if label.value.is_empty() { bullets } else { label.line..label.line + 1 };
-        let found: Vec<_> = lines.flat_map(|at| targets(self.todo.line(at))).collect();
-        matches!(&found[..], [(one, _)] if same_file(one, path, self.dir))
+        let found = if label.value.is_empty() {
+            links_below(self.todo, self.entry, label)
+        } else {
+            links_beside(self.todo, label)
+        };
+        matches!(&found[..], [one] if same_file(one, path, self.dir))
     }
 
     /// Makes a plan the only one that is linked under the plan's label (TS-21).
@@ -188,13 +217,15 @@ impl<'a> Editor<'a> {
         }
     }
 
-    /// The label lines of a kind: those that lead somewhere, themselves or by the bullets below them.
+    /// Returns the label lines of a kind that lead somewhere, themselves or by the bullets below them.
     pub fn labels<'s>(&'s self, kind: &'s Kind) -> impl Iterator<Item = Field<'a>> + 's {
         let leads = |field: &Field<'_>| {
-            let value = &self.todo.text[field.value.clone()];
-            let below =
-                || self.todo.bullets(self.entry, field).any(|at| !targets(self.todo.line(at)).is_empty());
-            if value.is_empty() { below() } else { !targets(value).is_empty() }
+            let found = if field.value.is_empty() {
+                links_below(self.todo, self.entry, field)
+            } else {
+                links_beside(self.todo, field)
+            };
+            !found.is_empty()
         };
         self.todo
             .fields(self.entry)

@@ -1,7 +1,5 @@
 //! Links to artifacts: what kind, under which label, to which file.
 
-use std::ops::Range;
-
 /// What an artifact is. Aliases count as what they stand for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -124,49 +122,117 @@ pub fn path_in_link(path: &str) -> Result<String, String> {
     Ok(plain.to_owned())
 }
 
-/// What a part of a line leads to: targets of links, paths between brackets, and bare paths of Markdown files; each with the
-/// bytes of all that belongs to it.
-pub fn targets(text: &str) -> Vec<(String, Range<usize>)> {
-    let mut out: Vec<(String, Range<usize>)> = Vec::new();
-    let mut at = 0;
-    while let Some(open) = text[at..].find('[').map(|found| at + found) {
-        bare(text, at..open, &mut out);
-        let Some(close) = text[open..].find(']').map(|found| open + found) else {
-            at = open;
-            break;
-        };
-        let inside = &text[open + 1..close];
-        let target = text[close + 1..].strip_prefix('(').and_then(|rest| Some(&rest[..rest.find(')')?]));
-        if let Some(target) = target {
-            at = close + 1 + target.len() + 2;
-            let plain = target.trim();
-            let plain = plain.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or(plain);
-            out.push((plain.to_owned(), open..at));
-        } else {
-            at = close + 1;
-            if inside.contains('/') || is_markdown(inside) {
-                out.push((inside.trim().to_owned(), open..at));
+/// Names of label lines that lead to artifacts of more than one kind, in small letters.
+const SHARED_LABELS: [&str; 3] = ["artifacts", "handoff", "handoffs"];
+
+/// Checks whether a label of that name is there to hold links, such as `Research` or `Research (task 6)`.
+/// Bare paths are links on such lines alone.
+pub fn is_link_label(name: &str) -> bool {
+    let name = name.split_once(" (").map_or(name, |(name, _)| name);
+    let kinds = [Kind::Research, Kind::Plan, Kind::Summary, Kind::Implementation];
+    kinds.iter().any(|kind| kind.is_label(name)) || SHARED_LABELS.contains(&name.to_lowercase().as_str())
+}
+
+/// Returns the paths to which the value of a label leads, or a bullet below the label.
+///
+/// On a label that is there for links (`of_links`), links between brackets count wherever they stand, and
+/// bare paths of Markdown files where the value lists them: a path in a sentence is a mention. On any other
+/// label only links between brackets count, and only if the value is a list of them.
+pub fn listed(text: &str, of_links: bool) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = text.trim();
+    let mut at_item = true;
+    while !rest.is_empty() {
+        let item = if at_item { bracketed(rest).or_else(|| bare(rest).filter(|_| of_links)) } else { None };
+        let behind = match item {
+            Some((path, length)) => {
+                found.push(path);
+                at_item = false;
+                Some(&rest[length..])
             }
-        }
+            None if at_item => None,
+            None => match behind_item(rest) {
+                Some(Behind::Item(next)) => {
+                    at_item = true;
+                    Some(next)
+                }
+                Some(Behind::Note(length)) => Some(&rest[length..]),
+                None => None,
+            },
+        };
+        let Some(behind) = behind else {
+            // Prose begins here.
+            return if of_links { found.into_iter().chain(within(rest)).collect() } else { Vec::new() };
+        };
+        rest = behind.trim_start();
     }
-    bare(text, at..text.len(), &mut out);
-    out
+    found
+}
+
+/// What follows an item of a list of links.
+enum Behind<'a> {
+    /// A separator and the rest of the list.
+    Item(&'a str),
+    /// A note of that many bytes.
+    Note(usize),
+}
+
+fn behind_item(rest: &str) -> Option<Behind<'_>> {
+    const SEPARATORS: [&str; 6] = [",", ";", "&", "through ", "and ", "+ "];
+    const NOTES: [&str; 7] = ["- ", "— ", "– ", "-- ", "→ ", "✓", "✅"];
+    if let Some(next) = SEPARATORS.iter().find_map(|sign| rest.strip_prefix(sign)) {
+        return Some(Behind::Item(next));
+    }
+    if rest.starts_with('(') {
+        return Some(Behind::Note(rest.find(')').map_or(rest.len(), |at| at + 1)));
+    }
+    // A note without brackets goes on to the end, or to a link that follows it.
+    let note = NOTES.iter().any(|sign| rest.starts_with(sign));
+    note.then(|| Behind::Note(rest.find(", [").unwrap_or(rest.len())))
+}
+
+/// Returns the link that a text begins with and its length: a Markdown link, or a path between brackets.
+fn bracketed(text: &str) -> Option<(String, usize)> {
+    let inside = text.strip_prefix('[')?;
+    let close = inside.find(']')?;
+    let (inside, behind) = (&inside[..close], &inside[close + 1..]);
+    if let Some(target) = behind.strip_prefix('(').and_then(|rest| Some(&rest[..rest.find(')')?])) {
+        let plain = target.trim();
+        let plain = plain.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or(plain);
+        return Some((plain.to_owned(), close + 2 + target.len() + 2));
+    }
+    let is_path = inside.contains('/') || is_markdown(inside);
+    is_path.then(|| (inside.trim().to_owned(), close + 2))
+}
+
+/// Returns the bare path of a Markdown file that a text begins with, between backticks or not, and its
+/// length. A sentence that begins with a path is not a list of links.
+fn bare(text: &str) -> Option<(String, usize)> {
+    let ends = |c: char| c.is_whitespace() || matches!(c, ',' | '`' | '(' | ')' | '[' | ']' | ';');
+    let open = usize::from(text.starts_with('`'));
+    let length = text[open..].find(ends).unwrap_or(text.len() - open);
+    let path = &text[open..open + length];
+    let end = open + length + open;
+    let closed = open == 0 || text[open + length..].starts_with('`');
+    let behind = text.get(end..).unwrap_or("").trim_start();
+    let fits = is_markdown(path) && closed && (behind.is_empty() || behind_item(behind).is_some());
+    fits.then(|| (path.to_owned(), end))
+}
+
+/// Returns the links between brackets anywhere in a text.
+fn within(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(open) = text[at..].find('[').map(|open| at + open) {
+        let link = bracketed(&text[open..]);
+        at = open + link.as_ref().map_or(1, |(_, length)| *length);
+        found.extend(link.map(|(path, _)| path));
+    }
+    found
 }
 
 fn is_markdown(path: &str) -> bool {
     path.rsplit_once('.').is_some_and(|(name, ending)| !name.is_empty() && ending == "md")
-}
-
-fn bare(text: &str, part: Range<usize>, out: &mut Vec<(String, Range<usize>)>) {
-    let ends = |c: char| c.is_whitespace() || matches!(c, ',' | '`' | '(' | ')' | '[' | ']' | ';');
-    let mut start = part.start;
-    for piece in text[part].split(ends) {
-        if is_markdown(piece) {
-            out.push((piece.to_owned(), start..start + piece.len()));
-        }
-        let behind = start + piece.len();
-        start = behind + text[behind..].chars().next().map_or(0, char::len_utf8);
-    }
 }
 
 /// Whether two paths mean one file: each is taken from the top of the repository, or from the directory of `TODO.md`, which
@@ -225,13 +291,22 @@ mod tests {
         }
     }
 
+    /// TS-67
     #[test]
-    fn what_a_line_leads_to() {
-        let found = |text| targets(text).into_iter().map(|(path, _)| path).collect::<Vec<_>>();
-        assert_eq!(found("[a.md](x/a.md), [b](<y z/b.md>) — note (v2)"), ["x/a.md", "y z/b.md"]);
-        assert_eq!(found("[x/a.md] and x/b.md, `c.md`; [PLANNED]"), ["x/a.md", "x/b.md", "c.md"]);
-        assert_eq!(found("[a](x.md) through [b](y.md)"), ["x.md", "y.md"]);
-        assert!(found("None [x] .md é [open").is_empty());
+    fn what_a_value_leads_to() {
+        let all = |text| listed(text, true);
+        assert_eq!(all("[a.md](x/a.md), [b](<y z/b.md>) — note (v2)"), ["x/a.md", "y z/b.md"]);
+        assert_eq!(all("[x/a.md] and x/b.md, `c.md`; [d.md]"), ["x/a.md", "x/b.md", "c.md", "d.md"]);
+        assert_eq!(all("[a](x.md) through [b](y.md)"), ["x.md", "y.md"]);
+        assert_eq!(all("[a](a.md) — first, see c.md, [b](b.md) (d.md)"), ["a.md", "b.md"]);
+        assert_eq!(all("as x/a.md says, [b](b.md)"), ["b.md"]);
+        for prose in ["None [x] .md é [open", "a.md says", "to b.md", "`a.md", "", "[PLANNED]", "(a.md)"] {
+            assert!(all(prose).is_empty(), "{prose}");
+        }
+        assert_eq!(listed("[a](a.md) (v2), [x/b.md]", false), ["a.md", "x/b.md"]);
+        for other in ["a.md", "see [a](a.md)", "[a](a.md) is it", "[x] [a](a.md)"] {
+            assert!(listed(other, false).is_empty(), "{other}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod change;
 mod edit;
 mod entry;
+mod filed;
 pub mod link;
 pub mod plan;
 pub mod problem;

@@ -44,6 +44,8 @@ pub enum Kind {
     RunNotAdvanced,
     /// The change is not in git.
     GitCommitFailed,
+    /// The change is committed, and git's index still has the versions from before.
+    GitIndexBehind,
 }
 
 impl Kind {
@@ -68,6 +70,7 @@ impl Kind {
             Self::NetworkFileSystem => "network_file_system",
             Self::RunNotAdvanced => "run_not_advanced",
             Self::GitCommitFailed => "git_commit_failed",
+            Self::GitIndexBehind => "git_index_behind",
         }
     }
 
@@ -82,6 +85,7 @@ impl Kind {
                 | Self::NetworkFileSystem
                 | Self::RunNotAdvanced
                 | Self::GitCommitFailed
+                | Self::GitIndexBehind
         )
     }
 
@@ -128,6 +132,9 @@ impl Kind {
             Self::NetworkFileSystem => "Keep the files on a local file system",
             Self::RunNotAdvanced => "`ic gate check` says what the run needs",
             Self::GitCommitFailed => "The files are up to date: commit them with `git commit` by hand",
+            Self::GitIndexBehind => {
+                "Run `git reset -q` on the committed files, which leaves the files as they are"
+            }
         }
     }
 }

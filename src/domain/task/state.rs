@@ -1,9 +1,10 @@
 //! Changes to one task's object in `state.json`.
 
 use super::edit::Edits;
+use super::filed::filed;
 use super::link::{Artifact, same_file};
 use super::status::Status;
-use crate::domain::json::{Member, Node, quoted, scan};
+use crate::domain::json::{Kind as Shape, Member, Node, quoted, scan};
 
 /// A `state.json`, looked through.
 #[derive(Clone, Debug)]
@@ -79,23 +80,35 @@ impl<'a> State<'a> {
         task.get(key)?.text(self.text)
     }
 
-    /// What a task's object leads to: the paths of its artifacts and of its plan.
+    /// Returns the paths to which a task's object leads: those of its artifacts and of its plan.
     pub fn paths(&self, task: &Node) -> Vec<String> {
-        let elements = task.get("artifacts").and_then(Node::elements).unwrap_or(&[]);
-        let path = |element: &Node| element.get("path").unwrap_or(element).text(self.text);
-        elements.iter().filter_map(path).chain(self.text_of(task, "plan_path")).collect()
+        let filed = task.get("artifacts").map(filed).unwrap_or_default();
+        let paths = filed.into_iter().filter_map(|artifact| self.path_of(artifact));
+        paths.chain(self.text_of(task, "plan_path")).collect()
+    }
+
+    /// Returns the path of an artifact, which is a string or an object with a member `path`.
+    fn path_of(&self, artifact: &Node) -> Option<String> {
+        artifact.get("path").unwrap_or(artifact).text(self.text)
+    }
+
+    /// Checks whether a value is `null`.
+    fn is_null(&self, node: &Node) -> bool {
+        &self.text[node.span.clone()] == "null"
     }
 }
 
 /// A task's object that is being changed.
 pub struct Editor<'a> {
     state: &'a State<'a>,
-    task: &'a Node,
+    pub(super) task: &'a Node,
     dir: &'a str,
     /// Whether the document keeps everything that is not ASCII as escapes.
-    ascii: bool,
+    pub(super) ascii: bool,
     /// Members that are not there yet.
     new: Vec<(String, String)>,
+    /// What would have overwritten a value of an unexpected shape, and was left out for that.
+    pub unfit: Vec<String>,
     /// What has been asked for so far.
     pub edits: Edits,
 }
@@ -104,7 +117,7 @@ impl<'a> Editor<'a> {
     /// Begins with the object of a task; `dir` is the directory of the file, from the top of the repository.
     pub fn new(state: &'a State<'a>, task: &'a Node, dir: &'a str) -> Self {
         let ascii = state.text.is_ascii() && state.text.contains("\\u");
-        Self { state, task, dir, ascii, new: Vec::new(), edits: Edits::default() }
+        Self { state, task, dir, ascii, new: Vec::new(), unfit: Vec::new(), edits: Edits::default() }
     }
 
     /// Sets a status.
@@ -122,28 +135,46 @@ impl<'a> Editor<'a> {
         true
     }
 
-    /// Sets numbers, as [`Self::set`].
+    /// Sets numbers, as [`Self::set`]. A list of anything else is left alone.
     pub fn set_numbers(&mut self, key: &str, numbers: &[u64]) {
+        let state = self.state;
+        let number = |element: &Node| element.number(state.text).is_some();
+        if let Some(node) = self.task.get(key)
+            && !state.is_null(node)
+            && !node.elements().is_some_and(|elements| elements.iter().all(number))
+        {
+            self.unfit.push(format!("{key} is not a list of numbers"));
+            return;
+        }
         let words: Vec<_> = numbers.iter().map(u64::to_string).collect();
-        self.set_raw(key, format!("[{}]", words.join(", ")));
-    }
-
-    fn set_raw(&mut self, key: &str, value: String) {
+        let value = format!("[{}]", words.join(", "));
         match self.task.get(key) {
             Some(node) => self.edits.replace(node.span.clone(), value),
             None => self.new.push((key.to_owned(), value)),
         }
     }
 
-    /// Files artifacts, each once; a summary goes to those that are there too. Answers whether anything changed (TS-23).
+    /// Sets the value of a member, unless that is a list or an object, which one text cannot replace.
+    fn set_raw(&mut self, key: &str, value: String) {
+        match self.task.get(key) {
+            Some(node) if !matches!(node.kind, Shape::Scalar) => {
+                self.unfit.push(format!("{key} is a list or an object, not a text"));
+            }
+            Some(node) => self.edits.replace(node.span.clone(), value),
+            None => self.new.push((key.to_owned(), value)),
+        }
+    }
+
+    /// Files artifacts, each once; a summary also goes to those that are there already. Returns whether
+    /// anything changed. A container of another shape than a list is added to in its own form, or left alone.
     pub fn add_artifacts(&mut self, artifacts: &[Artifact], summary: Option<&str>) -> bool {
-        let list = self.task.get("artifacts");
-        let there = list.and_then(Node::elements).unwrap_or(&[]);
+        let list = self.task.get("artifacts").filter(|list| !self.state.is_null(list));
+        let there = list.map(filed).unwrap_or_default();
         let (mut new, mut changed): (Vec<&Artifact>, bool) = (Vec::new(), false);
         for artifact in artifacts {
             let same = |path: &str| same_file(path, &artifact.path, self.dir);
-            let path = |element: &Node| element.get("path").unwrap_or(element).text(self.state.text);
-            match there.iter().find(|element| path(element).is_some_and(|path| same(&path))) {
+            let path = |element: &&&Node| self.state.path_of(element).is_some_and(|path| same(&path));
+            match there.iter().find(path) {
                 Some(known) => changed |= self.summarise(known, summary),
                 None if new.iter().any(|one| same(&one.path)) => {}
                 None => new.push(artifact),
@@ -152,38 +183,44 @@ impl<'a> Editor<'a> {
         if new.is_empty() {
             return changed;
         }
-        let strings = !there.is_empty()
-            && there.iter().all(|element| self.state.text[element.span.clone()].starts_with('"'));
-        match (list, there.last()) {
-            (Some(list), Some(end)) => {
-                let before = &self.state.text[..end.span.start];
-                let blanks = &before[before.trim_end().len()..];
-                let colon = self.task.members().last().map_or_else(String::new, |last| self.colon(last));
-                let blanks = if there.len() == 1 && blanks.is_empty() {
-                    colon.trim_start_matches(':')
-                } else {
-                    blanks
-                };
-                for artifact in new {
-                    let element = self.element(artifact, summary, strings, Some(end));
-                    self.edits.insert(end.span.end, format!(",{blanks}{element}"));
-                }
-                debug_assert!(list.span.end > end.span.end);
-            }
-            (list, None) | (list @ None, _) => {
-                let (outer, inner) = self.indents();
-                let elements: Vec<String> = new
-                    .iter()
-                    .map(|artifact| format!("{inner}{}", self.element(artifact, summary, false, None)))
-                    .collect();
-                let array = format!("[{}{outer}]", elements.join(if inner.is_empty() { ", " } else { "," }));
-                match list {
-                    Some(list) => self.edits.replace(list.span.clone(), array),
-                    None => self.new.push(("artifacts".to_owned(), array)),
-                }
-            }
+        match list {
+            Some(list) if list.elements().is_none() => self.file_by_kind(list, &new, summary),
+            _ => self.file(list, &new, summary),
         }
         true
+    }
+
+    /// Adds artifacts to a list, or makes the list.
+    fn file(&mut self, list: Option<&Node>, new: &[&Artifact], summary: Option<&str>) {
+        let there = list.and_then(Node::elements).unwrap_or(&[]);
+        if !there.is_empty() {
+            return self.append(there, new, summary);
+        }
+        let (outer, inner) = self.indents();
+        let elements: Vec<String> = new
+            .iter()
+            .map(|artifact| format!("{inner}{}", self.element(artifact, summary, false, None)))
+            .collect();
+        let array = format!("[{}{outer}]", elements.join(if inner.is_empty() { ", " } else { "," }));
+        match self.task.get("artifacts") {
+            Some(list) => self.edits.replace(list.span.clone(), array),
+            None => self.new.push(("artifacts".to_owned(), array)),
+        }
+    }
+
+    /// Adds artifacts behind the last element of a list, in the style of the elements.
+    pub(super) fn append(&mut self, there: &[Node], new: &[&Artifact], summary: Option<&str>) {
+        let Some(end) = there.last() else { return };
+        let strings = there.iter().all(|element| self.state.text[element.span.clone()].starts_with('"'));
+        let before = &self.state.text[..end.span.start];
+        let blanks = &before[before.trim_end().len()..];
+        let colon = self.task.members().last().map_or_else(String::new, |last| self.colon(last));
+        let blanks =
+            if there.len() == 1 && blanks.is_empty() { colon.trim_start_matches(':') } else { blanks };
+        for artifact in new {
+            let element = self.element(artifact, summary, strings, Some(end));
+            self.edits.insert(end.span.end, format!(",{blanks}{element}"));
+        }
     }
 
     /// The object's own edits, with the members that are new.
@@ -204,6 +241,10 @@ impl<'a> Editor<'a> {
         let quoted = quoted(summary, self.ascii);
         match element.get("summary") {
             Some(old) if old.text(self.state.text).as_deref() == Some(summary) => return false,
+            Some(old) if !matches!(old.kind, Shape::Scalar) => {
+                self.unfit.push("the summary of an artifact is a list or an object, not a text".to_owned());
+                return false;
+            }
             Some(old) => self.edits.replace(old.span.clone(), quoted),
             None => {
                 let blanks = self.between(element.members());
@@ -259,7 +300,7 @@ impl<'a> Editor<'a> {
     }
 
     /// What stands between two members. Where there is only one, the colon tells whether the document has blanks.
-    fn between(&self, members: &[Member]) -> String {
+    pub(super) fn between(&self, members: &[Member]) -> String {
         let Some(last) = members.last() else { return String::new() };
         let blanks = self.blanks_before(last);
         let roomy = members.len() == 1 && blanks.is_empty() && self.colon(last).ends_with(' ');
@@ -271,7 +312,7 @@ impl<'a> Editor<'a> {
         before[before.trim_end().len()..].to_owned()
     }
 
-    fn colon(&self, member: &Member) -> String {
+    pub(super) fn colon(&self, member: &Member) -> String {
         self.state.text[member.at.end..member.value.span.start].to_owned()
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::index::{self, Entries, PATIENCE, Record};
 use super::run::{Git, Output};
 use super::scratch::Scratch;
+use super::versions::{MadeFrom, check_base, check_index};
 use super::{GitError, Repository};
 
 /// How often it is tried again after somebody else has committed meanwhile.
@@ -45,8 +46,21 @@ pub struct Change<'a> {
 pub enum Content<'a> {
     /// What the working tree has: a file, a symlink, or nothing.
     WorkTree,
+    /// What the working tree has, made from these bytes. A staged version that is neither that of the branch
+    /// nor one of these two is the user's own, and the commit is refused.
+    WorkTreeFrom(&'a [u8]),
     /// These bytes; the working tree is not looked at. The mode is that of the branch, or of an ordinary file.
     Bytes(&'a [u8]),
+    /// The bytes `new`, made from what the branch, the index and the working tree had. The commit is refused
+    /// if one of them has something else by the time at which the branch moves.
+    Edit {
+        /// What the branch and the index must have; `None` for no file.
+        base: Option<&'a [u8]>,
+        /// What the working tree must have.
+        file: Option<&'a [u8]>,
+        /// What is committed.
+        new: &'a [u8],
+    },
 }
 
 /// Whether `pre-commit` and `commit-msg` run. They see the commit's own index; the working tree is what it is.
@@ -78,6 +92,23 @@ pub struct Committed {
     pub commit: String,
     /// The commit before it; `None` for the first.
     pub parent: Option<String>,
+    /// Why the index still has the entries from before, if it does. The next commit, or
+    /// [`Repository::recover`], updates them.
+    pub behind: Option<String>,
+}
+
+/// The branch was moved.
+struct Moved {
+    /// Why the index was not updated, if it was not.
+    behind: Option<String>,
+}
+
+/// What a commit is built from and of.
+pub struct Built {
+    pub tree: String,
+    /// The entries at the given paths, in the commit before and in this one.
+    pub before: Entries,
+    pub after: Entries,
 }
 
 /// Where the branch was when the commit was built.
@@ -100,14 +131,18 @@ impl Repository {
         for path in &paths {
             self.check_path(path)?;
         }
+        let made_from = self.made_from(commit.changes)?;
         let scratch = Scratch::new(&self.git_dir)?;
         for _ in 0..ATTEMPTS {
             let base = self.base(commit.detached)?;
-            let (tree, after) = self.build(&scratch, &base, commit, &paths)?;
-            let made = self.make(&scratch, &base, &tree, commit)?;
+            let built = self.build(&scratch, &base, commit, &paths, &made_from)?;
+            let made = self.make(&scratch, &base, &built.tree, commit)?;
             (commit.step)(Step::Made);
-            if self.publish(&scratch, &base, &made, &after, commit)? {
-                return Ok(Committed { commit: made, parent: base.head.map(|(head, _)| head) });
+            if let Some(Moved { behind }) =
+                self.publish(&scratch, &base, &made, &built, commit, &made_from)?
+            {
+                let parent = base.head.map(|(head, _)| head);
+                return Ok(Committed { commit: made, parent, behind });
             }
         }
         Err(GitError::KeepsMoving)
@@ -172,7 +207,8 @@ impl Repository {
         base: &Base,
         commit: &Commit<'_>,
         paths: &[&Path],
-    ) -> Result<(String, Entries), GitError> {
+        made_from: &MadeFrom,
+    ) -> Result<Built, GitError> {
         let git = self.git().with_index(&scratch.file("index"));
         match &base.head {
             Some((head, _)) => drop(git.ok("read the branch", ["read-tree", head], b"")?),
@@ -183,11 +219,11 @@ impl Repository {
         let mut from_tree = Vec::new();
         for change in commit.changes {
             match change.content {
-                Content::WorkTree => {
+                Content::WorkTree | Content::WorkTreeFrom(_) => {
                     from_tree.extend_from_slice(change.path.as_os_str().as_bytes());
                     from_tree.push(0);
                 }
-                Content::Bytes(bytes) => {
+                Content::Bytes(bytes) | Content::Edit { new: bytes, .. } => {
                     let object = self.store(change.path, bytes)?;
                     let mode = before.get(change.path).cloned().flatten().map(|(mode, _)| mode);
                     let mode = mode.filter(|mode| mode.starts_with("100")).unwrap_or("100644".into());
@@ -204,6 +240,7 @@ impl Repository {
         if before == after {
             return Err(GitError::Nothing);
         }
+        check_base(commit.changes, &before, made_from)?;
         let write = || Ok::<_, GitError>(git.ok("write a tree", ["write-tree"], b"")?.text());
         let tree = write()?;
         if let Hooks::Run(limit) = commit.hooks {
@@ -212,7 +249,7 @@ impl Repository {
                 return Err(GitError::HookMeddled);
             }
         }
-        Ok((tree, after))
+        Ok(Built { tree, before, after })
     }
 
     /// Stores content as the path's filters want it; answers its name.
@@ -266,46 +303,57 @@ impl Repository {
         Err(GitError::Failed { what: "make the commit", said: made.said() })
     }
 
-    /// Moves the branch and brings the index after it. `false` if the branch was moved by somebody else meanwhile.
+    /// Moves the branch and updates the index; returns why the index could not be updated, if so. `None` if
+    /// another process moved the branch meanwhile.
     fn publish(
         &self,
         scratch: &Scratch,
         base: &Base,
         made: &str,
-        after: &Entries,
+        built: &Built,
         commit: &Commit<'_>,
-    ) -> Result<bool, GitError> {
+        made_from: &MadeFrom,
+    ) -> Result<Option<Moved>, GitError> {
+        let after = &built.after;
         // Under git's own lock: nobody stages or commits while branch and index are apart.
         let held = scratch.lock(&self.lock_path(), PATIENCE)?;
         (commit.step)(Step::Locked);
         self.check_idle()?;
         let paths: Vec<_> = after.keys().map(PathBuf::as_path).collect();
         let before = index::entries(&self.git(), &paths)?;
+        let old = base.head.as_ref().map(|(head, _)| head.as_str());
+        if let Err(err) = check_index(commit.changes, &before, built, made_from) {
+            // The index may be that of a newer commit, on which the change is built again.
+            return if self.head()?.as_deref() == old { Err(err) } else { Ok(None) };
+        }
         let next = self.next_index(scratch, after, &"0".repeat(made.len()))?;
         scratch.note(&Record { commit: made.to_owned(), before, after: after.clone() })?;
-        let old = base.head.as_ref().map_or("", |(head, _)| head);
         let subject = commit.message.lines().next().unwrap_or_default();
         let log = format!("commit: {subject}");
-        // It may outlive us: whoever clears up behind us has to wait for it.
+        // The last look: from here to the new file it is a few milliseconds.
+        self.check_files(commit.changes)?;
+        // This git may outlive us: a process that clears up after us has to wait for it.
         let git = self.git().holding(scratch.mark())?;
-        let moved = git.ok("move the branch", ["update-ref", "-m", &log, "HEAD", made, old], b"");
+        let moved =
+            git.ok("move the branch", ["update-ref", "-m", &log, "HEAD", made, old.unwrap_or_default()], b"");
         if let Err(err) = moved {
             // Where it is counts, not what was said: it may have been ended after it had moved it.
             let now = self.head()?;
-            if now.as_deref() == base.head.as_ref().map(|(head, _)| head.as_str()) {
+            if now.as_deref() == old {
                 return Err(err);
             }
             if now.as_deref() != Some(made) {
-                return Ok(false);
+                return Ok(None);
             }
         }
         (commit.step)(Step::Moved);
-        if self.replace_index(&next).is_err() {
-            scratch.leave(); // it is committed: the index is brought after it by the next call
+        let behind = self.replace_index(&next).err().map(|err| err.to_string());
+        if behind.is_some() {
+            scratch.leave(); // The next call updates the index.
         }
         (commit.step)(Step::Indexed);
         drop(held);
-        Ok(true)
+        Ok(Some(Moved { behind }))
     }
 
     /// Runs a hook, if there is one.

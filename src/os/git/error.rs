@@ -1,9 +1,31 @@
 //! Why there was no commit. Whatever it is, everything is as it was before.
 
+use std::fmt::{self, Display, Formatter};
 use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
+
+/// A version of a file that is not the one from which a change was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// The one that the branch has.
+    Committed,
+    /// The one in the index.
+    Staged,
+    /// The one in the working tree.
+    Working,
+}
+
+impl Display for Version {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Committed => "has changes in the working tree that are not committed",
+            Self::Staged => "has a staged version that is not committed",
+            Self::Working => "was edited by another process meanwhile",
+        })
+    }
+}
 
 /// What kept a commit from being made, or git from being asked.
 #[derive(Debug, Error)]
@@ -53,6 +75,14 @@ pub enum GitError {
     /// A hook changed what was to be committed.
     #[error("the pre-commit hook changed what was to be committed")]
     HookMeddled,
+    /// What a change was made from is not there any more.
+    #[error("{} {place}", path.display())]
+    Changed {
+        /// Which path.
+        path: PathBuf,
+        /// Where it is another one.
+        place: Version,
+    },
     /// The paths are already committed as they are.
     #[error("nothing to commit: the branch has it already")]
     Nothing,

@@ -18,9 +18,10 @@ mod error;
 mod index;
 mod run;
 mod scratch;
+mod versions;
 
 pub use commit::{Change, Commit, Committed, Content, Hooks, Step};
-pub use error::GitError;
+pub use error::{GitError, Version};
 
 use std::path::{Path, PathBuf};
 

@@ -12,8 +12,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::retry_on_intr;
 
 use super::super::process::{Identity, Liveness, myself};
+use super::super::signals::Deferred;
 use super::GitError;
 use super::index::Record;
 
@@ -33,9 +35,10 @@ pub struct Scratch {
     leave: Cell<bool>,
 }
 
-/// The index, held; let go when it is dropped.
+/// The lock of the index, released when it is dropped. Signals that end the process wait for that.
 pub struct Held {
     lock: PathBuf,
+    _deferred: Deferred,
 }
 
 /// A directory whose process is gone.
@@ -51,7 +54,7 @@ impl Scratch {
         let dir = git_dir.join(format!("{PREFIX}{n}.{pid}.{start_time}.{boot_id}.{host}"));
         DirBuilder::new().mode(0o700).create(&dir)?;
         let mark = File::create_new(dir.join(MARK))?;
-        flock(&mark, FlockOperation::LockExclusive).map_err(io::Error::from)?;
+        retry_on_intr(|| flock(&mark, FlockOperation::LockExclusive)).map_err(io::Error::from)?;
         Ok(Self { dir, mark, leave: Cell::new(false) })
     }
 
@@ -70,21 +73,26 @@ impl Scratch {
         self.dir.join(name)
     }
 
-    /// Takes git's own lock of the index; waits that long for others to let go of it.
+    /// Takes git's own lock of the index; waits up to `patience` while another process holds it.
     ///
-    /// The lock is a second name of a file in here, so that it can be told from everybody else's if we are killed.
+    /// The lock is a second name of a file in this directory, which tells it from the locks of other
+    /// processes if this process is killed.
     pub fn lock(&self, path: &Path, patience: Duration) -> Result<Held, GitError> {
         let mark = self.file(MARK);
         let start = Instant::now();
         let mut pause = Duration::from_millis(1);
         loop {
+            let deferred = Deferred::begin();
             match link(&mark, path) {
-                Ok(()) => return Ok(Held { lock: path.to_owned() }),
+                Ok(()) => return Ok(Held { lock: path.to_owned(), _deferred: deferred }),
                 Err(err) if err.kind() != io::ErrorKind::AlreadyExists => return Err(err.into()),
                 Err(_) if start.elapsed() >= patience => {
                     return Err(GitError::IndexLocked(path.to_owned()));
                 }
-                Err(_) => thread::sleep(pause),
+                Err(_) => {
+                    drop(deferred);
+                    thread::sleep(pause);
+                }
             }
             pause = (pause * 2).min(Duration::from_millis(20));
         }
@@ -155,7 +163,7 @@ impl Left {
         // Without a mark it was killed before it had done anything.
         let Ok(mark) = File::open(self.dir.join(MARK)) else { return Ok(File::open(&self.dir).ok()) };
         let start = Instant::now();
-        while flock(&mark, FlockOperation::NonBlockingLockExclusive).is_err() {
+        while retry_on_intr(|| flock(&mark, FlockOperation::NonBlockingLockExclusive)).is_err() {
             if start.elapsed() >= ORPHANED {
                 return Err(GitError::TimedOut("a git that an earlier call had started".to_owned()));
             }

@@ -6,6 +6,7 @@ mod evidence;
 mod faults;
 mod git;
 mod life;
+mod others;
 mod race;
 
 use std::fs;

@@ -134,3 +134,63 @@ fn git_takes_a_change_back() {
     assert_eq!(specs.pair(), before);
     specs.ok("preflight 1 --to=researching");
 }
+
+/// IS-18: a staged version of a task file that is the user's own is not dropped: the commit is left out, and
+/// why is told. A staged version that the change was made from is part of it.
+#[test]
+fn a_staged_version_of_a_task_file_is_not_dropped() {
+    let specs = repository(2);
+    specs.file("specs/1_a/r.md", "report");
+    let todo = specs.todo();
+    specs.file("specs/TODO.md", &todo.replace("# TODO", "# MINE"));
+    git(&specs, &["add", "specs/TODO.md"]);
+    specs.file("specs/TODO.md", &todo);
+    let (code, result) = specs.result(RESEARCHED);
+    assert_eq!((code, &result["commit"]["hash"]), (0, &Value::Null), "{result}");
+    assert!(types(&result).contains(&"git_commit_failed"), "{result}");
+    assert!(result.to_string().contains("TODO.md has a staged version"), "{result}");
+    assert!(git(&specs, &["show", ":specs/TODO.md"]).contains("# MINE"));
+    assert_eq!(specs.status(1).1, "researched");
+    // Staged as it is, it was what the next change is made from.
+    git(&specs, &["add", "specs/TODO.md", "specs/state.json"]);
+    specs.ok("set 2 --to=blocked --reason=r --commit");
+    assert_eq!(git(&specs, &["status", "--short", "specs/TODO.md", "specs/state.json"]), "");
+    assert_eq!(git(&specs, &["rev-list", "--count", "HEAD"]), "2");
+}
+
+/// IS-18: a signal that ends the call while it holds git's index leaves no lock.
+#[test]
+fn a_signal_leaves_no_lock() {
+    let specs = repository(1);
+    specs.file("specs/1_a/r.md", "report");
+    let hook = specs.file(
+        ".git/hooks/reference-transaction",
+        "#!/bin/sh\n[ \"$1\" = prepared ] || exit 0\ntouch ../moving\nwhile [ ! -e ../go ]; do sleep 0.01; done\n",
+    );
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut child = specs.start(RESEARCHED, &[]);
+    super::await_file(&specs.sandbox.dir().join("../moving"));
+    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    specs.file("../go", "");
+    let status = child.wait().unwrap();
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(15));
+    assert!(!specs.sandbox.dir().join(".git/index.lock").exists());
+    git(&specs, &["add", "-A"]);
+    assert_eq!(git(&specs, &["status", "--short"]), "");
+}
+
+/// F11: an index that cannot be replaced after the commit is told of.
+#[test]
+fn an_index_that_stays_behind_is_told_of() {
+    let specs = repository(1);
+    specs.file("specs/1_a/r.md", "report");
+    let hook = specs.file(
+        ".git/hooks/reference-transaction",
+        "#!/bin/sh\n[ \"$1\" = committed ] || exit 0\nrm .git/index; mkdir -p .git/index/x\n",
+    );
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    let (code, result) = specs.result(RESEARCHED);
+    assert_eq!((code, types(&result)), (0, vec!["transition_forced", "git_index_behind"]), "{result}");
+    assert!(result["commit"]["hash"].is_string(), "{result}");
+}

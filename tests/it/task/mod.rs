@@ -4,6 +4,7 @@ mod crash;
 mod docs;
 mod edit;
 mod git;
+mod links;
 mod race;
 mod real;
 mod refuse;
