@@ -61,6 +61,10 @@ fn apart(file: &Path, cx: &mut Cx) -> Result<Shown, CliError> {
             cx.prepare(&path)?;
             Db::open(&path, cx.globals.timeout)?
         }
+        Ok(db) if db.is_older() => {
+            cx.prepare(&path)?;
+            Db::open(&path, cx.globals.timeout)?
+        }
         opened => opened?,
     };
     let done = fill(&mut db, &go, &path, cx)?;

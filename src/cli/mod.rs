@@ -187,13 +187,36 @@ impl Cx {
                 other => other?,
             }
         }
+        if self.opened()?.is_older() {
+            self.migrate()?;
+        }
         self.opened()
     }
 
     /// Creates or migrates the database at `path`.
     fn prepare(&self, path: &Path) -> Result<Prepared, CliError> {
-        let label = output::compact_time(self.stamp.secs());
-        Ok(db::prepare(path, self.globals.timeout, &label)?)
+        Ok(db::prepare(path, self.globals.timeout, &self.label())?)
+    }
+
+    /// Migrates the open database, which lacks nothing but additive migrations, and opens it again.
+    fn migrate(&mut self) -> Result<(), CliError> {
+        let path = self.opened()?.path().to_owned();
+        drop(self.db.take().map(ManuallyDrop::into_inner));
+        if let Prepared::Migrated { from, backup } = db::migrate(&path, self.globals.timeout, &self.label())?
+        {
+            self.committed = true;
+            self.out.remark(format_args!(
+                "the database was migrated from schema v{from} to v{}; a backup is in {}",
+                db::newest(),
+                backup.display()
+            ));
+        }
+        self.open(&path)
+    }
+
+    /// Names a backup after the time of the call.
+    fn label(&self) -> String {
+        output::compact_time(self.stamp.secs())
     }
 
     fn open(&mut self, path: &Path) -> Result<(), CliError> {
