@@ -20,4 +20,5 @@ mod phase;
 mod rollback;
 mod run;
 mod state;
+mod surroundings;
 mod usage;
