@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::error::CliError;
+use super::keep_out::{Effort, warn_if_tracked};
 use super::output::View;
 use super::verb::Verb;
 use super::{Answer, Cx, restore};
@@ -42,6 +43,7 @@ impl Verb for Health {
             return Err(CliError::DiskNearlyFull(free, NEEDED));
         }
         let head = if self.deep { Some(deep(cx, &path)?.to_string()) } else { None };
+        warn_if_tracked(cx.out, &path, if self.deep { Effort::All } else { Effort::Some });
         let schema = cx.existing()?.schema();
         let older = (schema < newest()).then(|| Older { schema, migrates_to: newest() });
         cx.out.show(&Shown { status: "ok", older, head })?;

@@ -19,3 +19,4 @@ pub mod process;
 pub mod rotated;
 pub mod stream;
 pub mod swap;
+pub mod worktree;

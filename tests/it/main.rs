@@ -13,6 +13,7 @@ mod damage;
 mod dispatch;
 mod fold;
 mod follow;
+mod git_place;
 mod hook;
 mod import;
 mod interspect;
