@@ -6,9 +6,11 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::error::CliError;
+use super::keep_out::{Effort, warn_if_tracked};
 use super::output::View;
 use super::verb::Verb;
 use super::{Answer, Cx, restore};
+use crate::db::newest;
 use crate::os::files;
 use crate::store::event::Head;
 
@@ -41,7 +43,10 @@ impl Verb for Health {
             return Err(CliError::DiskNearlyFull(free, NEEDED));
         }
         let head = if self.deep { Some(deep(cx, &path)?.to_string()) } else { None };
-        cx.out.show(&Shown { status: "ok", head })?;
+        warn_if_tracked(cx.out, &path, if self.deep { Effort::All } else { Effort::Some });
+        let schema = cx.existing()?.schema();
+        let older = (schema < newest()).then(|| Older { schema, migrates_to: newest() });
+        cx.out.show(&Shown { status: "ok", older, head })?;
         Ok(Answer::Yes)
     }
 }
@@ -62,13 +67,30 @@ fn deep(cx: &mut Cx, path: &Path) -> Result<Head, CliError> {
 #[derive(Serialize)]
 struct Shown {
     status: &'static str,
+    #[serde(flatten)]
+    older: Option<Older>,
     /// The end of the log, after a deep check.
     #[serde(skip_serializing_if = "Option::is_none")]
     head: Option<String>,
 }
 
+/// The version of a database that lacks additive migrations.
+#[derive(Serialize)]
+struct Older {
+    schema: i64,
+    /// The version that the next command that writes brings it to.
+    migrates_to: i64,
+}
+
 impl View for Shown {
     fn human(&self, w: &mut dyn Write) -> io::Result<()> {
-        writeln!(w, "{}", self.status)
+        match &self.older {
+            None => writeln!(w, "{}", self.status),
+            Some(Older { schema, migrates_to }) => writeln!(
+                w,
+                "{} (schema v{schema}: the next command that writes migrates it to v{migrates_to})",
+                self.status
+            ),
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::error::CliError;
+use super::keep_out::keep_out;
 use super::output::{View, compact_time};
 use super::verb::Verb;
 use super::{Answer, Cx, locate};
@@ -54,10 +55,15 @@ fn apart(file: &Path, cx: &mut Cx) -> Result<Shown, CliError> {
         Err(DbError::Missing(_)) => {
             let mut new = NewDb::beside(&path)?;
             let done = fill(new.db(), &go, &path, cx)?;
+            keep_out(cx.out, &path);
             new.publish(&path, &go)?;
             return Ok(Shown::new(&go, &path, None, done));
         }
         Err(DbError::NotInitialised(_)) => {
+            cx.prepare(&path)?;
+            Db::open(&path, cx.globals.timeout)?
+        }
+        Ok(db) if db.is_older() => {
             cx.prepare(&path)?;
             Db::open(&path, cx.globals.timeout)?
         }
@@ -73,6 +79,7 @@ fn in_place(cx: &mut Cx) -> Result<Shown, CliError> {
     let go = GoDb::open_in_place(&path, cx.globals.timeout)?;
     let mut new = NewDb::beside(&path)?;
     let done = fill(new.db(), &go, &path, cx)?;
+    keep_out(cx.out, &path);
     let kept = new.replace(&go, &compact_time(cx.stamp.secs()))?;
     Ok(Shown::new(&go, &path, Some(&kept), done))
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::error::CliError;
+use super::keep_out::{Effort, warn_if_tracked};
 use super::output::View;
 use super::verb::Verb;
 use super::{Answer, Cx, locate};
@@ -14,7 +15,8 @@ use crate::domain::text::one_line;
 /// Create the project's database, or migrate it
 ///
 /// The database is `.clavain/intercore.db` in the working directory, unless one is found further up, or another place is
-/// named by --db or the environment. Running it again changes nothing.
+/// named by --db or the environment. Running it again changes nothing. Git is told to ignore the database, by a `.gitignore`
+/// beside it or by `info/exclude`; a database that git tracks already is warned of.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: cd my-project && ic init")]
 pub(super) struct Init {}
@@ -24,6 +26,7 @@ impl Verb for Init {
         let path = locate::for_init(&cx.globals)?;
         let done = cx.prepare(&path)?;
         cx.committed = done != Prepared::Current;
+        warn_if_tracked(cx.out, &path, Effort::All);
         let (status, backup) = match done {
             Prepared::Created => ("created", None),
             Prepared::Current => ("current", None),

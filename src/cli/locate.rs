@@ -21,11 +21,11 @@ pub(super) struct Located {
 /// Finds the database: `--db`, else `INTERCORE_DB`, else the nearest `.clavain/intercore.db` upwards from the working
 /// directory, else a place for one in the nearest `.clavain/` up to the git top level (K-09, K-13).
 pub(super) fn locate(globals: &Globals) -> Result<Located, CliError> {
-    let cwd = cwd()?;
-    if let Some(given) = explicit(globals, &cwd)? {
+    if let Some(given) = explicit(globals)? {
         let may_create = parent_is_clavain(&given);
         return Ok(Located { path: given, may_create });
     }
+    let cwd = cwd()?;
     if let Some(found) = cwd.ancestors().map(|dir| dir.join(RELATIVE)).find(|path| exists(path)) {
         return Ok(Located { path: found, may_create: false });
     }
@@ -41,10 +41,10 @@ pub(super) fn locate(globals: &Globals) -> Result<Located, CliError> {
 /// Where `init` creates or migrates a database: as [`locate`], but a `.clavain/` of the working directory itself comes
 /// before a database further up.
 pub(super) fn for_init(globals: &Globals) -> Result<PathBuf, CliError> {
-    let cwd = cwd()?;
-    if let Some(given) = explicit(globals, &cwd)? {
+    if let Some(given) = explicit(globals)? {
         return Ok(given);
     }
+    let cwd = cwd()?;
     let own = cwd.join(RELATIVE);
     if parent_is_clavain(&own) {
         return Ok(own);
@@ -69,18 +69,38 @@ fn parent_is_clavain(path: &Path) -> bool {
     path.parent().is_some_and(|dir| dir.file_name().is_some_and(|name| name == ".clavain") && dir.is_dir())
 }
 
-fn explicit(globals: &Globals, cwd: &Path) -> Result<Option<PathBuf>, CliError> {
+/// The database that the caller names, if it names one. The working directory is needed for a relative path only.
+fn explicit(globals: &Globals) -> Result<Option<PathBuf>, CliError> {
     let from_environment =
         std::env::var_os("INTERCORE_DB").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let Some(given) = &globals.db else {
-        return Ok(from_environment.map(|path| paths::clean(&path, cwd)));
+    let given = globals.db.as_deref();
+    for (name, path) in [("--db", given), ("INTERCORE_DB", from_environment.as_deref())] {
+        if let Some(scheme) = path.and_then(scheme) {
+            return Err(CliError::DbUrl { name, scheme });
+        }
+    }
+    let Some(given) = given else {
+        let clean = |path: PathBuf| {
+            let base = if path.is_absolute() { PathBuf::new() } else { cwd()? };
+            Ok(paths::clean(&path, &base))
+        };
+        return from_environment.map(clean).transpose();
     };
-    let absolute = paths::clean(given, cwd);
-    let same = from_environment.is_some_and(|path| paths::clean(&path, cwd) == absolute);
+    let cwd = cwd()?;
+    let absolute = paths::clean(given, &cwd);
+    let same = from_environment.is_some_and(|path| paths::clean(&path, &cwd) == absolute);
     if !same {
-        fence(given, &absolute, cwd)?;
+        fence(given, &absolute, &cwd)?;
     }
     Ok(Some(absolute))
+}
+
+/// The scheme of a URL; no more of it, because it may hold a password.
+fn scheme(path: &Path) -> Option<String> {
+    let (scheme, _) = path.to_str()?.split_once("://")?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    (scheme.starts_with(|first: char| first.is_ascii_alphabetic()) && scheme.bytes().all(plain))
+        .then(|| scheme.to_owned())
 }
 
 /// A path from the command line stays below the working directory: whoever builds the line may not be trusted.

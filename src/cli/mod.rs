@@ -27,6 +27,7 @@ mod identity;
 mod import;
 mod init;
 mod interspect;
+mod keep_out;
 mod listing;
 mod locate;
 mod lock;
@@ -189,13 +190,48 @@ impl Cx {
                 other => other?,
             }
         }
+        if self.opened()?.is_older() {
+            self.migrate()?;
+        }
         self.opened()
     }
 
-    /// Creates or migrates the database at `path`.
+    /// Creates or migrates the database at `path`, and keeps it out of git.
     fn prepare(&self, path: &Path) -> Result<Prepared, CliError> {
-        let label = output::compact_time(self.stamp.secs());
-        Ok(db::prepare(path, self.globals.timeout, &label)?)
+        let is_new = path.try_exists().is_ok_and(|exists| !exists);
+        if is_new {
+            // Before there is a database, so that no `git add` can come between.
+            db::make_room(path)?;
+            keep_out::keep_out(self.out, path);
+        }
+        let done = db::prepare(path, self.globals.timeout, &self.label())?;
+        if !is_new {
+            // Only now is it known to be no other program's file.
+            keep_out::keep_out(self.out, path);
+        }
+        Ok(done)
+    }
+
+    /// Migrates the open database, which lacks nothing but additive migrations, and opens it again.
+    fn migrate(&mut self) -> Result<(), CliError> {
+        let path = self.opened()?.path().to_owned();
+        drop(self.db.take().map(ManuallyDrop::into_inner));
+        if let Prepared::Migrated { from, backup } = db::migrate(&path, self.globals.timeout, &self.label())?
+        {
+            self.committed = true;
+            keep_out::keep_out(self.out, &path);
+            self.out.remark(format_args!(
+                "the database was migrated from schema v{from} to v{}; a backup is in {}",
+                db::newest(),
+                backup.display()
+            ));
+        }
+        self.open(&path)
+    }
+
+    /// Names a backup after the time of the call.
+    fn label(&self) -> String {
+        output::compact_time(self.stamp.secs())
     }
 
     fn open(&mut self, path: &Path) -> Result<(), CliError> {

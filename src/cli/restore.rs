@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::error::CliError;
+use super::keep_out::keep_out;
 use super::output::View;
 use super::verb::Verb;
 use super::{Answer, Cx, locate, output};
@@ -41,6 +42,9 @@ impl Verb for Restore {
         let mut draft = Draft::of_file(&from, &path, cx.globals.timeout)?;
         draft.db().check().map_err(unusable)?;
         verify(draft.db()).map_err(|err| unusable(DbError::Corrupt(err.to_string())))?;
+        if path.try_exists().is_ok_and(|exists| !exists) {
+            keep_out(cx.out, &path);
+        }
         let label = output::compact_time(cx.stamp.secs());
         let (stamp, out) = (cx.stamp.clone(), cx.out);
         // The log keeps where it came from, but no secret (K-16).
@@ -59,6 +63,8 @@ impl Verb for Restore {
         };
         let (head, replaced) = db::restore(draft, &path, cx.globals.timeout, &label, seal)?;
         cx.committed = true;
+        // What stood there may have been another program's file until now.
+        keep_out(cx.out, &path);
         if let Replaced::Damaged(_, why) = &replaced {
             cx.out.remark(format_args!("what was there was damaged: {why}"));
         }

@@ -85,7 +85,10 @@ impl Apart {
         let (conn, unlocked, copy) = if !keeps_a_log || (is_there("-wal") && is_there("-shm")) {
             (Conn::open_read_only(&path, false, busy_timeout)?, None, None)
         } else if seen.log > 0 {
-            let dir = TempDir::with_prefix("ic-read-").map_err(DbError::file("copying", &path))?;
+            // A TMPDIR that is gone is no reason not to read.
+            let dir =
+                TempDir::with_prefix("ic-read-").or_else(|_| TempDir::with_prefix_in("ic-read-", "/tmp"));
+            let dir = dir.map_err(DbError::file("copying", &path))?;
             let copy = dir.path().join("copy.db");
             for suffix in ["", "-wal"] {
                 let part = side_file(&path, suffix);

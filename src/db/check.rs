@@ -11,7 +11,7 @@ const NAMED: usize = 5;
 
 impl Db {
     /// Reads the whole file: every page and index, every reference between tables, and the schema against the one that
-    /// this program would make.
+    /// this program would make at the file's version.
     ///
     /// # Errors
     /// [`DbError::Corrupt`] and [`DbError::Altered`] naming the first few faults, or what the engine says.
@@ -73,7 +73,7 @@ fn references(conn: &Conn) -> Result<(), DbError> {
 
 fn schema(conn: &Conn) -> Result<(), DbError> {
     let model = Conn::in_memory()?;
-    migrate::apply(&model, migrate::MIGRATIONS, 0)?;
+    migrate::apply(&model, migrate::up_to(conn.pragma("user_version")?), 0)?;
     let (want, have) = (objects(&model)?, objects(conn)?);
     let mut faults = Vec::new();
     for (name, sql) in &want {

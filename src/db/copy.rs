@@ -73,7 +73,7 @@ impl Draft {
             migrate::apply(&conn, migrate::MIGRATIONS, found)?;
             conn.commit()?;
         }
-        Ok(Self { db: Db { conn, schema: newest() }, file })
+        Ok(Self { db: Db::current(conn), file })
     }
 
     /// The copy.

@@ -16,7 +16,7 @@ use super::error::DbError;
 use super::identity::{self, APPLICATION_ID, Identity};
 use super::migrate::{self, Migration};
 use super::sqlite::{Begin, Conn};
-use super::{LOGS, check, log, side_file};
+use super::{LOGS, check, crash_point, log, side_file};
 use crate::domain::order;
 
 /// How many backups of a database are kept.
@@ -55,8 +55,7 @@ pub(super) fn prepare_with(
     label: &str,
     migrations: &[Migration],
 ) -> Result<Prepared, DbError> {
-    create_parent(path)?;
-    refuse_symlinks(path)?;
+    make_room(path)?;
     if !exists(path)? && create(path, busy_timeout, migrations)? {
         return Ok(Prepared::Created);
     }
@@ -64,6 +63,39 @@ pub(super) fn prepare_with(
     let done = upgrade(&conn, label, migrations);
     conn.close()?;
     done
+}
+
+/// Migrates the older database at the absolute `path`, if nothing but additive migrations are missing. Creates nothing.
+///
+/// Any number of processes may do this at once: one migrates, and the others find under the write lock that it is done.
+/// `label` names the backup (a time, by convention).
+///
+/// # Errors
+/// [`DbError::SchemaTooOld`] if a migration does more than add, and all that [`prepare`] fails with.
+pub fn migrate(path: &Path, busy_timeout: Duration, label: &str) -> Result<Prepared, DbError> {
+    migrate_with(path, busy_timeout, label, migrate::MIGRATIONS)
+}
+
+pub(super) fn migrate_with(
+    path: &Path,
+    busy_timeout: Duration,
+    label: &str,
+    migrations: &[Migration],
+) -> Result<Prepared, DbError> {
+    refuse_symlinks(path)?;
+    let conn = Conn::open(path, busy_timeout)?;
+    let done = identity::require_readable(&conn, migrations).and_then(|_| upgrade(&conn, label, migrations));
+    conn.close()?;
+    done
+}
+
+/// Makes the directory of the database at the absolute `path`, if there is none.
+///
+/// # Errors
+/// [`DbError::Symlink`] if something there leads elsewhere, or an error of the file system.
+pub fn make_room(path: &Path) -> Result<(), DbError> {
+    create_parent(path)?;
+    refuse_symlinks(path)
 }
 
 /// Makes the directory that the file at `path` is to be in, as durably as what will be in it.
@@ -215,7 +247,9 @@ fn upgrade(conn: &Conn, label: &str, migrations: &[Migration]) -> Result<Prepare
         Ok(_) => {
             // The log may be new: its entry in the directory has to be as durable as what it holds.
             conn.path().parent().map_or(Ok(()), sync_directory).map_err(DbError::before_commit)?;
+            crash_point("before_migrating_commit");
             log::commit(conn)?;
+            crash_point("after_migrating_commit");
         }
         Err(_) => conn.rollback(),
     }
@@ -232,6 +266,7 @@ fn upgrade_locked(conn: &Conn, label: &str, migrations: &[Migration]) -> Result<
         }
         Identity::Ours(found) if found < known => {
             let backup = back_up(conn.path(), label)?;
+            crash_point("before_migrating");
             migrate::apply(conn, migrations, found)?;
             Ok(Prepared::Migrated { from: found, backup })
         }

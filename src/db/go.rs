@@ -14,7 +14,7 @@ use super::apart::Apart;
 use super::create;
 use super::error::DbError;
 use super::identity::{self, APPLICATION_ID, Identity};
-use super::migrate::{self, newest};
+use super::migrate;
 use super::sqlite::{Begin, Conn};
 use super::value::Value;
 use super::{Db, crash_point, side_file};
@@ -165,7 +165,7 @@ impl NewDb {
         conn.set_pragma("application_id", APPLICATION_ID)?;
         migrate::apply(&conn, migrate::MIGRATIONS, 0)?;
         conn.commit()?;
-        Ok(Self { db: Db { conn, schema: newest() }, file })
+        Ok(Self { db: Db::current(conn), file })
     }
 
     /// The database.

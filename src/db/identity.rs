@@ -2,7 +2,7 @@
 //! show neither mark yet.
 
 use super::error::DbError;
-use super::migrate::Migration;
+use super::migrate::{self, Migration};
 use super::sqlite::{Begin, Conn};
 
 /// The mark in the header of our files: "icdb".
@@ -44,8 +44,9 @@ pub(super) fn of(conn: &Conn) -> Result<Identity, DbError> {
     Err(DbError::Foreign { path, application_id })
 }
 
-/// Looks at a file that has to be one of ours at the newest version of `migrations`; answers that version.
-pub(super) fn require_current(conn: &Conn, migrations: &[Migration]) -> Result<i64, DbError> {
+/// Checks that a file is one of ours at the newest version of `migrations`, or at one that lacks nothing but additive
+/// migrations. Returns its version.
+pub(super) fn require_readable(conn: &Conn, migrations: &[Migration]) -> Result<i64, DbError> {
     let known = migrations.last().map_or(0, |migration| migration.version);
     // One lock for both marks instead of one for each.
     conn.begin(Begin::Deferred)?;
@@ -54,7 +55,7 @@ pub(super) fn require_current(conn: &Conn, migrations: &[Migration]) -> Result<i
     match found? {
         Identity::Empty => Err(DbError::NotInitialised(conn.path().to_owned())),
         Identity::Ours(found) if found > known => Err(DbError::SchemaTooNew { found, known }),
-        Identity::Ours(found) if found < known => {
+        Identity::Ours(found) if !migrate::only_adds(migrations, found) => {
             Err(DbError::SchemaTooOld { path: conn.path().to_owned(), found, known })
         }
         Identity::Ours(found) => Ok(found),

@@ -12,24 +12,50 @@ pub struct Migration {
     pub name: &'static str,
     /// Its content.
     pub sql: &'static str,
+    /// Whether it only creates tables and indexes and adds columns, so that a file without it can be read as if those
+    /// were there and empty, and the first command that writes may apply it.
+    pub additive: bool,
 }
 
 macro_rules! migrations {
-    ($($version:literal $name:literal),+ $(,)?) => {
+    ($($version:literal $name:literal additive: $additive:literal),+ $(,)?) => {
         &[$(Migration {
             version: $version,
             name: $name,
             sql: include_str!(concat!("../../migrations/sqlite/", $version, "_", $name, ".sql")),
+            additive: $additive,
         },)+]
     };
 }
 
 /// Every shipped migration, oldest first. Forward only; a file is never edited once shipped.
-pub const MIGRATIONS: &[Migration] = migrations![1001 "kernel", 1002 "state", 1003 "cursors", 1004 "locks", 1005 "dispatch", 1006 "coordination", 1007 "intents", 1008 "waiters", 1009 "routing", 1010 "leases"];
+pub const MIGRATIONS: &[Migration] = migrations![
+    1001 "kernel" additive: false,
+    1002 "state" additive: true,
+    1003 "cursors" additive: true,
+    1004 "locks" additive: true,
+    1005 "dispatch" additive: true,
+    1006 "coordination" additive: true,
+    1007 "intents" additive: true,
+    1008 "waiters" additive: true,
+    1009 "routing" additive: true,
+    1010 "leases" additive: true,
+];
 
 /// The schema version that this program needs.
 pub fn newest() -> i64 {
     MIGRATIONS.last().map_or(0, |migration| migration.version)
+}
+
+/// The migrations of a file at `version`.
+pub(super) fn up_to(version: i64) -> &'static [Migration] {
+    let newer = MIGRATIONS.iter().position(|migration| migration.version > version);
+    newer.and_then(|end| MIGRATIONS.get(..end)).unwrap_or(MIGRATIONS)
+}
+
+/// Whether everything that is newer than `found` only adds to the schema.
+pub(super) fn only_adds(migrations: &[Migration], found: i64) -> bool {
+    migrations.iter().filter(|migration| migration.version > found).all(|migration| migration.additive)
 }
 
 /// Applies what is newer than `found`. The caller holds the write lock, and took it before reading `found`: reading

@@ -11,6 +11,7 @@ mod go;
 mod identity;
 mod log;
 mod migrate;
+mod older;
 mod sqlite;
 mod value;
 
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 pub use apart::Peer;
 pub use copy::{Draft, Replaced, restore};
-pub use create::{Prepared, prepare, private_dir};
+pub use create::{Prepared, make_room, migrate, prepare, private_dir};
 pub use error::DbError;
 pub use go::{GO_NEWEST, GoDb, NewDb};
 pub use migrate::{MIGRATIONS, Migration, newest};
@@ -41,21 +42,26 @@ const LOGS: [&str; 2] = ["-wal", "-shm"];
 /// An open database: one connection for the whole call.
 pub struct Db {
     conn: Conn,
-    schema: i64,
+    schema: Cell<i64>,
 }
 
 impl Db {
-    /// Opens an existing, current database of ours.
+    /// Opens an existing database of ours: a current one, or an older one that lacks nothing but additive migrations.
+    /// Such a file is read as if it had what it lacks, and is left as it is; [`migrate`] has to come before a write.
     ///
     /// Never creates or changes a file, and leaves none behind when it refuses (K-09).
     ///
     /// # Errors
-    /// [`DbError`] saying what the file is instead: missing, empty, foreign, damaged, older, newer, a symlink.
+    /// [`DbError`] saying what the file is instead: missing, empty, foreign, damaged, too old, newer, a symlink.
     pub fn open(path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
         create::refuse_symlinks(path)?;
         let conn = Conn::open(path, busy_timeout)?;
-        match identity::require_current(&conn, migrate::MIGRATIONS) {
-            Ok(schema) => Ok(Self { conn, schema }),
+        let found = match identity::require_readable(&conn, migrate::MIGRATIONS) {
+            Ok(found) if found < newest() => older::complete(&conn),
+            found => found,
+        };
+        match found {
+            Ok(schema) => Ok(Self { conn, schema: Cell::new(schema) }),
             Err(err) => {
                 // A proper close takes away the log files that looking at the file may have made.
                 let _ = conn.close();
@@ -69,7 +75,12 @@ impl Db {
     pub fn in_memory() -> Result<Self, DbError> {
         let conn = Conn::in_memory()?;
         migrate::apply(&conn, migrate::MIGRATIONS, 0)?;
-        Ok(Self { conn, schema: newest() })
+        Ok(Self::current(conn))
+    }
+
+    /// A database that has the newest schema.
+    fn current(conn: Conn) -> Self {
+        Self { conn, schema: Cell::new(newest()) }
     }
 
     /// Where the file is.
@@ -79,7 +90,12 @@ impl Db {
 
     /// The schema version of the file.
     pub fn schema(&self) -> i64 {
-        self.schema
+        self.schema.get()
+    }
+
+    /// Whether the file lacks additive migrations: it can be read, and has to be migrated before it is written to.
+    pub fn is_older(&self) -> bool {
+        self.schema() < newest()
     }
 
     /// A number that another one's commit changes: for waiting without a transaction.
@@ -115,10 +131,22 @@ impl Db {
     /// # Errors
     /// What `f` returns, or what the engine says.
     pub fn read<T, E: From<DbError>>(&self, f: impl FnOnce(&ReadTx<'_>) -> Result<T, E>) -> Result<T, E> {
-        self.conn.begin(Begin::Deferred)?;
+        self.begin_read()?;
         let out = f(&ReadTx { conn: &self.conn });
         self.conn.rollback();
         out
+    }
+
+    /// Begins a snapshot. An older file may have been migrated by another process since the last one: what was laid over
+    /// it would then hide what is there.
+    fn begin_read(&self) -> Result<(), DbError> {
+        self.conn.begin(Begin::Deferred)?;
+        while self.is_older() && self.conn.pragma("user_version")? != self.schema() {
+            self.conn.rollback();
+            self.schema.set(older::complete(&self.conn)?);
+            self.conn.begin(Begin::Deferred)?;
+        }
+        Ok(())
     }
 
     /// Runs `f` in one serialisable write transaction: all of it commits, or none of it does (K-02, K-04).
@@ -150,6 +178,10 @@ impl Db {
         &mut self,
         f: impl FnOnce(&WriteTx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
+        if self.is_older() {
+            let (path, found) = (self.path().to_owned(), self.schema());
+            return Err(DbError::SchemaTooOld { path, found, known: newest() }.into());
+        }
         // The schema is parsed here and not while everybody waits for the lock.
         self.conn.read_schema()?;
         self.conn.begin(Begin::Immediate)?;
@@ -178,7 +210,7 @@ impl Db {
     /// A newer program may have migrated the file between our opening it and our getting the lock.
     fn check_schema(&self) -> Result<(), DbError> {
         let found = self.conn.pragma("user_version")?;
-        if found > self.schema {
+        if found > self.schema() {
             return Err(DbError::SchemaTooNew { found, known: newest() });
         }
         Ok(())

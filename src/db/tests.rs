@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::create::{Prepared, prepare_with};
-use super::identity::require_current;
+use super::create::{Prepared, migrate_with, prepare_with};
+use super::identity::require_readable;
 use super::sqlite::Conn;
 use super::{Db, DbError, MIGRATIONS, Migration, Row};
 
@@ -16,13 +16,20 @@ const CHAIN: &[Migration] = &[
         version: 1001,
         name: "one",
         sql: "CREATE TABLE a (id INTEGER PRIMARY KEY, x TEXT NOT NULL) STRICT;",
+        additive: false,
     },
-    Migration { version: 1002, name: "two", sql: "CREATE TABLE b (id INTEGER PRIMARY KEY) STRICT;" },
+    Migration {
+        version: 1002,
+        name: "two",
+        sql: "CREATE TABLE b (id INTEGER PRIMARY KEY) STRICT;",
+        additive: true,
+    },
     Migration {
         version: 1003,
         name: "three",
         sql: "ALTER TABLE a ADD COLUMN y INTEGER NOT NULL DEFAULT 7; CREATE TABLE c (z TEXT) STRICT; \
               CREATE INDEX a_y ON a(y);",
+        additive: true,
     },
 ];
 
@@ -127,19 +134,21 @@ fn migrations_run_once_whoever_comes() {
     }
 }
 
-/// K-09: older and newer files are told apart.
+/// K-09, K-35: a newer file is refused, and an older one if something that is pending does more than add.
 #[test]
-fn a_file_of_another_version_is_refused() {
+fn a_file_of_another_version_is_refused_unless_it_only_lacks_additions() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("t.db");
     prepare_with(&path, PATIENCE, "t", &CHAIN[..2]).unwrap();
+    let breaking = [CHAIN[0], CHAIN[1], Migration { additive: false, ..CHAIN[2] }];
     let conn = Conn::open(&path, PATIENCE).unwrap();
+    assert_eq!(require_readable(&conn, CHAIN).unwrap(), 1002);
     assert!(matches!(
-        require_current(&conn, CHAIN),
+        require_readable(&conn, &breaking),
         Err(DbError::SchemaTooOld { found: 1002, known: 1003, .. })
     ));
     assert!(matches!(
-        require_current(&conn, &CHAIN[..1]),
+        require_readable(&conn, &CHAIN[..1]),
         Err(DbError::SchemaTooNew { found: 1002, known: 1001 })
     ));
     conn.close().unwrap();
@@ -147,6 +156,45 @@ fn a_file_of_another_version_is_refused() {
         prepare_with(&path, PATIENCE, "t", &CHAIN[..1]),
         Err(DbError::SchemaTooNew { found: 1002, known: 1001 })
     ));
+    let before = schema(&path);
+    assert!(matches!(
+        migrate_with(&path, PATIENCE, "t", &breaking),
+        Err(DbError::SchemaTooOld { found: 1002, known: 1003, .. })
+    ));
+    assert_eq!((schema(&path), backups(dir.path()).len()), (before, 0));
+    assert!(matches!(migrate_with(&path, PATIENCE, "t", CHAIN), Ok(Prepared::Migrated { from: 1002, .. })));
+    assert_eq!(migrate_with(&path, PATIENCE, "t", CHAIN).unwrap(), Prepared::Current);
+}
+
+/// K-35: a migration that calls itself additive creates tables and indexes and adds columns that need no value, and does
+/// nothing else.
+#[test]
+fn additive_migrations_only_add() {
+    for migration in MIGRATIONS.iter().filter(|migration| migration.additive) {
+        let lines = migration.sql.lines().filter(|line| !line.trim_start().starts_with("--"));
+        let sql = lines.collect::<Vec<_>>().join(" ");
+        let mut created: Vec<String> = Vec::new();
+        for statement in sql.split(';') {
+            let words: Vec<_> = statement.split_whitespace().collect();
+            let needs_a_value = statement.contains("NOT NULL") && !statement.contains("DEFAULT");
+            let adds = match words[..] {
+                ["CREATE", "TABLE", name, ..] => {
+                    created.push(name.to_owned());
+                    true
+                }
+                [] | ["CREATE", "INDEX", ..] => true,
+                // Rows that are there could make it fail.
+                ["CREATE", "UNIQUE", "INDEX", _, "ON", table, ..] => {
+                    created.iter().any(|name| table.split('(').next() == Some(name))
+                }
+                ["ALTER", "TABLE", _, "ADD", "COLUMN", ..] => {
+                    !needs_a_value && !statement.contains("UNIQUE") && !statement.contains("REFERENCES")
+                }
+                _ => false,
+            };
+            assert!(adds, "{}_{}: {statement}", migration.version, migration.name);
+        }
+    }
 }
 
 /// K-10: a step that fails leaves the version and the schema as they were.
@@ -158,7 +206,7 @@ fn a_failing_migration_changes_nothing() {
     fill(&path);
     let before = schema(&path);
     let broken =
-        [CHAIN[0], CHAIN[1], Migration { version: 1003, name: "bad", sql: "CREATE TABLE d (x); NONSENSE;" }];
+        [CHAIN[0], CHAIN[1], Migration { name: "bad", sql: "CREATE TABLE d (x); NONSENSE;", ..CHAIN[2] }];
     let err = prepare_with(&path, PATIENCE, "t", &broken).unwrap_err();
     assert!(err.to_string().contains("1003_bad"), "{err}");
     assert_eq!(schema(&path), before);

@@ -41,8 +41,26 @@ pub fn top(dir: &Path) -> io::Result<PathBuf> {
 /// As [`top`].
 pub fn staged(top: &Path) -> io::Result<Vec<PathBuf>> {
     let out = ask(top, ["diff", "--cached", "--name-only", "--no-renames", "--no-ext-diff", "-z"])?;
+    Ok(names(&out))
+}
+
+/// Returns those of the paths, relative to the top, that the next commit has.
+///
+/// # Errors
+/// As [`top`].
+pub fn in_index(top: &Path, paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
+    if paths.is_empty() {
+        return Ok(Vec::new());
+    }
+    let question = ["--literal-pathspecs", "ls-files", "-z", "--"].map(OsStr::new);
+    let out = ask(top, question.into_iter().chain(paths.iter().map(|path| path.as_os_str())))?;
+    Ok(names(&out))
+}
+
+/// Paths that git ends with NUL bytes.
+fn names(out: &[u8]) -> Vec<PathBuf> {
     let names = out.split(|byte| *byte == 0).filter(|name| !name.is_empty());
-    Ok(names.map(|name| PathBuf::from(OsString::from_vec(name.to_vec()))).collect())
+    names.map(|name| PathBuf::from(OsString::from_vec(name.to_vec()))).collect()
 }
 
 /// The address of whoever commits.

@@ -1,13 +1,14 @@
 //! Single operations on files that the standard library leaves out or leaves open: hashing without blocking, files that are
 //! whole or not there, and free space.
 
+use std::env;
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::{Access, OFlags, access};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 use sha2::{Digest, Sha256};
@@ -159,12 +160,42 @@ pub fn content(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
+/// Where temporary files go: where `TMPDIR` says, and where the system keeps them if that cannot be used.
+fn temp_dirs() -> [PathBuf; 3] {
+    [env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")]
+}
+
+/// Returns the directory for temporary files: the one that `TMPDIR` names, or one of the system's if that is missing or may
+/// not be written.
+pub fn temp_dir() -> PathBuf {
+    let usable = |dir: &PathBuf| dir.is_dir() && access(dir, Access::WRITE_OK | Access::EXEC_OK).is_ok();
+    temp_dirs().into_iter().find(usable).unwrap_or_else(env::temp_dir)
+}
+
+/// Creates a file without a name, in the first directory for temporary files that takes one.
+///
+/// # Errors
+/// Names the directory that `TMPDIR` names, if no directory takes it.
+pub fn unnamed() -> io::Result<File> {
+    let mut failed = None;
+    for dir in temp_dirs() {
+        match tempfile::tempfile_in(&dir) {
+            Ok(file) => return Ok(file),
+            Err(err) => failed = failed.or(Some((dir, err))),
+        }
+    }
+    Err(failed.map_or_else(
+        || io::ErrorKind::NotFound.into(),
+        |(dir, err)| io::Error::new(err.kind(), format!("creating a file in {}: {err}", dir.display())),
+    ))
+}
+
 /// All that `source` has to say, in a file without a name: it can be read again, and nobody has to be waited for.
 ///
 /// # Errors
 /// If reading fails, or there is no space for it.
 pub fn spooled(source: &mut dyn Read) -> io::Result<File> {
-    let mut file = tempfile::tempfile()?;
+    let mut file = unnamed()?;
     io::copy(source, &mut file)?;
     Ok(file)
 }

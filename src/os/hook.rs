@@ -60,7 +60,7 @@ pub fn find(project: &Path) -> Option<PathBuf> {
 /// # Errors
 /// If the event cannot be stored, or the watcher cannot be started.
 pub fn start_watcher(ic: &Path, hook: &Path, project: &Path, event: &[u8]) -> io::Result<()> {
-    let mut input = tempfile::tempfile()?;
+    let mut input = super::files::unnamed()?;
     input.write_all(event)?;
     input.rewind()?;
     super::child::keep_inherited_files();

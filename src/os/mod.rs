@@ -21,3 +21,4 @@ pub mod rotated;
 pub mod signals;
 pub mod stream;
 pub mod swap;
+pub mod worktree;

@@ -84,7 +84,8 @@ fn everything_goes_over_and_the_source_stays_as_it_was() {
     let before = snapshot(file.parent().unwrap());
     let report = import(&sandbox, &file);
     assert_eq!(snapshot(file.parent().unwrap()), before);
-    assert_eq!(sandbox.files(), [("intercore.db".to_owned(), 0o600)]);
+    let files = [".gitignore", "intercore.db"].map(|name| (name.to_owned(), 0o600));
+    assert_eq!(sandbox.files(), files);
     let go = Connection::open(&file).unwrap();
     let tables = [
         "runs",

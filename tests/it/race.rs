@@ -229,7 +229,7 @@ fn eight_first_openers_make_one_database() {
         std::fs::create_dir(sandbox.dir().join(".clavain")).unwrap();
         let racers = (0..8).map(|_| start(&sandbox, &words(&first))).collect();
         assert_eq!(exits(racers), vec![0; 8]);
-        let names = ["intercore.db", "intercore.db-shm", "intercore.db-wal"];
+        let names = [".gitignore", "intercore.db", "intercore.db-shm", "intercore.db-wal"];
         for (name, mode) in sandbox.files() {
             assert!(names.contains(&name.as_str()), "stray file {name}");
             assert_eq!(mode, 0o600, "{name}");

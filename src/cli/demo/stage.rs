@@ -77,8 +77,14 @@ impl Stage {
             fs::create_dir(&dir).map_err(failed)?;
             (dir.canonicalize().context("finding the new directory")?, None)
         } else {
-            let scratch = TempDir::with_prefix("ic-demo-").context("creating a scratch directory")?;
-            (scratch.path().canonicalize().context("finding the scratch directory")?, Some(scratch))
+            let base = std::env::temp_dir();
+            let failed = |source| CliError::File {
+                what: "demo: creating a scratch directory (TMPDIR says where) in",
+                path: base.clone(),
+                source,
+            };
+            let scratch = TempDir::with_prefix_in("ic-demo-", &base).map_err(failed)?;
+            (scratch.path().canonicalize().map_err(failed)?, Some(scratch))
         };
         let ic = std::env::current_exe().context("finding this program")?;
         let stage = Self { out, ic, dir, scratch, child: None, steps: 0 };

@@ -33,7 +33,7 @@ const OUTPUT: &str = "ic-dispatch-";
 /// Whether an answer lies where this program puts those that nobody gave a place.
 pub(super) fn is_own_output(output: &str) -> bool {
     let path = Path::new(output);
-    path.parent() == Some(&std::env::temp_dir())
+    path.parent() == Some(files::temp_dir().as_path())
         && path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(OUTPUT))
 }
 
@@ -126,7 +126,7 @@ impl Wanted {
             output.clone()
         } else {
             let name = format!("{OUTPUT}{}-{}.md", cx.now().nanos(), std::process::id());
-            text(&std::env::temp_dir().join(name))?
+            text(&files::temp_dir().join(name))?
         };
         let command = serde_json::to_string(&self.program.command(&self.task(&output)));
         let launch = NewLaunch {

@@ -34,7 +34,11 @@ pub const ERRORS: &[(&str, u8, &str)] = &[
     ("db_in_use", 2, "other processes have the damaged database open"),
     ("db_moved", 2, "the database file was moved away or replaced while it was in use"),
     ("db_not_initialised", 2, "there is no database here yet"),
-    ("db_path", 2, "--db leads out of the working directory, or does not end in .db"),
+    (
+        "db_path",
+        2,
+        "--db leads out of the working directory, or does not end in .db; or it or INTERCORE_DB is a URL",
+    ),
     ("db_read_only", 2, "the database or its directory cannot be written"),
     ("db_schema", 2, "tables or indexes were changed by something else"),
     ("db_symlink", 2, "the database, its log or its directory is a symlink"),

@@ -34,6 +34,14 @@ pub(super) enum CliError {
     /// A `--db` path that leads out of the working directory, or is none.
     #[error("{0}")]
     DbPath(String),
+    /// A URL in place of the database's path.
+    #[error("{name} names a {scheme}:// server, and databases are files")]
+    DbUrl {
+        /// Which flag or variable has it.
+        name: &'static str,
+        /// The scheme alone: the rest may hold a password.
+        scheme: String,
+    },
     /// The project has no active run.
     #[error("no active run for project {0}")]
     NoCurrentRun(String),
@@ -136,6 +144,7 @@ impl CliError {
         match self {
             Self::Usage { .. } | Self::Parser(_) => ("usage", None),
             Self::DbPath(_) => ("db_path", Some("set INTERCORE_DB to use a database elsewhere")),
+            Self::DbUrl { .. } => ("db_path", Some("name a file, or unset it to use the project's database")),
             Self::NoCurrentRun(_) => ("no_current_run", Some("`ic run create --goal=…` starts one")),
             Self::NoTasks(_) => ("task_dir_not_found", Some("--dir names it")),
             Self::NoTask(_) => ("task_not_found", Some("`ic task list` shows them")),

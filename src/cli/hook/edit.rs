@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{Call, fence, holder, hurry, is_fenced, request, require_fence, scope_of, shrug};
 use crate::cli::coordination::{Around, change};
 use crate::cli::error::CliError;
+use crate::cli::keep_out::{Effort, warn_if_tracked};
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
 use crate::domain::coordination::Lock;
@@ -59,6 +60,10 @@ fn hold(cx: &mut Cx) -> Result<(String, Told), CliError> {
             coordination::reserve(tx, &request, &Turn::default(), outside, &stamp)
         })
     });
+    let out = cx.out;
+    if let Ok(db) = cx.existing() {
+        warn_if_tracked(out, db.path(), Effort::Little);
+    }
     Ok(match done {
         Ok(Reserved::Conflict { blocker, .. }) => (shown, Told::Held(Box::new(blocker))),
         Ok(_) => (shown, Told::Nothing),
@@ -209,6 +214,6 @@ fn release(cx: &mut Cx) -> Result<(), CliError> {
     let cwd = paths::canonical_key(&call.cwd()?);
     let scope = scope_of(&cwd, &cwd).and_then(|scope| scope.to_str().map(ToOwned::to_owned));
     let (Some(owner), Some(scope)) = (call.owner(), scope) else { return Ok(()) };
-    cx.existing()?;
+    warn_if_tracked(cx.out, cx.existing()?.path(), Effort::All);
     change(cx, |tx, stamp| coordination::release_all(tx, &owner, &scope, stamp)).map(drop)
 }

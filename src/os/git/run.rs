@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::GitError;
+use crate::os::files;
 
 /// How long one call of git may take. Each is a matter of milliseconds; only a sick file system takes longer.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -153,13 +154,13 @@ fn finish(
     held: Option<&File>,
     limit: Duration,
 ) -> Result<Output, GitError> {
-    let (mut stdout, mut stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
+    let (mut stdout, mut stderr) = (files::unnamed()?, files::unnamed()?);
     let stdin = if let Some(held) = held {
         held.try_clone()?.into()
     } else if input.is_empty() {
         Stdio::null()
     } else {
-        let mut file = tempfile::tempfile()?;
+        let mut file = files::unnamed()?;
         file.write_all(input)?;
         file.rewind()?;
         file.into()

@@ -21,5 +21,6 @@ mod phase;
 mod rollback;
 mod run;
 mod state;
+mod surroundings;
 mod usage;
 mod verdicts;
