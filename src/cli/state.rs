@@ -67,9 +67,8 @@ impl Verb for Set {
         let payload = payload.trim();
         let checked = if self.raw { state::check_raw(payload) } else { state::check_json(payload) };
         checked.map_err(|err| CliError::Input(format!("state set: {err}")))?;
-        let stamp = cx.stamp.clone();
-        let expires_at = self.ttl.filter(|secs| *secs > 0).map(|secs| stamp.secs().saturating_add(secs));
-        cx.write(|tx| store::state::set(tx, &self.key, &scope, payload, expires_at, &stamp))?;
+        let (clock, ttl) = (cx.clock(), self.ttl.filter(|secs| *secs > 0));
+        let expires_at = cx.write(|tx| store::state::set(tx, &self.key, &scope, payload, ttl, &clock()))?;
         cx.out.show(&Stored { status: "stored", expires_at })?;
         Ok(Answer::Yes)
     }

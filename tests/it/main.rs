@@ -16,6 +16,7 @@ mod follow;
 mod hook;
 mod import;
 mod interspect;
+mod lease;
 mod memory;
 mod mirror;
 mod race;

@@ -120,6 +120,7 @@ impl Around {
             ttl_seconds: expires_at.map(|end| end.saturating_sub(created_at)),
             created_at,
             expires_at,
+            expires_at_ms: None,
             released_at: None,
             dispatch_id: None,
             run_id: None,

@@ -103,7 +103,8 @@ struct Locks {
 impl View for Locks {
     fn human(&self, w: &mut dyn Write) -> io::Result<()> {
         for LockView { id, kind, owner, pattern, state, created_at, .. } in &self.locks {
-            let age = self.now.saturating_sub(*created_at);
+            // A clock that was set back makes nothing older than it is.
+            let age = self.now.saturating_sub(*created_at).max(0);
             writeln!(w, "{id}\t{kind}\t{}\t{}\t{state}\t{age}s", one_line(owner), one_line(pattern))?;
         }
         Ok(())
@@ -112,13 +113,13 @@ impl View for Locks {
 
 impl Verb for List {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let now = cx.stamp.secs();
+        let now = cx.stamp.clone();
         let scope = self.scope.as_deref().map(scope).transpose()?;
         let filter = Filter {
             scope: scope.clone(),
             owner: self.owner,
             kind: self.kind,
-            live_at: self.active.then_some(now),
+            live_at: self.active.then(|| now.clone()),
         };
         let around = Around::here()?;
         let locks = around.with(|outside| {
@@ -126,7 +127,7 @@ impl Verb for List {
                 let mut locks = store::coordination::list(tx, &filter)?;
                 // Nobody has met these yet: their scope may be written otherwise.
                 if let Some(scope) = &scope
-                    && store::coordination::pending(tx, now)?.strangers
+                    && store::coordination::pending(tx, now.secs())?.strangers
                 {
                     let all = Filter { scope: None, ..filter.clone() };
                     locks = store::coordination::list(tx, &all)?;
@@ -136,7 +137,7 @@ impl Verb for List {
             })
         })?;
         let locks = locks.into_iter().map(|lock| LockView::new(lock, cx)).collect();
-        cx.out.show(&Locks { locks, now })?;
+        cx.out.show(&Locks { locks, now: now.secs() })?;
         Ok(Answer::Yes)
     }
 }

@@ -123,9 +123,10 @@ pub(in crate::cli) fn change<T>(
     cx: &mut Cx,
     f: impl Fn(&WriteTx<'_>, &Stamp) -> Result<T, OpsError>,
 ) -> Result<T, CliError> {
-    let (around, stamp) = (Around::here()?, cx.stamp.clone());
+    let (around, clock) = (Around::here()?, cx.clock());
     around.with(|outside| {
         cx.write(|tx| {
+            let stamp = clock();
             coordination::meet(tx, outside, &stamp)?;
             f(tx, &stamp)
         })
@@ -161,7 +162,7 @@ pub(super) struct LockView {
 
 impl LockView {
     pub(super) fn new(lock: Lock, cx: &Cx) -> Self {
-        let state = lock.state(cx.stamp.secs());
+        let state = lock.state(&cx.stamp);
         Self {
             id: lock.id,
             kind: lock.kind,

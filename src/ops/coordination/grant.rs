@@ -6,7 +6,7 @@ use crate::db::{ReadTx, WriteTx};
 use crate::domain::coordination::{Lock, LockKind, MOST_LOCKS};
 use crate::domain::glob::Pattern;
 use crate::domain::process::ProcessKey;
-use crate::domain::time::Stamp;
+use crate::domain::time::{Stamp, secs_up};
 use crate::store::StoreError;
 use crate::store::coordination::{self as locks, End, NewLock, Renewal, Waiter};
 
@@ -98,16 +98,15 @@ pub fn reserve(
     outside: Outside<'_>,
     stamp: &Stamp,
 ) -> Result<Reserved, OpsError> {
-    let now = stamp.secs();
     mirror::read_through(tx, outside, stamp)?;
-    let pending = locks::pending(tx, now)?;
+    let pending = locks::pending(tx, stamp.secs())?;
     if pending.strangers {
         adopt(tx, outside, stamp)?;
     }
     let mut own = None;
     let mut blocker = None;
     for lock in candidates(tx, &Asked::of(request, turn.ticket))? {
-        if lock.has_expired(now) {
+        if lock.has_expired(stamp) {
             locks::end(tx, &lock, End::Expired, None, stamp)?;
         } else if lock.owner == request.owner {
             // What another program holds it ends when it likes: ours is another lock beside it.
@@ -125,7 +124,7 @@ pub fn reserve(
         }
     }
     if pending.expired {
-        for lock in locks::expired(tx, now, CLEARED)? {
+        for lock in locks::expired(tx, stamp, CLEARED)? {
             locks::end(tx, &lock, End::Expired, None, stamp)?;
         }
     }
@@ -133,7 +132,7 @@ pub fn reserve(
     let place = turn.ticket.and_then(|ticket| queue::place(&waiters, ticket, request));
     // What is held already is not waited for.
     if blocker.is_none() && own.is_none() {
-        blocker = queue::ahead(tx, &waiters, &Asked::of(request, place), now)?.first().map(queue::as_lock);
+        blocker = queue::ahead(tx, &waiters, &Asked::of(request, place), stamp)?.first().map(queue::as_lock);
     }
     let Some(blocker) = blocker else {
         if let Some(ticket) = place {
@@ -142,7 +141,7 @@ pub fn reserve(
         return grant(tx, request, own, stamp).map(Reserved::Granted);
     };
     if let Some(process) = &turn.waits {
-        if let Some(cycle) = queue::cycle(tx, &waiters, &Asked::of(request, place), &request.owner, now)? {
+        if let Some(cycle) = queue::cycle(tx, &waiters, &Asked::of(request, place), &request.owner, stamp)? {
             if let Some(ticket) = place {
                 locks::remove(tx, ticket)?;
             }
@@ -189,13 +188,13 @@ pub(super) fn alias(scope: &str, kind: LockKind) -> Option<&str> {
 fn grant(tx: &WriteTx<'_>, request: &Request, own: Option<Lock>, stamp: &Stamp) -> Result<Lock, OpsError> {
     let new = new_lock(request);
     if let Some(own) = own {
-        let end = request.ttl_seconds.map(|ttl| stamp.secs().saturating_add(ttl));
-        let longer = own.expires_at.is_none() || end.is_some() && own.expires_at >= end;
+        let end = request.ttl_seconds.map(|ttl| stamp.after(ttl));
+        let longer = own.ends_at().is_none() || end.is_some() && own.ends_at() >= end;
         let stays = request.at_least && longer;
         if stays && own.exclusive {
             return Ok(own);
         }
-        let left = own.expires_at.map(|end| end.saturating_sub(stamp.secs()));
+        let left = own.ends_at().map(|end| secs_up(end.saturating_sub(stamp.millis())));
         let renewal = Renewal {
             ttl_seconds: if stays { left } else { request.ttl_seconds },
             exclusive: request.exclusive,
@@ -304,10 +303,10 @@ pub fn check(
         found.extend(locks::strangers(tx)?.into_iter().map(meant));
     }
     mirror::apply(tx, &mut found, outside)?;
-    found.retain(|lock| is_in_the_way(lock, asked, stamp.secs()) && !is_abandoned(lock, outside));
+    found.retain(|lock| is_in_the_way(lock, asked, stamp) && !is_abandoned(lock, outside));
     if pending.waiters {
         let waiters = queue::look(tx, outside, stamp)?;
-        found.extend(queue::ahead(tx, &waiters, asked, stamp.secs())?.iter().map(queue::as_lock));
+        found.extend(queue::ahead(tx, &waiters, asked, stamp)?.iter().map(queue::as_lock));
     }
     Ok(found)
 }
@@ -324,14 +323,14 @@ fn is_abandoned(lock: &Lock, outside: Outside<'_>) -> bool {
 }
 
 /// The live locks of others that are in the way, oldest first.
-pub(super) fn holders(tx: &ReadTx<'_>, asked: &Asked<'_>, now: i64) -> Result<Vec<Lock>, StoreError> {
+pub(super) fn holders(tx: &ReadTx<'_>, asked: &Asked<'_>, stamp: &Stamp) -> Result<Vec<Lock>, StoreError> {
     let mut found = candidates(tx, asked)?;
-    found.retain(|lock| is_in_the_way(lock, asked, now));
+    found.retain(|lock| is_in_the_way(lock, asked, stamp));
     Ok(found)
 }
 
-fn is_in_the_way(lock: &Lock, asked: &Asked<'_>, now: i64) -> bool {
-    lock.is_live(now)
+fn is_in_the_way(lock: &Lock, asked: &Asked<'_>, stamp: &Stamp) -> bool {
+    lock.is_live(stamp)
         && (lock.scope == asked.scope || Some(lock.scope.as_str()) == alias(asked.scope, asked.kind))
         && lock.kind.is_named() == asked.kind.is_named()
         && Some(lock.owner.as_str()) != asked.but
@@ -355,13 +354,10 @@ pub fn outlook(
     let waiters = queue::look(tx, outside, stamp)?;
     // A place that somebody took for left is taken up again; one that closes a cycle by now is given up.
     let lost = !waiters.iter().any(|waiter| waiter.ticket == ticket && waiter.left_at.is_none());
-    if blockers.is_empty()
-        || lost
-        || queue::cycle(tx, &waiters, &asked, &request.owner, stamp.secs())?.is_some()
-    {
+    if blockers.is_empty() || lost || queue::cycle(tx, &waiters, &asked, &request.owner, stamp)?.is_some() {
         return Ok(Ok(()));
     }
-    Ok(Err(blockers.iter().filter_map(|lock| lock.expires_at).min().map(|at| at.saturating_mul(1000))))
+    Ok(Err(blockers.iter().filter_map(Lock::ends_at).min()))
 }
 
 /// Takes in what other programs have inserted since somebody last looked, if they have: before a lock is released, renewed or

@@ -66,7 +66,7 @@ fn take_in(
     let pattern = if readable(&row.lock) { held.text() } else { &row.lock.pattern };
     let meant = Lock { pattern: pattern.to_owned(), ..row.lock.clone() };
     let known = locks::find(tx, &meant.id)?;
-    let holds = !row.released && meant.is_live(stamp.secs());
+    let holds = !row.released && meant.is_live(stamp);
     let Some(known) = known else {
         if holds {
             locks::mirror(tx, &meant, None, &held.keys(), stamp)?;

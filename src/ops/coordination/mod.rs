@@ -51,7 +51,7 @@ pub fn release(tx: &WriteTx<'_>, id: &str, owner: Option<&str>, stamp: &Stamp) -
 
 /// Ends a lock as what it is by now.
 fn give_back(tx: &WriteTx<'_>, lock: &Lock, stamp: &Stamp) -> Result<(), StoreError> {
-    let end = if lock.has_expired(stamp.secs()) { End::Expired } else { End::Released };
+    let end = if lock.has_expired(stamp) { End::Expired } else { End::Released };
     locks::end(tx, lock, end, None, stamp)
 }
 
@@ -111,11 +111,10 @@ pub fn renew(
 }
 
 fn require_live(lock: &Lock, stamp: &Stamp) -> Result<(), OpsError> {
-    let now = stamp.secs();
-    if lock.is_live(now) {
+    if lock.is_live(stamp) {
         return Ok(());
     }
-    Err(OpsError::LockGone { lock: lock.id.clone(), state: lock.state(now) })
+    Err(OpsError::LockGone { lock: lock.id.clone(), state: lock.state(stamp) })
 }
 
 /// Whether a lock still holds, under this token (CO-17).
@@ -183,10 +182,9 @@ fn due(
     outside: Outside<'_>,
     stamp: &Stamp,
 ) -> Result<(Vec<Lock>, Vec<Lock>), StoreError> {
-    let now = stamp.secs();
-    let expired = locks::expired(tx, now.saturating_sub(older_than), i64::MAX)?;
+    let expired = locks::expired(tx, &stamp.before(older_than), i64::MAX)?;
     let mut abandoned = locks::with_process(tx)?;
-    abandoned.retain(|lock| lock.is_live(now) && lock.process.as_ref().is_some_and(outside.is_gone));
+    abandoned.retain(|lock| lock.is_live(stamp) && lock.process.as_ref().is_some_and(outside.is_gone));
     Ok((expired, abandoned))
 }
 
@@ -206,9 +204,8 @@ pub fn transfer(
     if from == to {
         return Ok(Ok(0));
     }
-    let now = stamp.secs();
     let live = |owner: &str| -> Result<Vec<Lock>, StoreError> {
-        Ok(locks::of_owner(tx, owner, scope)?.into_iter().filter(|l| l.is_live(now)).collect())
+        Ok(locks::of_owner(tx, owner, scope)?.into_iter().filter(|l| l.is_live(stamp)).collect())
     };
     let (mut moving, there) = (live(from)?, live(to)?);
     moving.retain(|lock| !lock.mirrored);

@@ -10,7 +10,7 @@ use super::{Held, Outside, Request};
 use crate::db::{ReadTx, WriteTx};
 use crate::domain::coordination::Lock;
 use crate::domain::text::one_line;
-use crate::domain::time::Stamp;
+use crate::domain::time::{Stamp, secs_up};
 use crate::store::StoreError;
 use crate::store::coordination::{self as locks, Waiter};
 
@@ -76,7 +76,7 @@ pub(super) fn ahead(
     tx: &ReadTx<'_>,
     waiters: &[Waiter],
     asked: &Asked<'_>,
-    now: i64,
+    stamp: &Stamp,
 ) -> Result<Vec<Waiter>, StoreError> {
     let before = asked.ticket.unwrap_or(i64::MAX);
     let first = waiters.iter().take_while(|waiter| waiter.ticket < before);
@@ -92,7 +92,7 @@ pub(super) fn ahead(
         .collect();
     if let (false, Some(owner)) = (found.is_empty(), asked.but) {
         let mut own = locks::of_owner(tx, owner, asked.scope)?;
-        own.retain(|lock| lock.is_live(now));
+        own.retain(|lock| lock.is_live(stamp));
         found.retain(|waiter| {
             let wanted = wanted(waiter);
             !own.iter().any(|lock| {
@@ -120,7 +120,8 @@ pub(super) fn as_lock(waiter: &Waiter) -> Lock {
         reason: Some("came first and waits for it".to_owned()),
         ttl_seconds: None,
         created_at: waiter.created_at,
-        expires_at: Some(waiter.kept_until().saturating_add(999) / 1000),
+        expires_at: Some(secs_up(waiter.kept_until())),
+        expires_at_ms: Some(waiter.kept_until()),
         released_at: None,
         dispatch_id: None,
         run_id: None,
@@ -137,10 +138,10 @@ pub(super) fn cycle(
     waiters: &[Waiter],
     asked: &Asked<'_>,
     owner: &str,
-    now: i64,
+    stamp: &Stamp,
 ) -> Result<Option<Vec<Wait>>, StoreError> {
     let mut seen = BTreeSet::new();
-    let mut ways = vec![blocked(tx, waiters, asked, owner, now)?];
+    let mut ways = vec![blocked(tx, waiters, asked, owner, stamp)?];
     let mut path: Vec<Wait> = Vec::new();
     // Depth first: `ways[n]` is where one can still go from the n-th owner of the path.
     while let Some(way) = ways.last_mut() {
@@ -167,7 +168,7 @@ pub(super) fn cycle(
                 but: Some(&waiter.owner),
                 ticket: Some(waiter.ticket),
             };
-            next.extend(blocked(tx, waiters, &asked, &waiter.owner, now)?);
+            next.extend(blocked(tx, waiters, &asked, &waiter.owner, stamp)?);
         }
         path.push(wait);
         ways.push(next);
@@ -181,11 +182,11 @@ fn blocked(
     waiters: &[Waiter],
     asked: &Asked<'_>,
     owner: &str,
-    now: i64,
+    stamp: &Stamp,
 ) -> Result<Vec<Wait>, StoreError> {
     let wait = |lock: Lock| Wait { owner: owner.to_owned(), holder: lock.owner, pattern: lock.pattern };
-    let mut found: Vec<Wait> = holders(tx, asked, now)?.into_iter().map(wait).collect();
-    let first = ahead(tx, waiters, asked, now)?;
+    let mut found: Vec<Wait> = holders(tx, asked, stamp)?.into_iter().map(wait).collect();
+    let first = ahead(tx, waiters, asked, stamp)?;
     found.extend(first.iter().filter(|waiter| waiter.left_at.is_none()).map(|waiter| wait(as_lock(waiter))));
     Ok(found)
 }

@@ -17,7 +17,7 @@ pub struct Record {
     pub host: String,
     /// What the owner calls itself.
     pub owner: String,
-    /// When the lock was taken, Unix seconds.
+    /// When the lock was taken, Unix seconds, rounded up.
     pub created: i64,
     /// When the process started, as its machine counts; tells it from another with its pid.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -9,7 +9,7 @@ use crate::domain::envelope::{self, Writer};
 use crate::domain::event::{NewEvent, Source};
 use crate::domain::ids::LockId;
 use crate::domain::process::ProcessKey;
-use crate::domain::time::Stamp;
+use crate::domain::time::{Stamp, secs_up};
 use crate::params;
 use crate::store::cells::{self, Cells};
 use crate::store::{StoreError, event};
@@ -27,7 +27,8 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewLock, stamp: &Stamp) -> Result<Lock, St
     let id = LockId::fresh(|id| cells::taken(tx, "coordination_locks", id))?;
     let now = stamp.secs();
     let fence = next_fence(tx)?;
-    let expires_at = new.ttl_seconds.map(|ttl| now.saturating_add(ttl));
+    let ends_at = new.ttl_seconds.map(|ttl| stamp.after(ttl));
+    let expires_at = ends_at.map(secs_up);
     let mut cells: Cells = vec![
         ("id", id.encode()),
         ("type", new.kind.encode()),
@@ -39,6 +40,7 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewLock, stamp: &Stamp) -> Result<Lock, St
         ("ttl_seconds", new.ttl_seconds.encode()),
         ("created_at", now.encode()),
         ("expires_at", expires_at.encode()),
+        ("expires_at_ms", ends_at.encode()),
         ("released_at", None::<i64>.encode()),
         ("dispatch_id", new.dispatch_id.encode()),
         ("run_id", new.run_id.encode()),
@@ -60,6 +62,7 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewLock, stamp: &Stamp) -> Result<Lock, St
         ttl_seconds: new.ttl_seconds,
         created_at: now,
         expires_at,
+        expires_at_ms: ends_at,
         released_at: None,
         dispatch_id: new.dispatch_id.clone(),
         run_id: new.run_id.clone(),
@@ -114,12 +117,14 @@ pub fn renew(
     stamp: &Stamp,
 ) -> Result<Lock, StoreError> {
     let ttl_seconds = renewal.ttl_seconds;
+    let ends_at = ttl_seconds.map(|ttl| stamp.after(ttl));
     let upgraded = renewal.exclusive && !lock.exclusive;
     let renewed = Lock {
         file: lock.file && renewal.wider.is_none(),
         exclusive: lock.exclusive || renewal.exclusive,
         ttl_seconds,
-        expires_at: ttl_seconds.map(|ttl| stamp.secs().saturating_add(ttl)),
+        expires_at: ends_at.map(secs_up),
+        expires_at_ms: ends_at,
         dispatch_id: renewal.dispatch_id.map(ToOwned::to_owned).or_else(|| lock.dispatch_id.clone()),
         run_id: renewal.run_id.map(ToOwned::to_owned).or_else(|| lock.run_id.clone()),
         fence: if upgraded { next_fence(tx)? } else { lock.fence },
@@ -131,6 +136,7 @@ pub fn renew(
         let mut cells = vec![
             ("ttl_seconds", lock.ttl_seconds.encode()),
             ("expires_at", lock.expires_at.encode()),
+            ("expires_at_ms", lock.expires_at_ms.encode()),
             ("exclusive", lock.exclusive.encode()),
             ("fence", lock.fence.encode()),
         ];
@@ -268,6 +274,7 @@ pub fn mirror(
         fence: next_fence(tx)?,
         file: !keys.suffix.is_empty(),
         mirrored: true,
+        expires_at_ms: None,
         released_at: None,
         ..lock.clone()
     };
@@ -282,6 +289,7 @@ pub fn mirror(
         ("ttl_seconds", lock.ttl_seconds.encode()),
         ("created_at", lock.created_at.encode()),
         ("expires_at", lock.expires_at.encode()),
+        ("expires_at_ms", lock.expires_at_ms.encode()),
         ("released_at", None::<i64>.encode()),
         ("fence", lock.fence.encode()),
         ("prefix_key", keys.prefix.encode()),

@@ -10,6 +10,7 @@ use crate::domain::coordination::{Lock, LockKind};
 use crate::domain::ids::{DispatchId, RunId};
 use crate::domain::order;
 use crate::domain::process::ProcessKey;
+use crate::domain::time::{Stamp, secs_up};
 use crate::params;
 
 pub use change::{End, Renewal, adopt, conflict, end, insert, mirror, renew, transfer};
@@ -182,14 +183,17 @@ pub fn strangers(tx: &ReadTx<'_>) -> Result<Vec<Lock>, StoreError> {
     tx.query(sql, &[], from_row)
 }
 
-/// Up to `most` locks whose time was over before `before` (Unix seconds), the oldest first.
+/// Returns up to `most` locks whose time was over at a moment, the oldest first.
 ///
 /// # Errors
 /// What the engine says.
-pub fn expired(tx: &ReadTx<'_>, before: i64, most: i64) -> Result<Vec<Lock>, StoreError> {
+pub fn expired(tx: &ReadTx<'_>, before: &Stamp, most: i64) -> Result<Vec<Lock>, StoreError> {
     let sql = "SELECT * FROM coordination_locks WHERE released_at IS NULL AND expires_at <= $1 \
                ORDER BY expires_at, id LIMIT $2";
-    tx.query(sql, params![before, most], from_row)
+    // The index is of whole seconds, which are rounded up.
+    let mut found = tx.query(sql, params![secs_up(before.millis()), most], from_row)?;
+    found.retain(|lock| lock.has_expired(before));
+    Ok(found)
 }
 
 /// Locks that live with a process and are not released, oldest first.
@@ -249,8 +253,8 @@ pub struct Filter {
     pub owner: Option<String>,
     /// Only of this kind.
     pub kind: Option<LockKind>,
-    /// Only those that are live at this moment (Unix seconds).
-    pub live_at: Option<i64>,
+    /// Only those that are live at this moment.
+    pub live_at: Option<Stamp>,
 }
 
 /// The matching locks, newest first.
@@ -273,11 +277,15 @@ pub fn list(tx: &ReadTx<'_>, filter: &Filter) -> Result<Vec<Lock>, StoreError> {
     if let Some(kind) = filter.kind {
         and(" AND type = $n", kind.encode());
     }
-    if let Some(now) = filter.live_at {
-        and(" AND released_at IS NULL AND (expires_at IS NULL OR expires_at > $n)", now.encode());
+    if let Some(now) = &filter.live_at {
+        and(" AND released_at IS NULL AND (expires_at IS NULL OR expires_at > $n)", now.secs().encode());
     }
     sql.push_str(" ORDER BY created_at DESC, id DESC");
-    tx.query(&sql, &values, from_row)
+    let mut found = tx.query(&sql, &values, from_row)?;
+    if let Some(now) = &filter.live_at {
+        found.retain(|lock| lock.is_live(now));
+    }
+    Ok(found)
 }
 
 /// One lock by id.
@@ -309,6 +317,7 @@ fn from_row(row: &Row) -> Result<Lock, StoreError> {
         ttl_seconds: row.get("ttl_seconds")?,
         created_at: row.get("created_at")?,
         expires_at: row.get("expires_at")?,
+        expires_at_ms: row.get("expires_at_ms")?,
         released_at: row.get("released_at")?,
         dispatch_id: row.get("dispatch_id")?,
         run_id: row.get("run_id")?,
