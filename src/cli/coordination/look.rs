@@ -74,7 +74,10 @@ impl Verb for Check {
     }
 }
 
-/// List locks, newest first
+/// List locks, newest first, and the processes that wait for one
+///
+/// Places in the queue follow the locks, first come first; --active leaves them out. Their state is `waiting`, or `left` while
+/// a place is kept for an owner of which no process waits now; `release --owner` and `sweep` remove such places.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic coordination list --active --scope=.")]
 pub(in crate::cli) struct List {
@@ -117,12 +120,12 @@ impl Verb for List {
         let scope = self.scope.as_deref().map(scope).transpose()?;
         let filter = Filter {
             scope: scope.clone(),
-            owner: self.owner,
+            owner: self.owner.clone(),
             kind: self.kind,
             live_at: self.active.then(|| now.clone()),
         };
         let around = Around::here()?;
-        let locks = around.with(|outside| {
+        let (locks, mut waiters) = around.with(|outside| {
             cx.read(|tx| {
                 let mut locks = store::coordination::list(tx, &filter)?;
                 // Nobody has met these yet: their scope may be written otherwise.
@@ -133,10 +136,20 @@ impl Verb for List {
                     locks = store::coordination::list(tx, &all)?;
                     locks.retain(|lock| lock.scope == *scope || (outside.canonical)(&lock.scope) == *scope);
                 }
-                Ok::<_, StoreError>(locks)
+                let waiters = match self.active {
+                    true => Vec::new(),
+                    false => coordination::look(tx, outside, &now)?,
+                };
+                Ok::<_, StoreError>((locks, waiters))
             })
         })?;
-        let locks = locks.into_iter().map(|lock| LockView::new(lock, cx)).collect();
+        waiters.retain(|waiter| {
+            scope.as_ref().is_none_or(|scope| waiter.scope == *scope)
+                && self.owner.as_ref().is_none_or(|owner| waiter.owner == *owner)
+                && self.kind.is_none_or(|kind| waiter.kind == kind)
+        });
+        let locks = locks.into_iter().map(|lock| LockView::new(lock, cx));
+        let locks = locks.chain(waiters.into_iter().map(LockView::waiter)).collect();
         cx.out.show(&Locks { locks, now: now.secs() })?;
         Ok(Answer::Yes)
     }

@@ -18,10 +18,11 @@ use crate::db::WriteTx;
 use crate::domain::coordination::{Lock, LockKind};
 use crate::domain::glob::Pattern;
 use crate::domain::process::ProcessKey;
-use crate::domain::time::Stamp;
+use crate::domain::time::{Stamp, secs_up};
 use crate::ops::OpsError;
 use crate::ops::coordination::{self, Held};
 use crate::os::{paths, process};
+use crate::store::coordination::Waiter;
 
 pub(in crate::cli) use around::Around;
 
@@ -161,6 +162,27 @@ pub(super) struct LockView {
 }
 
 impl LockView {
+    /// A place in the queue: `waiting` while a process waits there, `left` as long as it is kept for its owner.
+    fn waiter(waiter: Waiter) -> Self {
+        Self {
+            id: format!("ticket-{}", waiter.ticket),
+            kind: waiter.kind,
+            expires_at: Some(secs_up(waiter.kept_until())),
+            owner: waiter.owner,
+            scope: waiter.scope,
+            pattern: waiter.pattern,
+            exclusive: waiter.exclusive,
+            fence: 0,
+            reason: None,
+            ttl_seconds: None,
+            created_at: waiter.created_at,
+            released_at: None,
+            dispatch_id: None,
+            run_id: None,
+            state: if waiter.left_at.is_some() { "left" } else { "waiting" },
+        }
+    }
+
     pub(super) fn new(lock: Lock, cx: &Cx) -> Self {
         let state = lock.state(&cx.stamp);
         Self {

@@ -86,8 +86,8 @@ pub enum Reserved {
 
 /// Reserves, waits, or says what is in the way.
 ///
-/// What the owner holds already is renewed in place (CO-07). Whoever came first and still waits goes first (CO-16). A refusal
-/// is on record too.
+/// What the owner holds already is renewed in place. A process that came first and waits now goes first. The same owner that
+/// asks for the same thing comes back to the place that it has left. A refusal is on record too.
 ///
 /// # Errors
 /// [`OpsError::LockLimit`].
@@ -129,7 +129,7 @@ pub fn reserve(
         }
     }
     let waiters = if pending.waiters { queue::tidy(tx, outside, stamp)? } else { Vec::new() };
-    let place = turn.ticket.and_then(|ticket| queue::place(&waiters, ticket, request));
+    let place = queue::place(&waiters, turn.ticket, request);
     // What is held already is not waited for.
     if blocker.is_none() && own.is_none() {
         blocker = queue::ahead(tx, &waiters, &Asked::of(request, place), stamp)?.first().map(queue::as_lock);
@@ -161,7 +161,7 @@ pub fn reserve(
         return Ok(Reserved::Waiting { ticket, blocker });
     }
     if let Some(ticket) = place {
-        locks::leave(tx, ticket, stamp)?;
+        locks::leave(tx, ticket, stamp.millis())?;
     }
     refuse(tx, request, &blocker, stamp)?;
     Ok(Reserved::Conflict { blocker, ticket: place })
@@ -335,29 +335,6 @@ fn is_in_the_way(lock: &Lock, asked: &Asked<'_>, stamp: &Stamp) -> bool {
         && lock.kind.is_named() == asked.kind.is_named()
         && Some(lock.owner.as_str()) != asked.but
         && blocks(lock, asked.held, asked.exclusive)
-}
-
-/// Whether one who waits should try again now; if not, when at the latest, in Unix milliseconds, though nobody commits
-/// anything until then.
-///
-/// # Errors
-/// What the engine says.
-pub fn outlook(
-    tx: &ReadTx<'_>,
-    request: &Request,
-    ticket: i64,
-    outside: Outside<'_>,
-    stamp: &Stamp,
-) -> Result<Result<(), Option<i64>>, OpsError> {
-    let asked = Asked::of(request, Some(ticket));
-    let blockers = check(tx, &asked, outside, stamp)?;
-    let waiters = queue::look(tx, outside, stamp)?;
-    // A place that somebody took for left is taken up again; one that closes a cycle by now is given up.
-    let lost = !waiters.iter().any(|waiter| waiter.ticket == ticket && waiter.left_at.is_none());
-    if blockers.is_empty() || lost || queue::cycle(tx, &waiters, &asked, &request.owner, stamp)?.is_some() {
-        return Ok(Ok(()));
-    }
-    Ok(Err(blockers.iter().filter_map(Lock::ends_at).min()))
 }
 
 /// Takes in what other programs have inserted since somebody last looked, if they have: before a lock is released, renewed or

@@ -16,10 +16,10 @@ use crate::store::StoreError;
 use crate::store::coordination::{self as locks, End, Renewal};
 
 pub use gate::gate;
-pub use grant::{Asked, Request, Reserved, Turn, check, meet, outlook, reserve};
+pub use grant::{Asked, Request, Reserved, Turn, check, meet, reserve};
 pub use held::Held;
 pub use mirror::{Changes, Theirs, mirror};
-pub use queue::Wait;
+pub use queue::{Wait, look, outlook};
 
 /// What only the system around knows.
 #[derive(Clone, Copy)]
@@ -55,8 +55,8 @@ fn give_back(tx: &WriteTx<'_>, lock: &Lock, stamp: &Stamp) -> Result<(), StoreEr
     locks::end(tx, lock, end, None, stamp)
 }
 
-/// Releases everything that an owner holds in a scope. Answers how many locks that were. What another program keeps in a file
-/// of its own is released there.
+/// Releases everything that an owner holds in a scope, and gives up its places in the queue. Returns how many locks that were.
+/// What another program keeps in a file of its own is released there.
 ///
 /// # Errors
 /// What the engine says.
@@ -66,6 +66,7 @@ pub fn release_all(tx: &WriteTx<'_>, owner: &str, scope: &str, stamp: &Stamp) ->
     for lock in &held {
         give_back(tx, lock, stamp)?;
     }
+    locks::remove_all(tx, owner, scope)?;
     Ok(held.len())
 }
 
@@ -139,7 +140,8 @@ pub struct Swept {
     pub abandoned: usize,
 }
 
-/// Ends every lock whose time was over `older_than` seconds ago, and those that live with a process that does not. Each is ended once, however many sweep at once (CO-09).
+/// Ends every lock whose time was over `older_than` seconds ago, and those whose process is gone, and removes the places in the
+/// queue at which no process waits. Each lock is ended once, however many sweeps run at once.
 ///
 /// # Errors
 /// What the engine says.
@@ -151,7 +153,7 @@ pub fn sweep(
 ) -> Result<Swept, OpsError> {
     mirror::read_through(tx, outside, stamp)?;
     grant::meet(tx, outside, stamp)?;
-    queue::tidy(tx, outside, stamp)?;
+    queue::sweep(tx, outside, stamp)?;
     let due = due(tx, older_than, outside, stamp)?;
     for lock in &due.0 {
         locks::end(tx, lock, End::Expired, Some("sweep"), stamp)?;

@@ -15,7 +15,7 @@ use crate::params;
 
 pub use change::{End, Renewal, adopt, conflict, end, insert, mirror, renew, transfer};
 pub use mirror::{Mirrored, reservations};
-pub use queue::{Waiter, enqueue, leave, queue, rejoin, remove};
+pub use queue::{Waiter, enqueue, leave, queue, rejoin, remove, remove_all};
 
 /// By what a lock is found among many: everything that overlaps it has a related one (CO-18).
 #[derive(Clone, Debug, PartialEq, Eq)]

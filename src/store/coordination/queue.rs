@@ -12,7 +12,7 @@ use crate::store::StoreError;
 /// A row of `lock_waiters`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiter {
-    /// Its place: whoever has a smaller number came first.
+    /// Its place: a smaller number came first.
     pub ticket: i64,
     /// What for.
     pub kind: LockKind,
@@ -35,7 +35,7 @@ pub struct Waiter {
     pub deadline: i64,
     /// How long the place is kept after the waiter has left, in seconds.
     pub grace: i64,
-    /// When it left: Unix milliseconds.
+    /// When its process left, in Unix milliseconds; `None` while it waits.
     pub left_at: Option<i64>,
 }
 
@@ -45,7 +45,7 @@ impl Waiter {
         self.kept_until() <= now.millis()
     }
 
-    /// Until when the place is kept if nobody comes back to it, in Unix milliseconds.
+    /// Until when the place is kept if its owner does not come back to it, in Unix milliseconds.
     pub fn kept_until(&self) -> i64 {
         self.left_at.unwrap_or(self.deadline).saturating_add(self.grace.saturating_mul(1000))
     }
@@ -115,13 +115,23 @@ pub fn rejoin(tx: &WriteTx<'_>, waiter: &Waiter) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Leaves a place, which is kept for a while.
+/// Leaves a place at a moment (Unix milliseconds), which is kept for a while.
 ///
 /// # Errors
 /// What the engine says.
-pub fn leave(tx: &WriteTx<'_>, ticket: i64, stamp: &Stamp) -> Result<(), StoreError> {
+pub fn leave(tx: &WriteTx<'_>, ticket: i64, at: i64) -> Result<(), StoreError> {
     let sql = "UPDATE lock_waiters SET left_at = $1 WHERE ticket = $2";
-    quiet::execute(tx, Quiet::Waiters, sql, params![stamp.millis(), ticket])?;
+    quiet::execute(tx, Quiet::Waiters, sql, params![at, ticket])?;
+    Ok(())
+}
+
+/// Gives up all places of an owner in a scope.
+///
+/// # Errors
+/// What the engine says.
+pub fn remove_all(tx: &WriteTx<'_>, owner: &str, scope: &str) -> Result<(), StoreError> {
+    let sql = "DELETE FROM lock_waiters WHERE owner = $1 AND scope = $2";
+    quiet::execute(tx, Quiet::Waiters, sql, params![owner.to_owned(), scope.to_owned()])?;
     Ok(())
 }
 
