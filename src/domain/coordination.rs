@@ -71,11 +71,27 @@ pub struct Lock {
     pub fence: i64,
     /// The process that it lives with, if one was named (CO-03).
     pub process: Option<ProcessKey>,
+    /// What of it cannot be understood, as another program, or a fault, has left it. Each such column reads as what it may mean.
+    pub unreadable: Vec<Unreadable>,
     /// Whether it is a copy of what another program holds in a file of its own: that program ends and renews it (CO-11).
     pub mirrored: bool,
 }
 
+/// A column of a lock whose content cannot be understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its name.
+    pub column: &'static str,
+    /// The text as it is stored, which need not be UTF-8; empty if it is no text.
+    pub bytes: Vec<u8>,
+}
+
 impl Lock {
+    /// Returns what a column holds that cannot be understood.
+    pub fn unreadable(&self, column: &str) -> Option<&Unreadable> {
+        self.unreadable.iter().find(|one| one.column == column)
+    }
+
     /// When its time is over, in Unix milliseconds; `None` for one that is held until it is released.
     pub fn ends_at(&self) -> Option<i64> {
         self.expires_at.map(|secs| time::moment(secs, self.expires_at_ms))

@@ -27,4 +27,5 @@ mod storm;
 mod support;
 mod task;
 mod tidy;
+mod unreadable;
 mod waiting;

@@ -77,7 +77,9 @@ impl Verb for Check {
 /// List locks, newest first, and the processes that wait for one
 ///
 /// Places in the queue follow the locks, first come first; --active leaves them out. Their state is `waiting`, or `left` while
-/// a place is kept for an owner of which no process waits now; `release --owner` and `sweep` remove such places.
+/// a place is kept for an owner of which no process waits now; `release --owner` and `sweep` remove such places. A lock that
+/// another program has written and that cannot be understood holds all that it may mean; its line names what is unreadable, and
+/// `release ID` ends it. A byte that is not UTF-8 is shown as `\xNN`, also in an ID.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic coordination list --active --scope=.")]
 pub(in crate::cli) struct List {
@@ -105,10 +107,16 @@ struct Locks {
 
 impl View for Locks {
     fn human(&self, w: &mut dyn Write) -> io::Result<()> {
-        for LockView { id, kind, owner, pattern, state, created_at, .. } in &self.locks {
+        for LockView { id, kind, owner, pattern, state, created_at, unreadable, .. } in &self.locks {
             // A clock that was set back makes nothing older than it is.
             let age = self.now.saturating_sub(*created_at).max(0);
-            writeln!(w, "{id}\t{kind}\t{}\t{}\t{state}\t{age}s", one_line(owner), one_line(pattern))?;
+            let (id, kind) = (one_line(id), one_line(kind));
+            write!(w, "{id}\t{kind}\t{}\t{}\t{state}\t{age}s", one_line(owner), one_line(pattern))?;
+            if unreadable.is_empty() {
+                writeln!(w)?;
+            } else {
+                writeln!(w, "\tunreadable: {}", unreadable.join(", "))?;
+            }
         }
         Ok(())
     }
@@ -134,12 +142,13 @@ impl Verb for List {
                 {
                     let all = Filter { scope: None, ..filter.clone() };
                     locks = store::coordination::list(tx, &all)?;
-                    locks.retain(|lock| lock.scope == *scope || (outside.canonical)(&lock.scope) == *scope);
+                    locks.retain(|lock| {
+                        lock.scope == *scope
+                            || (outside.canonical)(&lock.scope) == *scope
+                            || lock.unreadable("scope").is_some()
+                    });
                 }
-                let waiters = match self.active {
-                    true => Vec::new(),
-                    false => coordination::look(tx, outside, &now)?,
-                };
+                let waiters = if self.active { Vec::new() } else { coordination::look(tx, outside, &now)? };
                 Ok::<_, StoreError>((locks, waiters))
             })
         })?;

@@ -1,10 +1,9 @@
 //! Granting a lock, or saying what is in the way.
 
 use super::queue::{self, Wait};
-use super::{Held, OpsError, Outside, mirror};
+use super::{Held, OpsError, Outside, mirror, strangers};
 use crate::db::{ReadTx, WriteTx};
 use crate::domain::coordination::{Lock, LockKind, MOST_LOCKS};
-use crate::domain::glob::Pattern;
 use crate::domain::process::ProcessKey;
 use crate::domain::time::{Stamp, secs_up};
 use crate::store::StoreError;
@@ -100,12 +99,12 @@ pub fn reserve(
 ) -> Result<Reserved, OpsError> {
     mirror::read_through(tx, outside, stamp)?;
     let pending = locks::pending(tx, stamp.secs())?;
-    if pending.strangers {
-        adopt(tx, outside, stamp)?;
-    }
+    let asked = Asked::of(request, turn.ticket);
+    let mut odd = if pending.strangers { strangers::adopt(tx, outside, stamp)? } else { Vec::new() };
+    odd.retain(|lock| is_in_scope(lock, &asked));
     let mut own = None;
     let mut blocker = None;
-    for lock in candidates(tx, &Asked::of(request, turn.ticket))? {
+    for lock in candidates(tx, &asked)?.into_iter().chain(odd) {
         if lock.has_expired(stamp) {
             locks::end(tx, &lock, End::Expired, None, stamp)?;
         } else if lock.owner == request.owner {
@@ -113,7 +112,8 @@ pub fn reserve(
             let same = lock.kind == request.kind
                 && lock.pattern == request.held.text()
                 && lock.scope == request.scope
-                && !lock.mirrored;
+                && !lock.mirrored
+                && lock.unreadable.is_empty();
             own = own.or(same.then_some(lock));
         } else if blocker.is_none() && blocks(&lock, &request.held, request.exclusive) {
             if is_abandoned(&lock, outside) {
@@ -296,11 +296,8 @@ pub fn check(
     let pending = locks::pending(tx, stamp.secs())?;
     let mut found = candidates(tx, asked)?;
     if pending.strangers {
-        let meant = |lock: Lock| {
-            let there = Lock { scope: (outside.canonical)(&lock.scope), ..lock };
-            Lock { file: Held::as_seen(&there, outside).is_file(), ..there }
-        };
-        found.extend(locks::strangers(tx)?.into_iter().map(meant));
+        let all = locks::strangers(tx)?;
+        found.extend(all.into_iter().map(|lock| strangers::meant(lock, outside).0));
     }
     mirror::apply(tx, &mut found, outside)?;
     found.retain(|lock| is_in_the_way(lock, asked, stamp) && !is_abandoned(lock, outside));
@@ -331,34 +328,14 @@ pub(super) fn holders(tx: &ReadTx<'_>, asked: &Asked<'_>, stamp: &Stamp) -> Resu
 
 fn is_in_the_way(lock: &Lock, asked: &Asked<'_>, stamp: &Stamp) -> bool {
     lock.is_live(stamp)
-        && (lock.scope == asked.scope || Some(lock.scope.as_str()) == alias(asked.scope, asked.kind))
-        && lock.kind.is_named() == asked.kind.is_named()
+        && is_in_scope(lock, asked)
         && Some(lock.owner.as_str()) != asked.but
         && blocks(lock, asked.held, asked.exclusive)
 }
 
-/// Takes in what other programs have inserted since somebody last looked, if they have: before a lock is released, renewed or
-/// handed over, so that theirs is too (CL-10).
-///
-/// # Errors
-/// What the engine says.
-pub fn meet(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<(), StoreError> {
-    if locks::pending(tx, stamp.secs())?.strangers { adopt(tx, outside, stamp) } else { Ok(()) }
-}
-
-fn adopt(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<(), StoreError> {
-    for lock in locks::strangers(tx)? {
-        let scope = (outside.canonical)(&lock.scope);
-        let meant = Lock { scope: scope.clone(), ..lock.clone() };
-        let held = Held::as_seen(&meant, outside);
-        // A text that cannot be read stays as it is; what it may mean is in its keys.
-        let pattern = if readable(&meant) { held.text() } else { &meant.pattern };
-        locks::adopt(tx, &lock, &scope, pattern, &held.keys(), stamp)?;
-    }
-    Ok(())
-}
-
-/// Whether what a lock says that it holds can be read.
-pub(super) fn readable(lock: &Lock) -> bool {
-    lock.kind.is_named() || Pattern::parse_in(&lock.scope, &lock.pattern).is_ok()
+/// Whether a lock counts in the scope of what is asked for. One whose scope cannot be understood counts in all.
+fn is_in_scope(lock: &Lock, asked: &Asked<'_>) -> bool {
+    lock.scope == asked.scope
+        || Some(lock.scope.as_str()) == alias(asked.scope, asked.kind)
+        || lock.unreadable("scope").is_some()
 }

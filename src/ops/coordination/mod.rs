@@ -5,6 +5,7 @@ mod grant;
 mod held;
 mod mirror;
 mod queue;
+mod strangers;
 
 use super::OpsError;
 use crate::db::{ReadTx, WriteTx};
@@ -16,10 +17,11 @@ use crate::store::StoreError;
 use crate::store::coordination::{self as locks, End, Renewal};
 
 pub use gate::gate;
-pub use grant::{Asked, Request, Reserved, Turn, check, meet, reserve};
+pub use grant::{Asked, Request, Reserved, Turn, check, reserve};
 pub use held::Held;
 pub use mirror::{Changes, Theirs, mirror};
 pub use queue::{Wait, look, outlook};
+pub use strangers::{meet, odd};
 
 /// What only the system around knows.
 #[derive(Clone, Copy)]
@@ -152,7 +154,7 @@ pub fn sweep(
     stamp: &Stamp,
 ) -> Result<Swept, OpsError> {
     mirror::read_through(tx, outside, stamp)?;
-    grant::meet(tx, outside, stamp)?;
+    meet(tx, outside, stamp)?;
     queue::sweep(tx, outside, stamp)?;
     let due = due(tx, older_than, outside, stamp)?;
     for lock in &due.0 {

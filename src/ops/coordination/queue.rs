@@ -158,6 +158,7 @@ pub(super) fn as_lock(waiter: &Waiter) -> Lock {
         run_id: None,
         fence: 0,
         process: waiter.process.clone(),
+        unreadable: Vec::new(),
         mirrored: false,
     }
 }

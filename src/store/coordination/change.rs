@@ -2,15 +2,15 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::row::{key, stored};
 use super::{Keys, NewLock};
-use crate::db::{Column, WriteTx};
+use crate::db::{Column, Value, WriteTx};
 use crate::domain::coordination::Lock;
 use crate::domain::envelope::{self, Writer};
 use crate::domain::event::{NewEvent, Source};
 use crate::domain::ids::LockId;
 use crate::domain::process::ProcessKey;
 use crate::domain::time::{Stamp, secs_up};
-use crate::params;
 use crate::store::cells::{self, Cells};
 use crate::store::{StoreError, event};
 
@@ -68,6 +68,7 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewLock, stamp: &Stamp) -> Result<Lock, St
         run_id: new.run_id.clone(),
         fence,
         process: new.process.clone(),
+        unreadable: Vec::new(),
         mirrored: false,
     };
     note(tx, &lock, "coordination.acquired", lock.reason.clone(), cells::created(&cells), stamp)?;
@@ -84,7 +85,7 @@ fn change(
     new: &Cells,
     stamp: &Stamp,
 ) -> Result<Lock, StoreError> {
-    cells::update(tx, "coordination_locks", &[("id", changed.id.encode())], new)?;
+    cells::update(tx, "coordination_locks", &[("id", key(&changed))], new)?;
     note(tx, &changed, kind, reason, cells::changed(old, new), stamp)?;
     Ok(changed)
 }
@@ -152,7 +153,7 @@ pub fn renew(
     let (mut old, mut new) = (cells(lock), cells(&renewed));
     if let Some(keys) = renewal.wider {
         let before: Option<String> =
-            tx.scalar("SELECT suffix_key FROM coordination_locks WHERE id = $1", params![lock.id])?;
+            tx.scalar("SELECT suffix_key FROM coordination_locks WHERE id = $1", &[key(lock)])?;
         old.push(("suffix_key", before.encode()));
         new.push(("suffix_key", keys.suffix.encode()));
     }
@@ -229,7 +230,7 @@ pub fn adopt(
         ("suffix_key", keys.suffix.encode()),
         ("fence", fence.encode()),
     ];
-    cells::update(tx, "coordination_locks", &[("id", lock.id.encode())], &set)?;
+    cells::update(tx, "coordination_locks", &[("id", key(lock))], &set)?;
     let row: Cells = vec![
         ("id", lock.id.encode()),
         ("type", lock.kind.encode()),
@@ -259,7 +260,8 @@ pub fn adopt(
 }
 
 /// Takes in a lock that another program holds in a file of its own, under its identifier there (CO-11): a new one, or one that
-/// is `known` here and was another program's all along, or has come back. Its fencing token is new.
+/// is `known` here and was another program's all along, or has come back. Its fencing token is new. Without `keys` it is looked
+/// at before every reservation: it cannot be understood.
 ///
 /// # Errors
 /// What the engine says.
@@ -267,39 +269,39 @@ pub fn mirror(
     tx: &WriteTx<'_>,
     lock: &Lock,
     known: Option<&Lock>,
-    keys: &Keys,
+    keys: Option<&Keys>,
     stamp: &Stamp,
 ) -> Result<Lock, StoreError> {
     let lock = Lock {
         fence: next_fence(tx)?,
-        file: !keys.suffix.is_empty(),
+        file: keys.is_some_and(|keys| !keys.suffix.is_empty()),
         mirrored: true,
         expires_at_ms: None,
         released_at: None,
         ..lock.clone()
     };
     let cells: Cells = vec![
-        ("id", lock.id.encode()),
+        ("id", key(&lock)),
         ("type", lock.kind.encode()),
-        ("owner", lock.owner.encode()),
-        ("scope", lock.scope.encode()),
-        ("pattern", lock.pattern.encode()),
+        ("owner", stored(&lock, "owner", &lock.owner)),
+        ("scope", stored(&lock, "scope", &lock.scope)),
+        ("pattern", stored(&lock, "pattern", &lock.pattern)),
         ("exclusive", lock.exclusive.encode()),
-        ("reason", lock.reason.encode()),
+        ("reason", lock.reason.as_ref().map_or(Value::Null, |text| stored(&lock, "reason", text))),
         ("ttl_seconds", lock.ttl_seconds.encode()),
         ("created_at", lock.created_at.encode()),
         ("expires_at", lock.expires_at.encode()),
         ("expires_at_ms", lock.expires_at_ms.encode()),
         ("released_at", None::<i64>.encode()),
         ("fence", lock.fence.encode()),
-        ("prefix_key", keys.prefix.encode()),
-        ("suffix_key", keys.suffix.encode()),
+        ("prefix_key", keys.map(|keys| keys.prefix.clone()).encode()),
+        ("suffix_key", keys.map(|keys| keys.suffix.clone()).encode()),
         ("mirrored", true.encode()),
     ];
     match known {
         None => cells::insert(tx, "coordination_locks", &cells)?,
         Some(known) => {
-            cells::update(tx, "coordination_locks", &[("id", known.id.encode())], &cells)?;
+            cells::update(tx, "coordination_locks", &[("id", key(known))], &cells)?;
         }
     }
     note(tx, &lock, "coordination.mirrored", lock.reason.clone(), cells::created(&cells), stamp)?;

@@ -2,6 +2,7 @@
 
 use super::super::cells;
 use super::super::quiet::{self, Quiet};
+use super::row::Reader;
 use crate::db::{ReadTx, Row, WriteTx};
 use crate::domain::coordination::LockKind;
 use crate::domain::process::ProcessKey;
@@ -145,18 +146,22 @@ pub fn remove(tx: &WriteTx<'_>, ticket: i64) -> Result<(), StoreError> {
 }
 
 fn from_row(row: &Row) -> Result<Waiter, StoreError> {
-    Ok(Waiter {
+    let mut read = Reader::new(row);
+    let waiter = Waiter {
         ticket: row.get("ticket")?,
-        kind: row.get("type")?,
-        owner: row.get("owner")?,
-        scope: row.get("scope")?,
-        pattern: row.get("pattern")?,
-        file: row.get("file")?,
-        exclusive: row.get("exclusive")?,
-        process: cells::process_of(row)?,
-        created_at: row.get("created_at")?,
-        deadline: row.get("deadline")?,
-        grace: row.get("grace")?,
-        left_at: row.get("left_at")?,
-    })
+        kind: read.get("type", LockKind::FileReservation)?,
+        owner: read.get("owner", String::new())?,
+        scope: read.get("scope", String::new())?,
+        pattern: read.get("pattern", String::new())?,
+        file: read.get("file", false)?,
+        exclusive: read.get("exclusive", true)?,
+        process: cells::process_of(row).unwrap_or_default(),
+        created_at: read.get("created_at", 0)?,
+        deadline: read.get("deadline", 0)?,
+        grace: read.get("grace", 0)?,
+        left_at: read.get("left_at", None)?,
+    };
+    // A damaged place is none: its process joins the queue again.
+    let over = Waiter { deadline: 0, grace: 0, left_at: Some(0), ..waiter.clone() };
+    Ok(if read.unreadable.is_empty() { waiter } else { over })
 }
