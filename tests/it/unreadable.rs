@@ -97,7 +97,7 @@ fn one_row_does_not_turn_coordination_off() {
         );
         let line = sandbox.ok(["coordination", "list", "--active"]);
         assert!(line.ends_with(&format!("unreadable: {column}")), "{line}");
-        let health = sandbox.ic(["health", "--json"]);
+        let health = sandbox.ic(["health", "--deep", "--json"]);
         assert!(health.status.success(), "{}", render(&health));
         assert!(String::from_utf8_lossy(&health.stderr).contains("lock odd1 cannot be understood"));
         let shown: Value = serde_json::from_slice(&health.stdout).unwrap();
@@ -106,7 +106,8 @@ fn one_row_does_not_turn_coordination_off() {
         for (scope, kind, pattern) in held {
             assert!(grants(&sandbox, scope, kind, pattern), "{what}: {scope} {kind} {pattern}");
         }
-        assert_eq!(sandbox.json(["health"]).get("unreadable_locks"), None);
+        assert_eq!(sandbox.json(["health", "--deep"]).get("unreadable_locks"), None);
+        sandbox.ok(["backup", "copy.db"]);
         sandbox.ok(["events", "verify"]);
     }
 }
@@ -216,7 +217,7 @@ fn a_row_of_another_store_does_not_turn_coordination_off() {
         let what = format!("{column} = {value}");
         store.hold(&format!("u{n}"), "agent", "project", "src/a.rs");
         store.conn.execute_batch(&format!("UPDATE file_reservations SET {column} = {value}")).unwrap();
-        let health = through(&["health"]);
+        let health = through(&["health", "--deep"]);
         assert!(health.status.success(), "{what}: {}", render(&health));
         let named = String::from_utf8_lossy(&health.stderr).contains("cannot be understood");
         assert_eq!(named, column != "created_at", "{what}: {}", render(&health));

@@ -51,13 +51,13 @@ pub(super) fn readable(lock: &Lock) -> bool {
         && (lock.kind.is_named() || Pattern::parse_in(&lock.scope, &lock.pattern).is_ok())
 }
 
-/// Returns the locks of which something cannot be understood: those of our table, of all of it if `all`, and those of another
-/// program's file that hold there.
+/// Returns the locks of which something cannot be understood: those of our table, and those that hold in another program's
+/// file.
 ///
 /// # Errors
 /// What the engine says.
-pub fn odd(tx: &ReadTx<'_>, all: bool, theirs: &[Theirs]) -> Result<Vec<Lock>, StoreError> {
-    let mut found = locks::unreadable(tx, all)?;
+pub fn odd(tx: &ReadTx<'_>, theirs: &[Theirs]) -> Result<Vec<Lock>, StoreError> {
+    let mut found = locks::unreadable(tx)?;
     for row in theirs.iter().filter(|row| !row.released && !row.lock.unreadable.is_empty()) {
         if locks::find_same(tx, &row.lock)?.is_none() {
             found.push(row.lock.clone());

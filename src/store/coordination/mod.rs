@@ -328,14 +328,13 @@ fn by_key(tx: &ReadTx<'_>, key: Value) -> Result<Option<Lock>, StoreError> {
     tx.query_opt("SELECT * FROM coordination_locks WHERE id = $1", &[key], row::lock)
 }
 
-/// The locks that are not released of which something cannot be understood, oldest first. Of each lock, if `all`, which reads
-/// the whole table; else of those that are looked at before every reservation ([`strangers`]).
+/// The locks that are not released of which something cannot be understood, oldest first. Reads the whole table.
 ///
 /// # Errors
 /// What the engine says.
-pub fn unreadable(tx: &ReadTx<'_>, all: bool) -> Result<Vec<Lock>, StoreError> {
+pub fn unreadable(tx: &ReadTx<'_>) -> Result<Vec<Lock>, StoreError> {
     let sql = "SELECT * FROM coordination_locks WHERE released_at IS NULL ORDER BY created_at, id";
-    let mut found = if all { tx.query(sql, &[], row::lock)? } else { strangers(tx)? };
+    let mut found = tx.query(sql, &[], row::lock)?;
     found.retain(|lock| !lock.unreadable.is_empty());
     Ok(found)
 }
