@@ -162,4 +162,12 @@ fn a_lock_made_of_a_directory_lasts_for_its_time() {
     let stale = |moment: &str| at(&sandbox, moment, "lock stale --older-than=5s").stdout.len();
     assert_eq!(take("10.9"), 0);
     assert_eq!((stale("15.5"), stale("16.0") > 0), (0, true));
+    // One that was taken within this second is not less than nothing old.
+    let mut child = std::process::Command::new("true").spawn().unwrap();
+    child.wait().unwrap();
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let take = format!("lock acquire gone s --owner={}:{} --timeout=0s", child.id(), host.trim());
+    assert_eq!(code(&sandbox, "20.2", &take), 0);
+    let cleaned = at(&sandbox, "20.3", "lock clean --older-than=0s").stdout;
+    assert_eq!(cleaned, b"2 cleaned\n", "and the one whose time is over");
 }

@@ -224,7 +224,7 @@ impl Root {
             Found::Nothing => Ok(false),
             Found::Ghost => Ok(held.record.is_none() && remove(&dir, None)?),
             Found::Owned(record, bytes) => {
-                let old = now.saturating_sub(record.created) >= age;
+                let old = record.age(now) >= age;
                 Ok(old && record.is_over(now) && remove(&dir, Some(&bytes))?)
             }
         }

@@ -97,8 +97,9 @@ impl Record {
         self.has_expired(now) || self.is_gone(now)
     }
 
-    fn age(&self, now: i64) -> i64 {
-        now.saturating_sub(self.created)
+    /// For how many whole seconds it has been held at least.
+    pub(super) fn age(&self, now: i64) -> i64 {
+        now.saturating_sub(self.created).max(0)
     }
 
     fn has_expired(&self, now: i64) -> bool {
