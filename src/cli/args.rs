@@ -50,11 +50,20 @@ pub(super) fn metadata(text: &str) -> Result<Map<String, Value>, String> {
     if text.trim().is_empty() { Ok(Map::new()) } else { metadata::parse(text).map_err(|err| err.to_string()) }
 }
 
-/// Reads a duration as whole seconds.
+/// Reads a duration as whole seconds, rounded up: nothing lasts for less than was asked.
 pub(super) fn duration_seconds(text: &str) -> Result<i64, String> {
     let duration =
         humantime::parse_duration(text).map_err(|_| "want a duration such as 90s or 1h30m".to_owned())?;
-    i64::try_from(duration.as_secs()).map_err(|_| "is too long".to_owned())
+    whole_seconds(duration)
+}
+
+fn whole_seconds(duration: Duration) -> Result<i64, String> {
+    let more = u64::from(duration.subsec_nanos() > 0);
+    duration
+        .as_secs()
+        .checked_add(more)
+        .and_then(|secs| i64::try_from(secs).ok())
+        .ok_or_else(|| "is too long".to_owned())
 }
 
 /// Reads whole seconds, as a number or a duration (CL-08).
@@ -106,7 +115,7 @@ pub(super) fn ttl(text: &str) -> Result<i64, String> {
     if !duration.is_zero() && duration.as_secs() == 0 {
         return Err(format!("TTL must be at least 1 second (got {text})"));
     }
-    i64::try_from(duration.as_secs()).map_err(|_| "is too long".to_owned())
+    whole_seconds(duration)
 }
 
 /// Refuses words that are kept and hold a secret, without showing it (K-16).

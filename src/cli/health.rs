@@ -5,12 +5,15 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::coordination::Around;
 use super::error::CliError;
 use super::keep_out::{Effort, warn_if_tracked};
 use super::output::View;
 use super::verb::Verb;
 use super::{Answer, Cx, restore};
 use crate::db::newest;
+use crate::domain::text::one_line;
+use crate::ops::coordination;
 use crate::os::files;
 use crate::store::event::Head;
 
@@ -21,7 +24,7 @@ const NEEDED: u64 = 10 * 1024 * 1024;
 ///
 /// Cheap enough to run before every other command: opens the database, checks whose it is and its version, and asks for
 /// the free space beside it. With --deep it reads all of it: every page, index and reference, the schema, the hash chain of
-/// the log, and who may read the files.
+/// the log, and who may read the files. It then also names the locks that cannot be understood.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic health && ic run current\n         ic health --deep")]
 pub(super) struct Health {
@@ -42,13 +45,41 @@ impl Verb for Health {
         if free < NEEDED {
             return Err(CliError::DiskNearlyFull(free, NEEDED));
         }
+        // What needs the schema costs six times as much as all of the above.
         let head = if self.deep { Some(deep(cx, &path)?.to_string()) } else { None };
+        let unreadable_locks = if self.deep { odd(cx)? } else { Vec::new() };
         warn_if_tracked(cx.out, &path, if self.deep { Effort::All } else { Effort::Some });
         let schema = cx.existing()?.schema();
         let older = (schema < newest()).then(|| Older { schema, migrates_to: newest() });
-        cx.out.show(&Shown { status: "ok", older, head })?;
+        cx.out.show(&Shown { status: "ok", older, head, unreadable_locks })?;
         Ok(Answer::Yes)
     }
+}
+
+/// Names the locks that cannot be understood, of which another program may have written any.
+fn odd(cx: &mut Cx) -> Result<Vec<String>, CliError> {
+    let named = std::env::var_os("INTERMUTE_DB").is_some();
+    let around = match named.then(|| Around::look(cx)).transpose() {
+        Ok(around) => around,
+        // This database can be used all the same.
+        Err(err) => {
+            cx.out.warn(format_args!("INTERMUTE_DB: {}", one_line(&err.to_string())));
+            None
+        }
+    };
+    let locks = match around {
+        Some(around) => around.with(|outside| cx.read(|tx| coordination::odd(tx, outside.theirs)))?,
+        None => cx.read(|tx| coordination::odd(tx, &[]))?,
+    };
+    for lock in &locks {
+        let columns: Vec<_> = lock.unreadable.iter().map(|one| one.column).collect();
+        let (id, columns) = (one_line(&lock.id), columns.join(", "));
+        cx.out.warn(format_args!(
+            "lock {id} cannot be understood ({columns}) and holds all that it may mean; \
+             `ic coordination release '{id}'` ends it"
+        ));
+    }
+    Ok(locks.into_iter().map(|lock| lock.id).collect())
 }
 
 fn deep(cx: &mut Cx, path: &Path) -> Result<Head, CliError> {
@@ -72,6 +103,9 @@ struct Shown {
     /// The end of the log, after a deep check.
     #[serde(skip_serializing_if = "Option::is_none")]
     head: Option<String>,
+    /// Locks that cannot be understood.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreadable_locks: Vec<String>,
 }
 
 /// The version of a database that lacks additive migrations.

@@ -85,7 +85,7 @@ impl Verb for Acquire {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
         let (place, ttl) = (&self.place, self.ttl.filter(|secs| *secs > 0));
         let taken = Root::new(root())
-            .acquire(place.key(), &place.owner(), ttl, cx.stamp.secs(), self.timeout)
+            .acquire(place.key(), &place.owner(), ttl, cx.stamp.millis(), self.timeout)
             .map_err(failed("taking the lock", &place.path()))?;
         match taken {
             Taken::Yes(record) => {

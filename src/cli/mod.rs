@@ -108,15 +108,24 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     }
 }
 
-/// Nanoseconds since the Unix epoch. Debug builds take seconds from `IC_TEST_NOW`, so that tests can pin the clock.
+/// Nanoseconds since the Unix epoch. Debug builds take seconds, with or without a fraction, from `IC_TEST_NOW`, so that
+/// tests can pin the clock.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
 fn now() -> i64 {
     #[cfg(debug_assertions)]
-    if let Some(pinned) = std::env::var("IC_TEST_NOW").ok().and_then(|text| text.parse::<i64>().ok()) {
-        return pinned.saturating_mul(1_000_000_000);
+    if let Some(pinned) = std::env::var("IC_TEST_NOW").ok().and_then(|text| pinned(&text)) {
+        return pinned;
     }
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// Reads seconds with up to nine decimal places, as nanoseconds.
+#[cfg(debug_assertions)]
+fn pinned(text: &str) -> Option<i64> {
+    let (secs, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let nanos: i64 = format!("{fraction:0<9}").get(..9)?.parse().ok()?;
+    Some(secs.parse::<i64>().ok()?.saturating_mul(1_000_000_000).saturating_add(nanos))
 }
 
 /// The caller's place in a distributed trace, from the environment.
@@ -135,6 +144,12 @@ impl Cx {
     /// The present moment, for commands that outlive their call's.
     fn now(&self) -> Stamp {
         Stamp::new(now(), self.stamp.trace.clone())
+    }
+
+    /// Returns the clock, to be read under the write lock: the time spent waiting for that lock is not part of a lease.
+    fn clock(&self) -> impl Fn() -> Stamp + use<> {
+        let trace = self.stamp.trace.clone();
+        move || Stamp::new(now(), trace.clone())
     }
 
     /// Reads from a database that is there.

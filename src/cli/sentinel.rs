@@ -33,9 +33,9 @@ impl Verb for Check {
     const KEPT: &'static [&'static str] = &["name", "scope"];
 
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let stamp = cx.stamp.clone();
+        let clock = cx.clock();
         let allowed =
-            cx.write(|tx| store::sentinel::check(tx, &self.name, &self.scope, self.interval, &stamp))?;
+            cx.write(|tx| store::sentinel::check(tx, &self.name, &self.scope, self.interval, &clock()))?;
         cx.out.show(&Word { status: if allowed { "allowed" } else { "throttled" } })?;
         Ok(if allowed { Answer::Yes } else { Answer::No })
     }

@@ -82,9 +82,8 @@ impl Verb for Set {
             }
         };
         checked.map_err(|err| CliError::Input(format!("state set: {err}")))?;
-        let stamp = cx.stamp.clone();
-        let expires_at = self.ttl.filter(|secs| *secs > 0).map(|secs| stamp.secs().saturating_add(secs));
-        cx.write(|tx| store::state::set(tx, &self.key, &scope, payload, expires_at, &stamp))?;
+        let (clock, ttl) = (cx.clock(), self.ttl.filter(|secs| *secs > 0));
+        let expires_at = cx.write(|tx| store::state::set(tx, &self.key, &scope, payload, ttl, &clock()))?;
         cx.out.show(&Stored { status: "stored", expires_at })?;
         Ok(Answer::Yes)
     }

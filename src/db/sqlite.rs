@@ -287,6 +287,7 @@ impl ToSql for Value {
             Self::Null | Self::Unreadable(_) => ToSqlOutput::Borrowed(ValueRef::Null),
             Self::Int(number) => ToSqlOutput::Borrowed(ValueRef::Integer(*number)),
             Self::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Self::Bytes(bytes) => ToSqlOutput::Borrowed(ValueRef::Text(bytes)),
         })
     }
 }
@@ -297,10 +298,10 @@ fn cell(value: ValueRef<'_>) -> Value {
         ValueRef::Integer(number) => Value::Int(number),
         ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) => Value::Text(text.to_owned()),
-            Err(err) => Value::Unreadable(err.to_string()),
+            Err(_) => Value::Bytes(bytes.to_vec()),
         },
         ValueRef::Real(number) => Value::Unreadable(format!("a real number, {number}")),
-        ValueRef::Blob(bytes) => Value::Unreadable(format!("a blob of {} bytes", bytes.len())),
+        ValueRef::Blob(bytes) => Value::Bytes(bytes.to_vec()),
     }
 }
 

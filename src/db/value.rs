@@ -15,6 +15,7 @@ use crate::domain::routing::AgentName;
 use crate::domain::routing::canary::CanaryStatus;
 use crate::domain::routing::modification::ModificationStatus;
 use crate::domain::run::RunStatus;
+use crate::domain::text::escaped;
 
 /// One cell, or one bound parameter. Booleans are 0 and 1, times are integers, JSON is text.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +26,8 @@ pub enum Value {
     Int(i64),
     /// UTF-8 text.
     Text(String),
+    /// Text that is not UTF-8, or a blob. Bound to a statement it is text, as it is.
+    Bytes(Vec<u8>),
     /// A cell that no column of ours can hold, with what is wrong with it. Only ever read: whoever decodes the cell gets
     /// the error, so that one damaged cell does not hide the others.
     Unreadable(String),
@@ -36,8 +39,20 @@ impl Value {
         match self {
             Self::Null | Self::Unreadable(_) => serde_json::Value::Null,
             Self::Int(number) => (*number).into(),
+            Self::Bytes(bytes) => escaped(bytes).into(),
             Self::Text(text) => text.as_str().into(),
         }
+    }
+}
+
+/// Describes a cell that is not what was expected.
+fn found(value: &Value) -> String {
+    match value {
+        Value::Bytes(bytes) => match std::str::from_utf8(bytes) {
+            Ok(_) => format!("a blob of {} bytes", bytes.len()),
+            Err(err) => err.to_string(),
+        },
+        other => format!("{other:?}"),
     }
 }
 
@@ -56,7 +71,7 @@ impl Column for i64 {
     fn decode(value: &Value) -> Result<Self, String> {
         match value {
             Value::Int(number) => Ok(*number),
-            other => Err(format!("expected an integer, found {other:?}")),
+            other => Err(format!("expected an integer, found {}", found(other))),
         }
     }
 }
@@ -77,7 +92,7 @@ impl Column for String {
     fn decode(value: &Value) -> Result<Self, String> {
         match value {
             Value::Text(text) => Ok(text.clone()),
-            other => Err(format!("expected text, found {other:?}")),
+            other => Err(format!("expected text, found {}", found(other))),
         }
     }
 }
@@ -104,7 +119,7 @@ macro_rules! text_column {
             fn decode(value: &Value) -> Result<Self, String> {
                 match value {
                     Value::Text(text) => text.parse().map_err(|err| format!("{err}")),
-                    other => Err(format!("expected text, found {other:?}")),
+                    other => Err(format!("expected text, found {}", found(other))),
                 }
             }
         }
@@ -160,12 +175,19 @@ impl Row {
     /// # Errors
     /// [`DbError::Decode`] naming the column if its content is not what the type expects.
     pub fn get<T: Column>(&self, name: &str) -> Result<T, DbError> {
+        T::decode(self.cell(name)?).map_err(|problem| DbError::Decode { column: name.to_owned(), problem })
+    }
+
+    /// Returns the cell called `name`, whatever it holds.
+    ///
+    /// # Errors
+    /// [`DbError::Decode`] if there is no such column.
+    pub fn cell(&self, name: &str) -> Result<&Value, DbError> {
         let at = self.columns.iter().position(|column| column == name);
-        let value = at.and_then(|at| self.values.get(at)).ok_or_else(|| DbError::Decode {
+        at.and_then(|at| self.values.get(at)).ok_or_else(|| DbError::Decode {
             column: name.to_owned(),
             problem: "there is no such column".to_owned(),
-        })?;
-        T::decode(value).map_err(|problem| DbError::Decode { column: name.to_owned(), problem })
+        })
     }
 
     /// Every column with its cell, in the statement's order.

@@ -1,6 +1,7 @@
 //! Coordination: who holds which files, and which names.
 
 use super::process::ProcessKey;
+use super::time::{self, Stamp};
 
 words!(
     /// What a lock is for. The first two share the space of paths; names meet only each other, and only exactly (CO-15).
@@ -56,8 +57,10 @@ pub struct Lock {
     pub ttl_seconds: Option<i64>,
     /// Unix seconds.
     pub created_at: i64,
-    /// Unix seconds; `None` for one that is held until it is released.
+    /// Unix seconds, rounded up; `None` for one that is held until it is released.
     pub expires_at: Option<i64>,
+    /// The same in Unix milliseconds, as it is stored; `None` if another program has set it. [`Lock::ends_at`] decides.
+    pub expires_at_ms: Option<i64>,
     /// Unix seconds.
     pub released_at: Option<i64>,
     /// The dispatch that it is held for.
@@ -68,28 +71,49 @@ pub struct Lock {
     pub fence: i64,
     /// The process that it lives with, if one was named (CO-03).
     pub process: Option<ProcessKey>,
+    /// What of it cannot be understood, as another program, or a fault, has left it. Each such column reads as what it may mean.
+    pub unreadable: Vec<Unreadable>,
     /// Whether it is a copy of what another program holds in a file of its own: that program ends and renews it (CO-11).
     pub mirrored: bool,
 }
 
+/// A column of a lock whose content cannot be understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its name.
+    pub column: &'static str,
+    /// The text as it is stored, which need not be UTF-8; empty if it is no text.
+    pub bytes: Vec<u8>,
+}
+
 impl Lock {
-    /// Whether it holds at `now` (Unix seconds).
-    pub fn is_live(&self, now: i64) -> bool {
+    /// Returns what a column holds that cannot be understood.
+    pub fn unreadable(&self, column: &str) -> Option<&Unreadable> {
+        self.unreadable.iter().find(|one| one.column == column)
+    }
+
+    /// When its time is over, in Unix milliseconds; `None` for one that is held until it is released.
+    pub fn ends_at(&self) -> Option<i64> {
+        self.expires_at.map(|secs| time::moment(secs, self.expires_at_ms))
+    }
+
+    /// Whether it holds at a moment.
+    pub fn is_live(&self, now: &Stamp) -> bool {
         self.released_at.is_none() && !self.has_expired(now)
     }
 
-    /// Whether its time was over at `now` (Unix seconds).
-    pub fn has_expired(&self, now: i64) -> bool {
-        self.expires_at.is_some_and(|at| at <= now)
+    /// Whether its time was over at a moment.
+    pub fn has_expired(&self, now: &Stamp) -> bool {
+        self.ends_at().is_some_and(|at| at <= now.millis())
     }
 
-    /// Whether it was given back before its time was over.
+    /// Whether it was given back before its time was over. The end of a lock is kept in whole seconds, rounded down.
     pub fn ended_early(&self) -> bool {
-        self.released_at.is_some_and(|ended| self.expires_at.is_none_or(|end| ended < end))
+        self.released_at.is_some_and(|ended| self.ends_at().is_none_or(|end| ended < end.div_euclid(1000)))
     }
 
-    /// What it is at `now` (Unix seconds), in a word.
-    pub fn state(&self, now: i64) -> &'static str {
+    /// Names what it is at a moment, in a word.
+    pub fn state(&self, now: &Stamp) -> &'static str {
         match (self.released_at, self.has_expired(now)) {
             (Some(_), _) => "released",
             (None, true) => "expired",

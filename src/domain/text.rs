@@ -71,6 +71,16 @@ pub fn escaped_json(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Returns text that need not be UTF-8, with each byte that is not as `\xNN`.
+pub fn escaped(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,6 +21,17 @@ pub struct Trace {
     pub parent_span_id: Option<String>,
 }
 
+/// Returns the whole seconds at or after a moment in milliseconds: what is rounded up ends no earlier.
+pub fn secs_up(millis: i64) -> i64 {
+    millis.div_euclid(1000) + i64::from(millis.rem_euclid(1000) > 0)
+}
+
+/// Returns the moment, in milliseconds, that a row keeps in seconds and, where this program wrote it, in milliseconds too. The
+/// milliseconds count only if they round up to the seconds: otherwise another program has changed the seconds since.
+pub fn moment(secs: i64, millis: Option<i64>) -> i64 {
+    millis.filter(|millis| secs_up(*millis) == secs).unwrap_or_else(|| secs.saturating_mul(1000))
+}
+
 impl Stamp {
     /// A stamp at `nanos` nanoseconds since the Unix epoch.
     pub fn new(nanos: i64, trace: Trace) -> Self {
@@ -42,8 +53,42 @@ impl Stamp {
         self.nanos.div_euclid(1_000_000)
     }
 
+    /// Unix milliseconds, rounded up: what begins now has begun by then.
+    pub fn millis_up(&self) -> i64 {
+        self.nanos.div_euclid(1_000_000) + i64::from(self.nanos.rem_euclid(1_000_000) > 0)
+    }
+
+    /// The moment, in Unix milliseconds, at which `secs` seconds have passed since the stamp.
+    pub fn after(&self, secs: i64) -> i64 {
+        self.millis_up().saturating_add(secs.saturating_mul(1000))
+    }
+
+    /// The stamp `secs` seconds before this one, outside any trace.
+    #[must_use]
+    pub fn before(&self, secs: i64) -> Self {
+        Self::new(self.nanos.saturating_sub(secs.saturating_mul(1_000_000_000)), Trace::default())
+    }
+
     /// Unix nanoseconds.
     pub fn nanos(&self) -> i64 {
         self.nanos
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// K-31
+    #[test]
+    fn nothing_ends_early() {
+        for (millis, secs) in [(-1500, -1), (-1000, -1), (0, 0), (1, 1), (999, 1), (1000, 1), (1001, 2)] {
+            assert_eq!(secs_up(millis), secs, "{millis}");
+        }
+        let stamp = Stamp::new(1_000_000_001, Trace::default());
+        assert_eq!((stamp.millis(), stamp.millis_up(), stamp.after(2)), (1000, 1001, 3001));
+        assert_eq!(stamp.after(i64::MAX), i64::MAX);
+        assert_eq!((moment(4, Some(3001)), moment(4, Some(3000)), moment(4, None)), (3001, 4000, 4000));
+        assert_eq!(moment(i64::MAX, Some(i64::MIN)), i64::MAX);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::OpsError;
 use crate::db::{ReadTx, WriteTx};
-use crate::domain::time::Stamp;
+use crate::domain::time::{Stamp, secs_up};
 use crate::store::cursor::Cursor;
 use crate::store::{self, StoreError};
 
@@ -176,7 +176,7 @@ fn store_at(tx: &WriteTx<'_>, cursor: Cursor, position: i64, stamp: &Stamp) -> R
 
 /// The cursor with its time begun anew.
 fn kept(cursor: Cursor, durable: bool, stamp: &Stamp) -> Cursor {
-    let expires_at = (!durable).then(|| stamp.secs().saturating_add(KEPT));
+    let expires_at = (!durable).then(|| secs_up(stamp.after(KEPT)));
     Cursor { durable, expires_at, updated_at: stamp.secs(), ..cursor }
 }
 

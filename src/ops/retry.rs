@@ -129,5 +129,6 @@ fn load(
 
 fn keep(tx: &WriteTx<'_>, escalation: &Escalation, chain: &Chain, stamp: &Stamp) -> Result<(), OpsError> {
     let text = json!(chain).to_string();
-    Ok(store::state::set(tx, &escalation.key, &scope()?, &text, None, stamp)?)
+    store::state::set(tx, &escalation.key, &scope()?, &text, None, stamp)?;
+    Ok(())
 }

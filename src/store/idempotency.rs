@@ -7,7 +7,7 @@ use crate::db::{ReadTx, Row, WriteTx};
 use crate::domain::time::Stamp;
 use crate::params;
 
-/// How long an answer is kept, in seconds: 30 days.
+/// How long an answer is kept at least, in seconds: 30 days.
 const KEPT: i64 = 30 * 24 * 3600;
 
 /// An answer given earlier.
@@ -27,7 +27,7 @@ pub fn find(tx: &ReadTx<'_>, command: &str, key: &str, stamp: &Stamp) -> Result<
     let given =
         |row: &Row| Ok::<_, StoreError>(Given { digest: row.get("digest")?, answer: row.get("answer")? });
     tx.query_opt(
-        "SELECT digest, answer FROM idempotency WHERE command = $1 AND key = $2 AND created_at > $3",
+        "SELECT digest, answer FROM idempotency WHERE command = $1 AND key = $2 AND created_at >= $3",
         params![command.to_owned(), key.to_owned(), stamp.secs() - KEPT],
         given,
     )
@@ -48,7 +48,7 @@ pub fn keep(
     quiet::execute(
         tx,
         Quiet::Idempotency,
-        "DELETE FROM idempotency WHERE created_at <= $1 AND \
+        "DELETE FROM idempotency WHERE created_at < $1 AND \
          (seq < (SELECT min(seq) + 100 FROM idempotency) OR (command = $2 AND key = $3))",
         params![stamp.secs() - KEPT, command.to_owned(), key.to_owned()],
     )?;

@@ -4,14 +4,21 @@ use super::StoreError;
 use super::quiet::{self, Quiet};
 use crate::db::{ReadTx, Row, WriteTx};
 use crate::domain::state::Scope;
-use crate::domain::time::Stamp;
+use crate::domain::time::{Stamp, secs_up};
 use crate::params;
 
 /// How long a sentinel is remembered at least, in seconds: seven days.
 const REMEMBERED: i64 = 7 * 24 * 3600;
 
-/// Whether it may happen now; if so, it has happened. One conditional statement under the write lock: of any number of
-/// callers at once, one is allowed.
+/// When a sentinel last fired, in Unix milliseconds. Another program keeps whole seconds only.
+const LAST: &str = "CASE WHEN (sentinels.last_fired_ms + 999) / 1000 = sentinels.last_fired \
+                    THEN sentinels.last_fired_ms ELSE sentinels.last_fired * 1000 END";
+
+/// Returns whether it may happen now; if so, it has happened. One conditional statement under the write lock: of any number
+/// of callers at once, one is allowed.
+///
+/// A sentinel that last fired in the future tells that the clock was set back since. How long ago that was is not known; it
+/// counts as now, so that it throttles for its interval and no longer.
 ///
 /// # Errors
 /// What the engine says.
@@ -22,16 +29,17 @@ pub fn check(
     interval: i64,
     stamp: &Stamp,
 ) -> Result<bool, StoreError> {
-    let now = stamp.secs();
-    let fired = quiet::execute(
-        tx,
-        Quiet::Sentinels,
-        "INSERT INTO sentinels (name, scope_id, last_fired, interval_secs) VALUES ($1, $2, $3, $4) \
+    let (now, began) = (stamp.secs(), stamp.millis_up());
+    let (name, scope) = (name.as_str().to_owned(), scope.as_str().to_owned());
+    let due = stamp.millis().saturating_sub(interval.saturating_mul(1000));
+    let sql = format!(
+        "INSERT INTO sentinels (name, scope_id, last_fired, last_fired_ms, interval_secs) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (name, scope_id) DO UPDATE SET last_fired = excluded.last_fired, \
-         interval_secs = excluded.interval_secs \
-         WHERE excluded.interval_secs > 0 AND excluded.last_fired - sentinels.last_fired >= excluded.interval_secs",
-        params![name.as_str().to_owned(), scope.as_str().to_owned(), now, interval],
-    )? > 0;
+         last_fired_ms = excluded.last_fired_ms, interval_secs = excluded.interval_secs \
+         WHERE excluded.interval_secs > 0 AND {LAST} <= $6"
+    );
+    let values = params![name, scope, secs_up(began), began, interval, due];
+    let fired = quiet::execute(tx, Quiet::Sentinels, &sql, values)? > 0;
     if fired {
         // Never one that still throttles: a long interval outlasts the seven days.
         quiet::execute(
@@ -40,6 +48,13 @@ pub fn check(
             "DELETE FROM sentinels WHERE last_fired < $1 AND last_fired + interval_secs < $2",
             params![now - REMEMBERED, now],
         )?;
+    } else {
+        let sql = format!(
+            "UPDATE sentinels SET last_fired = $1, last_fired_ms = $2 \
+             WHERE name = $3 AND scope_id = $4 AND last_fired > $5 AND {LAST} > $2"
+        );
+        // Compared in seconds first, for a time beyond what fits into milliseconds.
+        quiet::execute(tx, Quiet::Sentinels, &sql, params![secs_up(began), began, name, scope, now])?;
     }
     Ok(fired)
 }
@@ -71,7 +86,7 @@ pub struct Sentinel {
     pub name: String,
     /// For whom.
     pub scope_id: String,
-    /// When it last did, Unix seconds.
+    /// When it last did, Unix seconds, rounded up.
     pub last_fired: i64,
     /// How long it is throttled, seconds; 0 for once.
     pub interval_secs: i64,

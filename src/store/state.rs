@@ -4,10 +4,23 @@ use super::StoreError;
 use super::quiet::{self, Quiet};
 use crate::db::{ReadTx, Row, WriteTx};
 use crate::domain::state::{Key, Scope};
-use crate::domain::time::Stamp;
+use crate::domain::time::{Stamp, secs_up};
 use crate::params;
 
-/// Stores a value, replacing payload and expiry.
+/// Whether a value has not expired at `$n`, in Unix milliseconds. Another program keeps whole seconds only.
+macro_rules! live {
+    ($n:literal) => {
+        concat!(
+            "(expires_at IS NULL OR CASE WHEN (expires_at_ms + 999) / 1000 = expires_at THEN expires_at_ms \
+             ELSE expires_at * 1000 END > ",
+            $n,
+            ")"
+        )
+    };
+}
+
+/// Stores a value, replacing payload and expiry. It is kept for `ttl` seconds, or until it is deleted. Returns when it
+/// expires, in Unix seconds, rounded up.
 ///
 /// # Errors
 /// What the engine says.
@@ -16,18 +29,22 @@ pub fn set(
     key: &Key,
     scope: &Scope,
     payload: &str,
-    expires_at: Option<i64>,
+    ttl: Option<i64>,
     stamp: &Stamp,
-) -> Result<(), StoreError> {
+) -> Result<Option<i64>, StoreError> {
+    let ends_at = ttl.map(|ttl| stamp.after(ttl));
+    let expires_at = ends_at.map(secs_up);
+    let (key, scope) = (key.to_string(), scope.as_str().to_owned());
     quiet::execute(
         tx,
         Quiet::State,
-        "INSERT INTO state (key, scope_id, payload, updated_at, expires_at) VALUES ($1, $2, $3, $4, $5) \
+        "INSERT INTO state (key, scope_id, payload, updated_at, expires_at, expires_at_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6) \
          ON CONFLICT (key, scope_id) DO UPDATE SET payload = excluded.payload, updated_at = excluded.updated_at, \
-         expires_at = excluded.expires_at",
-        params![key.to_string(), scope.as_str().to_owned(), payload.to_owned(), stamp.secs(), expires_at],
+         expires_at = excluded.expires_at, expires_at_ms = excluded.expires_at_ms",
+        params![key, scope, payload.to_owned(), stamp.secs(), expires_at, ends_at],
     )?;
-    Ok(())
+    Ok(expires_at)
 }
 
 /// The payload of a value that has not expired.
@@ -36,8 +53,8 @@ pub fn set(
 /// What the engine says.
 pub fn get(tx: &ReadTx<'_>, key: &Key, scope: &Scope, stamp: &Stamp) -> Result<Option<String>, StoreError> {
     tx.query_opt(
-        "SELECT payload FROM state WHERE key = $1 AND scope_id = $2 AND (expires_at IS NULL OR expires_at > $3)",
-        params![key.to_string(), scope.as_str().to_owned(), stamp.secs()],
+        concat!("SELECT payload FROM state WHERE key = $1 AND scope_id = $2 AND ", live!("$3")),
+        params![key.to_string(), scope.as_str().to_owned(), stamp.millis()],
         |row: &Row| Ok(row.get("payload")?),
     )
 }
@@ -65,8 +82,8 @@ pub fn delete_all(tx: &WriteTx<'_>, key: &Key) -> Result<usize, StoreError> {
 /// What the engine says.
 pub fn scopes(tx: &ReadTx<'_>, key: &Key, stamp: &Stamp) -> Result<Vec<String>, StoreError> {
     tx.query(
-        "SELECT scope_id FROM state WHERE key = $1 AND (expires_at IS NULL OR expires_at > $2) ORDER BY scope_id",
-        params![key.to_string(), stamp.secs()],
+        concat!("SELECT scope_id FROM state WHERE key = $1 AND ", live!("$2"), " ORDER BY scope_id"),
+        params![key.to_string(), stamp.millis()],
         |row: &Row| Ok(row.get("scope_id")?),
     )
 }
@@ -82,9 +99,12 @@ pub fn with_prefix(
     stamp: &Stamp,
 ) -> Result<Vec<(String, String)>, StoreError> {
     let all = tx.query(
-        "SELECT key, payload FROM state WHERE key >= $1 AND scope_id = $2 AND (expires_at IS NULL OR expires_at > $3) \
-         ORDER BY key",
-        params![prefix.to_owned(), scope.as_str().to_owned(), stamp.secs()],
+        concat!(
+            "SELECT key, payload FROM state WHERE key >= $1 AND scope_id = $2 AND ",
+            live!("$3"),
+            " ORDER BY key"
+        ),
+        params![prefix.to_owned(), scope.as_str().to_owned(), stamp.millis()],
         |row: &Row| Ok::<_, StoreError>((row.get::<String>("key")?, row.get("payload")?)),
     )?;
     Ok(all.into_iter().take_while(|(key, _)| key.starts_with(prefix)).collect())
@@ -95,5 +115,6 @@ pub fn with_prefix(
 /// # Errors
 /// What the engine says.
 pub fn prune(tx: &WriteTx<'_>, stamp: &Stamp) -> Result<usize, StoreError> {
-    quiet::execute(tx, Quiet::State, "DELETE FROM state WHERE expires_at <= $1", params![stamp.secs()])
+    let sql = concat!("DELETE FROM state WHERE NOT ", live!("$1"));
+    quiet::execute(tx, Quiet::State, sql, params![stamp.millis()])
 }

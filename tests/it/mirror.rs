@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 use crate::support::{Sandbox, render, run};
 
 /// The other program's file, as its own migrations make it.
-struct Store {
-    path: PathBuf,
-    conn: Connection,
+pub struct Store {
+    pub path: PathBuf,
+    pub conn: Connection,
 }
 
 impl Store {
-    fn new(sandbox: &Sandbox) -> Self {
+    pub fn new(sandbox: &Sandbox) -> Self {
         let path = sandbox.dir().parent().unwrap().join("peer.db");
         let conn = Connection::open(&path).unwrap();
         conn.query_row("PRAGMA journal_mode = wal", [], |_| Ok(())).unwrap();
@@ -29,7 +29,7 @@ impl Store {
         Self { path, conn }
     }
 
-    fn hold(&self, id: &str, agent: &str, project: &str, pattern: &str) {
+    pub fn hold(&self, id: &str, agent: &str, project: &str, pattern: &str) {
         // The clock of the tests stands at 2023-11-14T22:13:20Z.
         let sql = "INSERT INTO file_reservations VALUES (?1, ?2, ?3, ?4, 1, 'theirs', '2023-11-14T22:10:00.5Z', \
                    '2023-11-14T22:20:00.862932Z', NULL)";
@@ -42,7 +42,7 @@ impl Store {
     }
 }
 
-fn project() -> Sandbox {
+pub fn project() -> Sandbox {
     let sandbox = Sandbox::new();
     fs::create_dir(sandbox.dir().join(".git")).unwrap();
     sandbox

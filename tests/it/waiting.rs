@@ -124,7 +124,7 @@ fn a_lock_that_expires_lets_the_next_one_in() {
     assert_eq!(kinds, wanted);
 }
 
-/// CO-16: a dead waiter leaves the queue when its grace is over.
+/// CO-16, CO-22: a dead waiter keeps no lock from others; its place is kept for its grace, and a sweep removes it.
 #[test]
 fn a_dead_waiter_is_not_waited_for() {
     let sandbox = Sandbox::new();
@@ -135,10 +135,14 @@ fn a_dead_waiter_is_not_waited_for() {
     dead.wait().unwrap();
     release(&sandbox, "holder");
     assert_eq!(owner_of(next), "next");
+    let mut sweep = sandbox.command(["coordination", "sweep"]);
+    sweep.env_remove("IC_TEST_NOW");
+    assert!(crate::support::run(sweep).status.success());
     assert_eq!(sandbox.count("SELECT count(*) FROM lock_waiters"), 0);
 }
 
-/// CO-16: a caller with little time comes back to its place; who comes too late, or shows another's ticket, does not.
+/// CO-16, CO-22: a caller with little time comes back to its place, with its ticket or without; one that comes too late, or
+/// shows another's ticket, does not.
 #[test]
 fn a_ticket_keeps_the_place() {
     let sandbox = Sandbox::new();
@@ -147,13 +151,15 @@ fn a_ticket_keeps_the_place() {
     assert_eq!(first["blocker_owner"], "holder");
     let ticket = format!("--ticket={}", first["ticket"]);
     let second = waiting(&sandbox, "second", "a", &[]);
-    // Somebody else's place is not had for its number.
+    // Another owner's place is not had for its number.
     let thief = refused(&sandbox, "thief", "a", &["--wait=50ms", "--grace=0", &ticket]);
     assert!(thief["ticket"].as_i64() > first["ticket"].as_i64(), "{thief}");
+    // Coming back, in vain once more, is not a new place.
+    assert_eq!(refused(&sandbox, "first", "a", &["--wait=50ms", "--grace=60"])["ticket"], first["ticket"]);
+    assert_eq!(refused(&sandbox, "first", "a", &["--grace=60"])["ticket"], first["ticket"]);
+    let first = waiting(&sandbox, "first", "a", &[&ticket]);
     release(&sandbox, "holder");
-    let blocker = refused(&sandbox, "late", "a", &[]);
-    assert_eq!(blocker["blocker_id"], format!("ticket-{}", first["ticket"]).as_str());
-    assert_eq!(granted(&sandbox, "first", "a", &["--wait=20s", &ticket])["owner"], "first");
+    assert_eq!(owner_of(first), "first");
     release(&sandbox, "first");
     assert_eq!(owner_of(second), "second");
     // The grace is over at once: the place is lost, and the ticket with it.
@@ -306,4 +312,96 @@ fn the_dead_leave_at_once() {
     for words in [["--wait=9223372036854775807", "--grace=5"], ["--wait=1s", "--grace=1d"]] {
         assert_eq!(reserve(&sandbox, "x", "a", &words).status.code(), Some(3));
     }
+}
+
+/// CO-22: forty owners ask in turn, each for a moment; once the lock is over, the first to ask gets it.
+#[test]
+fn a_place_that_was_left_keeps_no_free_lock() {
+    let sandbox = Sandbox::new();
+    granted(&sandbox, "holder", "a", &["--ttl=1"]);
+    let free = Instant::now() + Duration::from_secs(1);
+    let mut refusals = 0;
+    for n in 0..40 {
+        let asked = Instant::now();
+        let output = reserve(&sandbox, &format!("w{n}"), "a", &["--wait=300ms", "--ttl=3600"]);
+        if output.status.success() {
+            break;
+        }
+        assert!(asked < free, "refused though the lock was free: {}", render(&output));
+        refusals += 1;
+    }
+    let early = "SELECT max(expires_at_ms) - 3600000 < min(expires_at_ms) FROM coordination_locks";
+    assert_eq!(sandbox.count(early), 0);
+    assert!((1..40).contains(&refusals), "{refusals}");
+    // Nor from a caller that does not wait.
+    let sandbox = Sandbox::new();
+    granted(&sandbox, "holder", "a", &[]);
+    refused(&sandbox, "gone", "a", &["--wait=50ms", "--grace=600"]);
+    release(&sandbox, "holder");
+    granted(&sandbox, "late", "a", &[]);
+}
+
+/// CO-22: workers that wait for a moment only, again and again, all make progress.
+#[test]
+fn short_waits_make_progress() {
+    let sandbox = Sandbox::new();
+    let until = Instant::now() + Duration::from_mins(1);
+    let each = thread::scope(|scope| {
+        let workers: Vec<_> = (0..8)
+            .map(|n| {
+                let sandbox = &sandbox;
+                scope.spawn(move || {
+                    let owner = format!("w{n}");
+                    let mut grants = 0;
+                    while grants < 3 && Instant::now() < until {
+                        let output = reserve(sandbox, &owner, "a", &["--wait=200ms"]);
+                        if output.status.success() {
+                            thread::sleep(Duration::from_millis(50));
+                            release(sandbox, &owner);
+                            grants += 1;
+                        }
+                    }
+                    grants
+                })
+            })
+            .collect();
+        workers.into_iter().map(|worker| worker.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert_eq!(each, [3; 8]);
+}
+
+/// CO-22: places are listed, and go with their owner's locks or by a sweep; a process that waits goes on waiting.
+#[test]
+fn places_are_seen_and_removed() {
+    let sandbox = Sandbox::new();
+    let listed = |flags: &[&str]| -> Vec<(String, String)> {
+        let mut list = sandbox.command([&["coordination", "list", "--json"], flags].concat());
+        list.env_remove("IC_TEST_NOW");
+        let list = answer(&crate::support::run(list));
+        let shown = |of: &Value| (of["owner"].as_str().unwrap().into(), of["state"].as_str().unwrap().into());
+        list.as_array().unwrap().iter().map(shown).collect()
+    };
+    let pairs = |each: &[(&str, &str)]| -> Vec<(String, String)> {
+        each.iter().map(|(owner, state)| ((*owner).into(), (*state).into())).collect()
+    };
+    granted(&sandbox, "holder", "a", &["--ttl=600"]);
+    refused(&sandbox, "gone", "a", &["--wait=20ms", "--grace=600"]);
+    let here = waiting(&sandbox, "here", "a", &[]);
+    refused(&sandbox, "left", "a", &["--wait=20ms", "--grace=600"]);
+    let all = pairs(&[("holder", "active"), ("gone", "left"), ("here", "waiting"), ("left", "left")]);
+    assert_eq!(listed(&[]), all);
+    assert_eq!(listed(&["--scope=r", "--owner=here"]), pairs(&[("here", "waiting")]));
+    assert_eq!(listed(&["--scope=other"]), pairs(&[]));
+    assert_eq!(listed(&["--type=named_lock"]), pairs(&[]));
+    assert_eq!(listed(&["--active"]), pairs(&[("holder", "active")]));
+    assert_eq!(sandbox.ok(["coordination", "release", "--scope=r", "--owner=gone"]), "0 released");
+    assert_eq!(listed(&["--owner=gone"]), pairs(&[]));
+    let mut sweep = sandbox.command(["coordination", "sweep"]);
+    sweep.env_remove("IC_TEST_NOW");
+    assert!(crate::support::run(sweep).status.success());
+    assert_eq!(listed(&[]), pairs(&[("holder", "active"), ("here", "waiting")]));
+    // A waiter whose place was removed joins the queue again.
+    assert_eq!(sandbox.ok(["coordination", "release", "--scope=r", "--owner=here"]), "0 released");
+    release(&sandbox, "holder");
+    assert_eq!(owner_of(here), "here");
 }

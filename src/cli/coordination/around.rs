@@ -9,7 +9,7 @@ use super::canonical;
 use crate::cli::error::CliError;
 use crate::cli::{Cx, locate, output};
 use crate::db::Peer;
-use crate::domain::coordination::{Lock, LockKind};
+use crate::domain::coordination::{Lock, LockKind, Unreadable};
 use crate::domain::process::ProcessKey;
 use crate::ops::coordination::{Outside, Theirs};
 use crate::os::paths;
@@ -106,13 +106,18 @@ impl Around {
         // A time that cannot be read is no reason to miss the reservation, or any other: it holds until it is released.
         let expires_at = seconds(&row.expires_at);
         let created_at = seconds(&row.created_at).unwrap_or(0);
-        let released = row.released;
-        let scope = self.meaning(&row.project);
+        let (released, mut unreadable) = (row.released, row.unreadable);
+        if expires_at.is_none() {
+            unreadable.push(Unreadable { column: "expires_at", bytes: Vec::new() });
+        }
+        let odd = |column: &str| unreadable.iter().any(|one| one.column == column);
+        let scope = if odd("scope") { row.project.clone() } else { self.meaning(&row.project) };
+        let pattern = if odd("pattern") { row.pattern } else { super::resolved(&scope, &row.pattern) };
         let lock = Lock {
             id: row.id,
             kind: LockKind::FileReservation,
             owner: row.owner,
-            pattern: super::resolved(&scope, &row.pattern),
+            pattern,
             scope,
             file: false,
             exclusive: row.exclusive,
@@ -120,11 +125,13 @@ impl Around {
             ttl_seconds: expires_at.map(|end| end.saturating_sub(created_at)),
             created_at,
             expires_at,
+            expires_at_ms: None,
             released_at: None,
             dispatch_id: None,
             run_id: None,
             fence: 0,
             process: None,
+            unreadable,
             mirrored: true,
         };
         Theirs { lock, project: row.project, released }

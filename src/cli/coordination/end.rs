@@ -13,6 +13,8 @@ use crate::domain::text::one_line;
 use crate::ops::coordination;
 
 /// Give a lock back, or all that an owner holds in a scope
+///
+/// With --owner and --scope, the owner's places in the queue go too; a process that still waits there joins it anew.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic coordination release --owner=me --scope=.")]
 pub(in crate::cli) struct Release {
@@ -56,8 +58,8 @@ impl Verb for Release {
 
 /// End locks whose time is over, and those whose process is gone
 ///
-/// A reservation clears away what is in its way by itself; a sweep clears everything. A lock lives with a process only if one
-/// was named with it, and nobody judges the processes of another machine.
+/// A reservation clears away what is in its way by itself; a sweep clears everything, and the places in the queue at which no
+/// process waits. A lock lives with a process only if one was named with it, and processes of another machine are not judged.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic coordination sweep --older-than=1h --dry-run")]
 pub(in crate::cli) struct Sweep {

@@ -74,7 +74,12 @@ impl Verb for Check {
     }
 }
 
-/// List locks, newest first
+/// List locks, newest first, and the processes that wait for one
+///
+/// Places in the queue follow the locks, first come first; --active leaves them out. Their state is `waiting`, or `left` while
+/// a place is kept for an owner of which no process waits now; `release --owner` and `sweep` remove such places. A lock that
+/// another program has written and that cannot be understood holds all that it may mean; its line names what is unreadable, and
+/// `release ID` ends it. A byte that is not UTF-8 is shown as `\xNN`, also in an ID.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic coordination list --active --scope=.")]
 pub(in crate::cli) struct List {
@@ -102,9 +107,16 @@ struct Locks {
 
 impl View for Locks {
     fn human(&self, w: &mut dyn Write) -> io::Result<()> {
-        for LockView { id, kind, owner, pattern, state, created_at, .. } in &self.locks {
-            let age = self.now.saturating_sub(*created_at);
-            writeln!(w, "{id}\t{kind}\t{}\t{}\t{state}\t{age}s", one_line(owner), one_line(pattern))?;
+        for LockView { id, kind, owner, pattern, state, created_at, unreadable, .. } in &self.locks {
+            // A clock that was set back makes nothing older than it is.
+            let age = self.now.saturating_sub(*created_at).max(0);
+            let (id, kind) = (one_line(id), one_line(kind));
+            write!(w, "{id}\t{kind}\t{}\t{}\t{state}\t{age}s", one_line(owner), one_line(pattern))?;
+            if unreadable.is_empty() {
+                writeln!(w)?;
+            } else {
+                writeln!(w, "\tunreadable: {}", unreadable.join(", "))?;
+            }
         }
         Ok(())
     }
@@ -112,31 +124,42 @@ impl View for Locks {
 
 impl Verb for List {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let now = cx.stamp.secs();
+        let now = cx.stamp.clone();
         let scope = self.scope.as_deref().map(scope).transpose()?;
         let filter = Filter {
             scope: scope.clone(),
-            owner: self.owner,
+            owner: self.owner.clone(),
             kind: self.kind,
-            live_at: self.active.then_some(now),
+            live_at: self.active.then(|| now.clone()),
         };
         let around = Around::here()?;
-        let locks = around.with(|outside| {
+        let (locks, mut waiters) = around.with(|outside| {
             cx.read(|tx| {
                 let mut locks = store::coordination::list(tx, &filter)?;
                 // Nobody has met these yet: their scope may be written otherwise.
                 if let Some(scope) = &scope
-                    && store::coordination::pending(tx, now)?.strangers
+                    && store::coordination::pending(tx, now.secs())?.strangers
                 {
                     let all = Filter { scope: None, ..filter.clone() };
                     locks = store::coordination::list(tx, &all)?;
-                    locks.retain(|lock| lock.scope == *scope || (outside.canonical)(&lock.scope) == *scope);
+                    locks.retain(|lock| {
+                        lock.scope == *scope
+                            || (outside.canonical)(&lock.scope) == *scope
+                            || lock.unreadable("scope").is_some()
+                    });
                 }
-                Ok::<_, StoreError>(locks)
+                let waiters = if self.active { Vec::new() } else { coordination::look(tx, outside, &now)? };
+                Ok::<_, StoreError>((locks, waiters))
             })
         })?;
-        let locks = locks.into_iter().map(|lock| LockView::new(lock, cx)).collect();
-        cx.out.show(&Locks { locks, now })?;
+        waiters.retain(|waiter| {
+            scope.as_ref().is_none_or(|scope| waiter.scope == *scope)
+                && self.owner.as_ref().is_none_or(|owner| waiter.owner == *owner)
+                && self.kind.is_none_or(|kind| waiter.kind == kind)
+        });
+        let locks = locks.into_iter().map(|lock| LockView::new(lock, cx));
+        let locks = locks.chain(waiters.into_iter().map(LockView::waiter)).collect();
+        cx.out.show(&Locks { locks, now: now.secs() })?;
         Ok(Answer::Yes)
     }
 }

@@ -8,6 +8,7 @@ pub(super) mod mirror;
 pub(super) mod reserve;
 mod wait;
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use serde::Serialize;
@@ -18,10 +19,12 @@ use crate::db::WriteTx;
 use crate::domain::coordination::{Lock, LockKind};
 use crate::domain::glob::Pattern;
 use crate::domain::process::ProcessKey;
-use crate::domain::time::Stamp;
+use crate::domain::text::escaped;
+use crate::domain::time::{Stamp, secs_up};
 use crate::ops::OpsError;
 use crate::ops::coordination::{self, Held};
 use crate::os::{paths, process};
+use crate::store::coordination::Waiter;
 
 pub(in crate::cli) use around::Around;
 
@@ -123,9 +126,10 @@ pub(in crate::cli) fn change<T>(
     cx: &mut Cx,
     f: impl Fn(&WriteTx<'_>, &Stamp) -> Result<T, OpsError>,
 ) -> Result<T, CliError> {
-    let (around, stamp) = (Around::here()?, cx.stamp.clone());
+    let (around, clock) = (Around::here()?, cx.clock());
     around.with(|outside| {
         cx.write(|tx| {
+            let stamp = clock();
             coordination::meet(tx, outside, &stamp)?;
             f(tx, &stamp)
         })
@@ -137,7 +141,7 @@ pub(in crate::cli) fn change<T>(
 pub(super) struct LockView {
     pub id: String,
     #[serde(rename = "type")]
-    pub kind: LockKind,
+    pub kind: Cow<'static, str>,
     pub owner: String,
     pub scope: String,
     pub pattern: String,
@@ -157,14 +161,43 @@ pub(super) struct LockView {
     #[serde(skip_serializing_if = "Option::is_none")]
     run_id: Option<String>,
     pub state: &'static str,
+    /// The columns that cannot be understood.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<&'static str>,
 }
 
 impl LockView {
+    /// A place in the queue: `waiting` while a process waits there, `left` as long as it is kept for its owner.
+    fn waiter(waiter: Waiter) -> Self {
+        Self {
+            id: format!("ticket-{}", waiter.ticket),
+            kind: waiter.kind.as_str().into(),
+            expires_at: Some(secs_up(waiter.kept_until())),
+            owner: waiter.owner,
+            scope: waiter.scope,
+            pattern: waiter.pattern,
+            exclusive: waiter.exclusive,
+            fence: 0,
+            reason: None,
+            ttl_seconds: None,
+            created_at: waiter.created_at,
+            released_at: None,
+            dispatch_id: None,
+            run_id: None,
+            state: if waiter.left_at.is_some() { "left" } else { "waiting" },
+            unreadable: Vec::new(),
+        }
+    }
+
     pub(super) fn new(lock: Lock, cx: &Cx) -> Self {
-        let state = lock.state(cx.stamp.secs());
+        let state = lock.state(&cx.stamp);
+        let kind = match lock.unreadable("type") {
+            Some(found) => escaped(&found.bytes).into(),
+            None => lock.kind.as_str().into(),
+        };
         Self {
             id: lock.id,
-            kind: lock.kind,
+            kind,
             owner: lock.owner,
             scope: lock.scope,
             pattern: lock.pattern,
@@ -178,6 +211,7 @@ impl LockView {
             dispatch_id: lock.dispatch_id,
             run_id: lock.run_id,
             state,
+            unreadable: lock.unreadable.iter().map(|one| one.column).collect(),
         }
     }
 }

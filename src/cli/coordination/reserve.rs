@@ -22,9 +22,10 @@ use crate::ops::coordination::{self, Request, Reserved, Turn, Wait};
 /// `**` across segments; a plain path covers what lies below it unless it is a file, `dir/` too. An owner may hold patterns
 /// that overlap.
 ///
-/// With --wait it stands in line, and whoever came first goes first. A wait that would end in a circle, because the others
-/// wait for this owner, is refused (`deadlock`): to the kernel an owner is one, even with several processes. A wait in vain
-/// ends in exit code 1 and a ticket, with which the next call comes back to the same place.
+/// With --wait it stands in line: of the processes that wait now, the one that came first goes first. A wait that would end in
+/// a circle, because the others wait for this owner, is refused (`deadlock`): to the kernel an owner is one, even with several
+/// processes. A wait in vain ends in exit code 1. Its place in the line is kept for --grace: the owner's next call for the same
+/// thing comes back to it. Until then the place keeps nothing from the processes that are there.
 #[derive(Debug, clap::Parser)]
 #[command(
     after_help = "Example: ic coordination reserve --owner=me --scope=. --pattern='src/**' --ttl=15m\n         \
@@ -74,10 +75,10 @@ pub(in crate::cli) struct Reserve {
     /// Wait in line for so long, first come first served
     #[arg(long, value_name = "DURATION", value_parser = args::patience)]
     wait: Option<Duration>,
-    /// The place in line that an earlier call was given
+    /// The place in line that an earlier call was given, which the same owner has without saying so
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
     ticket: Option<i64>,
-    /// How long the place is kept after a wait in vain, in seconds or as a duration
+    /// How long the place in line is kept once its process is gone, in seconds or as a duration
     #[arg(long, value_name = "DURATION", value_parser = args::grace, default_value = "5")]
     grace: i64,
 }
@@ -201,7 +202,9 @@ fn refuse(cx: &mut Cx, blocker: Lock, ticket: Option<i64>, cycle: &[Wait]) -> Re
             one_line(&blocker.owner)
         ));
         if let Some(ticket) = ticket {
-            cx.out.remark(format_args!("the place in line is kept for a while: --ticket={ticket}"));
+            cx.out.remark(format_args!(
+                "the place in line is kept for a while; call again for it (--ticket={ticket})"
+            ));
         }
     }
     Ok(Answer::No)

@@ -55,8 +55,8 @@ pub(super) fn reserve(
 }
 
 fn attempt(cx: &mut Cx, request: &Request, turn: &Turn) -> Result<Reserved, CliError> {
-    let (around, stamp) = (Around::look(cx)?, cx.now());
-    around.with(|outside| cx.write(|tx| coordination::reserve(tx, request, turn, outside, &stamp)))
+    let (around, clock) = (Around::look(cx)?, cx.clock());
+    around.with(|outside| cx.write(|tx| coordination::reserve(tx, request, turn, outside, &clock())))
 }
 
 /// Waits until another attempt may succeed. `false` if the time is over before.

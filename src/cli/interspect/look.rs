@@ -17,6 +17,7 @@ use crate::domain::routing::evidence::{self, Case, Pattern};
 use crate::domain::routing::file::{Entry, Overrides};
 use crate::domain::routing::{Action, AgentName, Scope};
 use crate::domain::text::{Required, one_line};
+use crate::domain::time::secs_up;
 use crate::ops::OpsError;
 use crate::ops::routing::canary::{self, Limits, Watched};
 use crate::ops::routing::{self, INTENT, Refusal};
@@ -131,7 +132,7 @@ impl Verb for Triage {
 fn has_expired(entry: &Entry, now: i64) -> bool {
     let until = entry.expires_at.as_deref().and_then(|text| humantime::parse_rfc3339_weak(text).ok());
     let until = until.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    until.is_some_and(|until| i64::try_from(until.as_secs()).is_ok_and(|until| until <= now))
+    until.is_some_and(|until| i64::try_from(until.as_millis()).is_ok_and(|until| secs_up(until) <= now))
 }
 
 /// Which agents the evidence speaks against

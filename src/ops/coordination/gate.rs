@@ -1,7 +1,7 @@
 //! Many reservations that are wanted together: all of them, or none.
 
-use super::grant::{Asked, Request, Reserved, Turn, check, meet, refuse, reserve};
-use super::{OpsError, Outside, mirror};
+use super::grant::{Asked, Request, Reserved, Turn, check, refuse, reserve};
+use super::{OpsError, Outside, meet, mirror};
 use crate::db::WriteTx;
 use crate::domain::coordination::Lock;
 use crate::domain::time::Stamp;

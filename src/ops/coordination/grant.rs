@@ -1,12 +1,11 @@
 //! Granting a lock, or saying what is in the way.
 
 use super::queue::{self, Wait};
-use super::{Held, OpsError, Outside, mirror};
+use super::{Held, OpsError, Outside, mirror, strangers};
 use crate::db::{ReadTx, WriteTx};
 use crate::domain::coordination::{Lock, LockKind, MOST_LOCKS};
-use crate::domain::glob::Pattern;
 use crate::domain::process::ProcessKey;
-use crate::domain::time::Stamp;
+use crate::domain::time::{Stamp, secs_up};
 use crate::store::StoreError;
 use crate::store::coordination::{self as locks, End, NewLock, Renewal, Waiter};
 
@@ -86,8 +85,8 @@ pub enum Reserved {
 
 /// Reserves, waits, or says what is in the way.
 ///
-/// What the owner holds already is renewed in place (CO-07). Whoever came first and still waits goes first (CO-16). A refusal
-/// is on record too.
+/// What the owner holds already is renewed in place. A process that came first and waits now goes first. The same owner that
+/// asks for the same thing comes back to the place that it has left. A refusal is on record too.
 ///
 /// # Errors
 /// [`OpsError::LockLimit`].
@@ -98,23 +97,23 @@ pub fn reserve(
     outside: Outside<'_>,
     stamp: &Stamp,
 ) -> Result<Reserved, OpsError> {
-    let now = stamp.secs();
     mirror::read_through(tx, outside, stamp)?;
-    let pending = locks::pending(tx, now)?;
-    if pending.strangers {
-        adopt(tx, outside, stamp)?;
-    }
+    let pending = locks::pending(tx, stamp.secs())?;
+    let asked = Asked::of(request, turn.ticket);
+    let mut odd = if pending.strangers { strangers::adopt(tx, outside, stamp)? } else { Vec::new() };
+    odd.retain(|lock| is_in_scope(lock, &asked));
     let mut own = None;
     let mut blocker = None;
-    for lock in candidates(tx, &Asked::of(request, turn.ticket))? {
-        if lock.has_expired(now) {
+    for lock in candidates(tx, &asked)?.into_iter().chain(odd) {
+        if lock.has_expired(stamp) {
             locks::end(tx, &lock, End::Expired, None, stamp)?;
         } else if lock.owner == request.owner {
             // What another program holds it ends when it likes: ours is another lock beside it.
             let same = lock.kind == request.kind
                 && lock.pattern == request.held.text()
                 && lock.scope == request.scope
-                && !lock.mirrored;
+                && !lock.mirrored
+                && lock.unreadable.is_empty();
             own = own.or(same.then_some(lock));
         } else if blocker.is_none() && blocks(&lock, &request.held, request.exclusive) {
             if is_abandoned(&lock, outside) {
@@ -125,15 +124,15 @@ pub fn reserve(
         }
     }
     if pending.expired {
-        for lock in locks::expired(tx, now, CLEARED)? {
+        for lock in locks::expired(tx, stamp, CLEARED)? {
             locks::end(tx, &lock, End::Expired, None, stamp)?;
         }
     }
     let waiters = if pending.waiters { queue::tidy(tx, outside, stamp)? } else { Vec::new() };
-    let place = turn.ticket.and_then(|ticket| queue::place(&waiters, ticket, request));
+    let place = queue::place(&waiters, turn.ticket, request);
     // What is held already is not waited for.
     if blocker.is_none() && own.is_none() {
-        blocker = queue::ahead(tx, &waiters, &Asked::of(request, place), now)?.first().map(queue::as_lock);
+        blocker = queue::ahead(tx, &waiters, &Asked::of(request, place), stamp)?.first().map(queue::as_lock);
     }
     let Some(blocker) = blocker else {
         if let Some(ticket) = place {
@@ -142,7 +141,7 @@ pub fn reserve(
         return grant(tx, request, own, stamp).map(Reserved::Granted);
     };
     if let Some(process) = &turn.waits {
-        if let Some(cycle) = queue::cycle(tx, &waiters, &Asked::of(request, place), &request.owner, now)? {
+        if let Some(cycle) = queue::cycle(tx, &waiters, &Asked::of(request, place), &request.owner, stamp)? {
             if let Some(ticket) = place {
                 locks::remove(tx, ticket)?;
             }
@@ -162,7 +161,7 @@ pub fn reserve(
         return Ok(Reserved::Waiting { ticket, blocker });
     }
     if let Some(ticket) = place {
-        locks::leave(tx, ticket, stamp)?;
+        locks::leave(tx, ticket, stamp.millis())?;
     }
     refuse(tx, request, &blocker, stamp)?;
     Ok(Reserved::Conflict { blocker, ticket: place })
@@ -189,13 +188,13 @@ pub(super) fn alias(scope: &str, kind: LockKind) -> Option<&str> {
 fn grant(tx: &WriteTx<'_>, request: &Request, own: Option<Lock>, stamp: &Stamp) -> Result<Lock, OpsError> {
     let new = new_lock(request);
     if let Some(own) = own {
-        let end = request.ttl_seconds.map(|ttl| stamp.secs().saturating_add(ttl));
-        let longer = own.expires_at.is_none() || end.is_some() && own.expires_at >= end;
+        let end = request.ttl_seconds.map(|ttl| stamp.after(ttl));
+        let longer = own.ends_at().is_none() || end.is_some() && own.ends_at() >= end;
         let stays = request.at_least && longer;
         if stays && own.exclusive {
             return Ok(own);
         }
-        let left = own.expires_at.map(|end| end.saturating_sub(stamp.secs()));
+        let left = own.ends_at().map(|end| secs_up(end.saturating_sub(stamp.millis())));
         let renewal = Renewal {
             ttl_seconds: if stays { left } else { request.ttl_seconds },
             exclusive: request.exclusive,
@@ -297,17 +296,14 @@ pub fn check(
     let pending = locks::pending(tx, stamp.secs())?;
     let mut found = candidates(tx, asked)?;
     if pending.strangers {
-        let meant = |lock: Lock| {
-            let there = Lock { scope: (outside.canonical)(&lock.scope), ..lock };
-            Lock { file: Held::as_seen(&there, outside).is_file(), ..there }
-        };
-        found.extend(locks::strangers(tx)?.into_iter().map(meant));
+        let all = locks::strangers(tx)?;
+        found.extend(all.into_iter().map(|lock| strangers::meant(lock, outside).0));
     }
     mirror::apply(tx, &mut found, outside)?;
-    found.retain(|lock| is_in_the_way(lock, asked, stamp.secs()) && !is_abandoned(lock, outside));
+    found.retain(|lock| is_in_the_way(lock, asked, stamp) && !is_abandoned(lock, outside));
     if pending.waiters {
         let waiters = queue::look(tx, outside, stamp)?;
-        found.extend(queue::ahead(tx, &waiters, asked, stamp.secs())?.iter().map(queue::as_lock));
+        found.extend(queue::ahead(tx, &waiters, asked, stamp)?.iter().map(queue::as_lock));
     }
     Ok(found)
 }
@@ -324,68 +320,22 @@ fn is_abandoned(lock: &Lock, outside: Outside<'_>) -> bool {
 }
 
 /// The live locks of others that are in the way, oldest first.
-pub(super) fn holders(tx: &ReadTx<'_>, asked: &Asked<'_>, now: i64) -> Result<Vec<Lock>, StoreError> {
+pub(super) fn holders(tx: &ReadTx<'_>, asked: &Asked<'_>, stamp: &Stamp) -> Result<Vec<Lock>, StoreError> {
     let mut found = candidates(tx, asked)?;
-    found.retain(|lock| is_in_the_way(lock, asked, now));
+    found.retain(|lock| is_in_the_way(lock, asked, stamp));
     Ok(found)
 }
 
-fn is_in_the_way(lock: &Lock, asked: &Asked<'_>, now: i64) -> bool {
-    lock.is_live(now)
-        && (lock.scope == asked.scope || Some(lock.scope.as_str()) == alias(asked.scope, asked.kind))
-        && lock.kind.is_named() == asked.kind.is_named()
+fn is_in_the_way(lock: &Lock, asked: &Asked<'_>, stamp: &Stamp) -> bool {
+    lock.is_live(stamp)
+        && is_in_scope(lock, asked)
         && Some(lock.owner.as_str()) != asked.but
         && blocks(lock, asked.held, asked.exclusive)
 }
 
-/// Whether one who waits should try again now; if not, when at the latest, in Unix milliseconds, though nobody commits
-/// anything until then.
-///
-/// # Errors
-/// What the engine says.
-pub fn outlook(
-    tx: &ReadTx<'_>,
-    request: &Request,
-    ticket: i64,
-    outside: Outside<'_>,
-    stamp: &Stamp,
-) -> Result<Result<(), Option<i64>>, OpsError> {
-    let asked = Asked::of(request, Some(ticket));
-    let blockers = check(tx, &asked, outside, stamp)?;
-    let waiters = queue::look(tx, outside, stamp)?;
-    // A place that somebody took for left is taken up again; one that closes a cycle by now is given up.
-    let lost = !waiters.iter().any(|waiter| waiter.ticket == ticket && waiter.left_at.is_none());
-    if blockers.is_empty()
-        || lost
-        || queue::cycle(tx, &waiters, &asked, &request.owner, stamp.secs())?.is_some()
-    {
-        return Ok(Ok(()));
-    }
-    Ok(Err(blockers.iter().filter_map(|lock| lock.expires_at).min().map(|at| at.saturating_mul(1000))))
-}
-
-/// Takes in what other programs have inserted since somebody last looked, if they have: before a lock is released, renewed or
-/// handed over, so that theirs is too (CL-10).
-///
-/// # Errors
-/// What the engine says.
-pub fn meet(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<(), StoreError> {
-    if locks::pending(tx, stamp.secs())?.strangers { adopt(tx, outside, stamp) } else { Ok(()) }
-}
-
-fn adopt(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<(), StoreError> {
-    for lock in locks::strangers(tx)? {
-        let scope = (outside.canonical)(&lock.scope);
-        let meant = Lock { scope: scope.clone(), ..lock.clone() };
-        let held = Held::as_seen(&meant, outside);
-        // A text that cannot be read stays as it is; what it may mean is in its keys.
-        let pattern = if readable(&meant) { held.text() } else { &meant.pattern };
-        locks::adopt(tx, &lock, &scope, pattern, &held.keys(), stamp)?;
-    }
-    Ok(())
-}
-
-/// Whether what a lock says that it holds can be read.
-pub(super) fn readable(lock: &Lock) -> bool {
-    lock.kind.is_named() || Pattern::parse_in(&lock.scope, &lock.pattern).is_ok()
+/// Whether a lock counts in the scope of what is asked for. One whose scope cannot be understood counts in all.
+fn is_in_scope(lock: &Lock, asked: &Asked<'_>) -> bool {
+    lock.scope == asked.scope
+        || Some(lock.scope.as_str()) == alias(asked.scope, asked.kind)
+        || lock.unreadable("scope").is_some()
 }

@@ -12,17 +12,41 @@ pub enum Held {
     Paths(Pattern),
     /// A name.
     Name(String),
+    /// What a lock of unknown type holds: the paths, and the name.
+    Either(Pattern, String),
 }
 
 impl Held {
-    /// What a stored lock holds. A pattern that cannot be read holds all that it could mean (CO-04).
+    /// Returns what a stored lock holds. A pattern that cannot be read holds all that it could mean.
     pub fn of(lock: &Lock) -> Self {
         if lock.kind.is_named() {
+            // A name that is not UTF-8 is no other caller's.
             return Self::Name(lock.pattern.clone());
         }
-        let read = Pattern::parse_in(&lock.scope, &lock.pattern);
-        let pattern = read.unwrap_or_else(|_| Pattern::widened(&lock.pattern));
+        let pattern = if lock.unreadable("pattern").is_some() {
+            Pattern::widened(&unclear(&lock.pattern))
+        } else {
+            let read = Pattern::parse_in(&lock.scope, &lock.pattern);
+            read.unwrap_or_else(|_| Pattern::widened(&lock.pattern))
+        };
+        if lock.unreadable("type").is_some() {
+            return Self::Either(pattern, lock.pattern.clone());
+        }
         Self::Paths(if lock.file { pattern.of_file() } else { pattern })
+    }
+
+    fn paths(&self) -> Option<&Pattern> {
+        match self {
+            Self::Paths(pattern) | Self::Either(pattern, _) => Some(pattern),
+            Self::Name(_) => None,
+        }
+    }
+
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Name(name) | Self::Either(_, name) => Some(name),
+            Self::Paths(_) => None,
+        }
     }
 
     /// What a lock holds that another program has made: it does not say what it knows to be a file.
@@ -51,22 +75,19 @@ impl Held {
     pub fn text(&self) -> &str {
         match self {
             Self::Paths(pattern) => pattern.as_str(),
-            Self::Name(name) => name,
+            Self::Name(name) | Self::Either(_, name) => name,
         }
     }
 
-    /// Whether somebody who holds the one is in the way of the other.
+    /// Whether a lock on the one is in the way of the other.
     pub fn meets(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Paths(one), Self::Paths(other)) => one.overlaps(other),
-            (Self::Name(one), Self::Name(other)) => one == other,
-            _ => false,
-        }
+        let paths = self.paths().zip(other.paths()).is_some_and(|(one, other)| one.overlaps(other));
+        paths || self.name().zip(other.name()).is_some_and(|(one, other)| one == other)
     }
 
     pub(super) fn keys(&self) -> Keys {
         match self {
-            Self::Paths(pattern) => {
+            Self::Paths(pattern) | Self::Either(pattern, _) => {
                 let keys = pattern.keys();
                 Keys { prefix: keys.prefix.as_str().to_owned(), suffix: keys.suffix.as_str().to_owned() }
             }
@@ -78,7 +99,7 @@ impl Held {
     pub(in crate::ops) fn reach(&self) -> Reach {
         match self {
             Self::Name(name) => Reach::Name(name.clone()),
-            Self::Paths(pattern) => {
+            Self::Paths(pattern) | Self::Either(pattern, _) => {
                 let keys = pattern.keys();
                 let span = |key: &Key| {
                     let Below { from, to } = key.below();
@@ -92,4 +113,11 @@ impl Held {
             }
         }
     }
+}
+
+/// Makes a text that no pattern has of an escaped one: what comes before the first byte that was escaped says where it lies.
+fn unclear(escaped: &str) -> String {
+    let (known, rest) = escaped.split_at(escaped.find("\\x").unwrap_or(0));
+    let dir = known.rfind('/').map_or("", |slash| &known[..=slash]);
+    format!("{dir}[/{rest}")
 }

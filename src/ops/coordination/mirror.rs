@@ -1,6 +1,6 @@
 //! Reservations that another program holds in a file of its own count here as if they were ours (CO-08, CO-11).
 
-use super::grant::readable;
+use super::strangers::readable;
 use super::{Held, OpsError, Outside};
 use crate::db::{ReadTx, WriteTx};
 use crate::domain::coordination::Lock;
@@ -65,11 +65,12 @@ fn take_in(
     let held = Held::as_seen(&row.lock, outside);
     let pattern = if readable(&row.lock) { held.text() } else { &row.lock.pattern };
     let meant = Lock { pattern: pattern.to_owned(), ..row.lock.clone() };
-    let known = locks::find(tx, &meant.id)?;
-    let holds = !row.released && meant.is_live(stamp.secs());
+    let known = locks::find_same(tx, &meant)?;
+    let keys = meant.unreadable.is_empty().then(|| held.keys());
+    let holds = !row.released && meant.is_live(stamp);
     let Some(known) = known else {
         if holds {
-            locks::mirror(tx, &meant, None, &held.keys(), stamp)?;
+            locks::mirror(tx, &meant, None, keys.as_ref(), stamp)?;
             changes.added += 1;
         }
         return Ok(());
@@ -95,7 +96,7 @@ fn take_in(
     if !holds || is_settled_here(&known) || live && known.mirrored && as_it_was {
         return Ok(());
     }
-    locks::mirror(tx, &meant, Some(&known), &held.keys(), stamp)?;
+    locks::mirror(tx, &meant, Some(&known), keys.as_ref(), stamp)?;
     changes.renewed += 1;
     Ok(())
 }
@@ -108,7 +109,7 @@ fn is_settled_here(known: &Lock) -> bool {
 /// As [`read_through`] for a caller who only looks: the locks that would be there, and those that would not any more.
 pub(super) fn apply(tx: &ReadTx<'_>, found: &mut Vec<Lock>, outside: Outside<'_>) -> Result<(), StoreError> {
     for row in outside.theirs {
-        let known = locks::find(tx, &row.lock.id)?;
+        let known = locks::find_same(tx, &row.lock)?;
         if known.as_ref().is_some_and(is_settled_here) {
             continue;
         }

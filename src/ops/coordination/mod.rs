@@ -5,6 +5,7 @@ mod grant;
 mod held;
 mod mirror;
 mod queue;
+mod strangers;
 
 use super::OpsError;
 use crate::db::{ReadTx, WriteTx};
@@ -16,10 +17,11 @@ use crate::store::StoreError;
 use crate::store::coordination::{self as locks, End, Renewal};
 
 pub use gate::gate;
-pub use grant::{Asked, Request, Reserved, Turn, check, meet, outlook, reserve};
+pub use grant::{Asked, Request, Reserved, Turn, check, reserve};
 pub use held::Held;
 pub use mirror::{Changes, Theirs, mirror};
-pub use queue::Wait;
+pub use queue::{Wait, look, outlook};
+pub use strangers::{meet, odd};
 
 /// What only the system around knows.
 #[derive(Clone, Copy)]
@@ -51,12 +53,12 @@ pub fn release(tx: &WriteTx<'_>, id: &str, owner: Option<&str>, stamp: &Stamp) -
 
 /// Ends a lock as what it is by now.
 fn give_back(tx: &WriteTx<'_>, lock: &Lock, stamp: &Stamp) -> Result<(), StoreError> {
-    let end = if lock.has_expired(stamp.secs()) { End::Expired } else { End::Released };
+    let end = if lock.has_expired(stamp) { End::Expired } else { End::Released };
     locks::end(tx, lock, end, None, stamp)
 }
 
-/// Releases everything that an owner holds in a scope. Answers how many locks that were. What another program keeps in a file
-/// of its own is released there.
+/// Releases everything that an owner holds in a scope, and gives up its places in the queue. Returns how many locks that were.
+/// What another program keeps in a file of its own is released there.
 ///
 /// # Errors
 /// What the engine says.
@@ -66,6 +68,7 @@ pub fn release_all(tx: &WriteTx<'_>, owner: &str, scope: &str, stamp: &Stamp) ->
     for lock in &held {
         give_back(tx, lock, stamp)?;
     }
+    locks::remove_all(tx, owner, scope)?;
     Ok(held.len())
 }
 
@@ -111,11 +114,10 @@ pub fn renew(
 }
 
 fn require_live(lock: &Lock, stamp: &Stamp) -> Result<(), OpsError> {
-    let now = stamp.secs();
-    if lock.is_live(now) {
+    if lock.is_live(stamp) {
         return Ok(());
     }
-    Err(OpsError::LockGone { lock: lock.id.clone(), state: lock.state(now) })
+    Err(OpsError::LockGone { lock: lock.id.clone(), state: lock.state(stamp) })
 }
 
 /// Whether a lock still holds, under this token (CO-17).
@@ -140,7 +142,8 @@ pub struct Swept {
     pub abandoned: usize,
 }
 
-/// Ends every lock whose time was over `older_than` seconds ago, and those that live with a process that does not. Each is ended once, however many sweep at once (CO-09).
+/// Ends every lock whose time was over `older_than` seconds ago, and those whose process is gone, and removes the places in the
+/// queue at which no process waits. Each lock is ended once, however many sweeps run at once.
 ///
 /// # Errors
 /// What the engine says.
@@ -151,8 +154,8 @@ pub fn sweep(
     stamp: &Stamp,
 ) -> Result<Swept, OpsError> {
     mirror::read_through(tx, outside, stamp)?;
-    grant::meet(tx, outside, stamp)?;
-    queue::tidy(tx, outside, stamp)?;
+    meet(tx, outside, stamp)?;
+    queue::sweep(tx, outside, stamp)?;
     let due = due(tx, older_than, outside, stamp)?;
     for lock in &due.0 {
         locks::end(tx, lock, End::Expired, Some("sweep"), stamp)?;
@@ -183,10 +186,9 @@ fn due(
     outside: Outside<'_>,
     stamp: &Stamp,
 ) -> Result<(Vec<Lock>, Vec<Lock>), StoreError> {
-    let now = stamp.secs();
-    let expired = locks::expired(tx, now.saturating_sub(older_than), i64::MAX)?;
+    let expired = locks::expired(tx, &stamp.before(older_than), i64::MAX)?;
     let mut abandoned = locks::with_process(tx)?;
-    abandoned.retain(|lock| lock.is_live(now) && lock.process.as_ref().is_some_and(outside.is_gone));
+    abandoned.retain(|lock| lock.is_live(stamp) && lock.process.as_ref().is_some_and(outside.is_gone));
     Ok((expired, abandoned))
 }
 
@@ -206,9 +208,8 @@ pub fn transfer(
     if from == to {
         return Ok(Ok(0));
     }
-    let now = stamp.secs();
     let live = |owner: &str| -> Result<Vec<Lock>, StoreError> {
-        Ok(locks::of_owner(tx, owner, scope)?.into_iter().filter(|l| l.is_live(now)).collect())
+        Ok(locks::of_owner(tx, owner, scope)?.into_iter().filter(|l| l.is_live(stamp)).collect())
     };
     let (mut moving, there) = (live(from)?, live(to)?);
     moving.retain(|lock| !lock.mirrored);

@@ -13,7 +13,7 @@ use crate::domain::routing::file::{Entry, Overrides, Written};
 use crate::domain::routing::modification::{self, NewModification};
 use crate::domain::routing::policy::Thresholds;
 use crate::domain::routing::{Action, AgentName, Scope};
-use crate::domain::time::Stamp;
+use crate::domain::time::{Stamp, secs_up};
 use crate::domain::words;
 use crate::store::intent::{self, Intent};
 use crate::store::routing as store;
@@ -157,7 +157,7 @@ pub fn plan(
         reason: reason.clone(),
         by: change.by.clone(),
         window_uses: facts.thresholds.canary_window_uses,
-        window_expires_at: stamp.secs().saturating_add(days.saturating_mul(24 * 3600)),
+        window_expires_at: secs_up(stamp.after(days.saturating_mul(24 * 3600))),
         // Of the canary every row counts, quarantined or not: before and after have to be counted alike.
         baseline: window::baseline(&store::evidence(tx, 0)?, agent, stamp.secs(), &facts.thresholds),
         verdict: None,

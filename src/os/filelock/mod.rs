@@ -64,7 +64,7 @@ pub struct Held {
     pub scope: String,
     /// Who holds it, if it says so.
     pub record: Option<Record>,
-    /// Since when, Unix seconds: as recorded, else as the directory tells.
+    /// Since when, Unix seconds, rounded up: as recorded, else as the directory tells.
     pub since: i64,
 }
 
@@ -89,7 +89,7 @@ impl Root {
 
     /// Takes a lock, waiting up to `timeout` for it. A lock whose owner is gone is broken ([`Record::is_stale`]).
     ///
-    /// `now` are Unix seconds at the time of the call; `ttl`, in seconds, ends the lock whatever becomes of its owner.
+    /// `now` is the time of the call in Unix milliseconds; `ttl`, in seconds, ends the lock whatever becomes of its owner.
     ///
     /// # Errors
     /// If the directories cannot be made, read or written.
@@ -104,8 +104,10 @@ impl Root {
         let since = Instant::now();
         loop {
             let waited = since.elapsed();
-            let now = now.saturating_add(i64::try_from(waited.as_secs()).unwrap_or(i64::MAX));
-            let holder = match self.try_once(name, scope, &Record::new(owner, now, ttl))? {
+            let now = now.saturating_add(i64::try_from(waited.as_millis()).unwrap_or(i64::MAX));
+            // Rounded up, so that no lock is older than it is.
+            let record = Record::new(owner, now.saturating_add(999).div_euclid(1000), ttl);
+            let holder = match self.try_once(name, scope, &record, now.div_euclid(1000))? {
                 Taken::No(holder) => holder,
                 taken @ Taken::Yes(_) => return Ok(taken),
             };
@@ -116,7 +118,7 @@ impl Root {
         }
     }
 
-    fn try_once(&self, name: &str, scope: &str, record: &Record) -> io::Result<Taken> {
+    fn try_once(&self, name: &str, scope: &str, record: &Record, now: i64) -> io::Result<Taken> {
         let drawer = self.0.join(name);
         DirBuilder::new().recursive(true).mode(0o700).create(&drawer)?;
         let _guard = guard(&drawer)?;
@@ -140,7 +142,7 @@ impl Root {
                 Found::Nothing if attempt < 3 => {}
                 Found::Nothing | Found::Ghost => break,
                 Found::Owned(holder, bytes) => {
-                    if !(attempt < 3 && holder.is_stale(record.created) && remove(&dir, Some(&bytes))?) {
+                    if !(attempt < 3 && holder.is_stale(now) && remove(&dir, Some(&bytes))?) {
                         return Ok(Taken::No(Some(holder)));
                     }
                 }
@@ -185,7 +187,8 @@ impl Root {
                     Found::Owned(record, _) => Some(record),
                 };
                 let Ok(meta) = dir.symlink_metadata() else { continue };
-                let since = record.as_ref().map_or_else(|| meta.mtime(), |record| record.created);
+                let modified = meta.mtime().saturating_add(i64::from(meta.mtime_nsec() > 0));
+                let since = record.as_ref().map_or(modified, |record| record.created);
                 held.push(Held { name: name.clone(), scope, record, since });
             }
         }
@@ -221,7 +224,7 @@ impl Root {
             Found::Nothing => Ok(false),
             Found::Ghost => Ok(held.record.is_none() && remove(&dir, None)?),
             Found::Owned(record, bytes) => {
-                let old = now.saturating_sub(record.created) >= age;
+                let old = record.age(now) >= age;
                 Ok(old && record.is_over(now) && remove(&dir, Some(&bytes))?)
             }
         }

@@ -17,7 +17,7 @@ pub struct Record {
     pub host: String,
     /// What the owner calls itself.
     pub owner: String,
-    /// When the lock was taken, Unix seconds.
+    /// When the lock was taken, Unix seconds, rounded up.
     pub created: i64,
     /// When the process started, as its machine counts; tells it from another with its pid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,8 +97,9 @@ impl Record {
         self.has_expired(now) || self.is_gone(now)
     }
 
-    fn age(&self, now: i64) -> i64 {
-        now.saturating_sub(self.created)
+    /// For how many whole seconds it has been held at least.
+    pub(super) fn age(&self, now: i64) -> i64 {
+        now.saturating_sub(self.created).max(0)
     }
 
     fn has_expired(&self, now: i64) -> bool {

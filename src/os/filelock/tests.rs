@@ -14,7 +14,7 @@ fn root() -> (tempfile::TempDir, Root) {
 }
 
 fn take(root: &Root, owner: &Owner, now: i64) -> bool {
-    matches!(root.acquire(KEY, owner, None, now, Duration::ZERO).unwrap(), Taken::Yes(_))
+    matches!(root.acquire(KEY, owner, None, now * 1000, Duration::ZERO).unwrap(), Taken::Yes(_))
 }
 
 /// A process that has ended.
@@ -106,7 +106,7 @@ fn a_ttl_ends_a_lock_whatever_becomes_of_its_owner() {
     let (_dir, root) = root();
     let remote = Owner::new(Some("7:elsewhere"));
     assert!(matches!(
-        root.acquire(KEY, &remote, Some(2), NOW, Duration::ZERO).unwrap(),
+        root.acquire(KEY, &remote, Some(2), NOW * 1000, Duration::ZERO).unwrap(),
         Taken::Yes(Record { ttl: Some(2), pid: 7, start_time: None, .. })
     ));
     assert!(!take(&root, &me(), NOW + 1) && take(&root, &me(), NOW + 2));

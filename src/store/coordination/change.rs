@@ -2,15 +2,15 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::row::{key, stored};
 use super::{Keys, NewLock};
-use crate::db::{Column, WriteTx};
+use crate::db::{Column, Value, WriteTx};
 use crate::domain::coordination::Lock;
 use crate::domain::envelope::{self, Writer};
 use crate::domain::event::{NewEvent, Source};
 use crate::domain::ids::LockId;
 use crate::domain::process::ProcessKey;
-use crate::domain::time::Stamp;
-use crate::params;
+use crate::domain::time::{Stamp, secs_up};
 use crate::store::cells::{self, Cells};
 use crate::store::{StoreError, event};
 
@@ -27,7 +27,8 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewLock, stamp: &Stamp) -> Result<Lock, St
     let id = LockId::fresh(|id| cells::taken(tx, "coordination_locks", id))?;
     let now = stamp.secs();
     let fence = next_fence(tx)?;
-    let expires_at = new.ttl_seconds.map(|ttl| now.saturating_add(ttl));
+    let ends_at = new.ttl_seconds.map(|ttl| stamp.after(ttl));
+    let expires_at = ends_at.map(secs_up);
     let mut cells: Cells = vec![
         ("id", id.encode()),
         ("type", new.kind.encode()),
@@ -39,6 +40,7 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewLock, stamp: &Stamp) -> Result<Lock, St
         ("ttl_seconds", new.ttl_seconds.encode()),
         ("created_at", now.encode()),
         ("expires_at", expires_at.encode()),
+        ("expires_at_ms", ends_at.encode()),
         ("released_at", None::<i64>.encode()),
         ("dispatch_id", new.dispatch_id.encode()),
         ("run_id", new.run_id.encode()),
@@ -60,11 +62,13 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewLock, stamp: &Stamp) -> Result<Lock, St
         ttl_seconds: new.ttl_seconds,
         created_at: now,
         expires_at,
+        expires_at_ms: ends_at,
         released_at: None,
         dispatch_id: new.dispatch_id.clone(),
         run_id: new.run_id.clone(),
         fence,
         process: new.process.clone(),
+        unreadable: Vec::new(),
         mirrored: false,
     };
     note(tx, &lock, "coordination.acquired", lock.reason.clone(), cells::created(&cells), stamp)?;
@@ -81,7 +85,7 @@ fn change(
     new: &Cells,
     stamp: &Stamp,
 ) -> Result<Lock, StoreError> {
-    cells::update(tx, "coordination_locks", &[("id", changed.id.encode())], new)?;
+    cells::update(tx, "coordination_locks", &[("id", key(&changed))], new)?;
     note(tx, &changed, kind, reason, cells::changed(old, new), stamp)?;
     Ok(changed)
 }
@@ -114,12 +118,14 @@ pub fn renew(
     stamp: &Stamp,
 ) -> Result<Lock, StoreError> {
     let ttl_seconds = renewal.ttl_seconds;
+    let ends_at = ttl_seconds.map(|ttl| stamp.after(ttl));
     let upgraded = renewal.exclusive && !lock.exclusive;
     let renewed = Lock {
         file: lock.file && renewal.wider.is_none(),
         exclusive: lock.exclusive || renewal.exclusive,
         ttl_seconds,
-        expires_at: ttl_seconds.map(|ttl| stamp.secs().saturating_add(ttl)),
+        expires_at: ends_at.map(secs_up),
+        expires_at_ms: ends_at,
         dispatch_id: renewal.dispatch_id.map(ToOwned::to_owned).or_else(|| lock.dispatch_id.clone()),
         run_id: renewal.run_id.map(ToOwned::to_owned).or_else(|| lock.run_id.clone()),
         fence: if upgraded { next_fence(tx)? } else { lock.fence },
@@ -131,6 +137,7 @@ pub fn renew(
         let mut cells = vec![
             ("ttl_seconds", lock.ttl_seconds.encode()),
             ("expires_at", lock.expires_at.encode()),
+            ("expires_at_ms", lock.expires_at_ms.encode()),
             ("exclusive", lock.exclusive.encode()),
             ("fence", lock.fence.encode()),
         ];
@@ -146,7 +153,7 @@ pub fn renew(
     let (mut old, mut new) = (cells(lock), cells(&renewed));
     if let Some(keys) = renewal.wider {
         let before: Option<String> =
-            tx.scalar("SELECT suffix_key FROM coordination_locks WHERE id = $1", params![lock.id])?;
+            tx.scalar("SELECT suffix_key FROM coordination_locks WHERE id = $1", &[key(lock)])?;
         old.push(("suffix_key", before.encode()));
         new.push(("suffix_key", keys.suffix.encode()));
     }
@@ -223,7 +230,7 @@ pub fn adopt(
         ("suffix_key", keys.suffix.encode()),
         ("fence", fence.encode()),
     ];
-    cells::update(tx, "coordination_locks", &[("id", lock.id.encode())], &set)?;
+    cells::update(tx, "coordination_locks", &[("id", key(lock))], &set)?;
     let row: Cells = vec![
         ("id", lock.id.encode()),
         ("type", lock.kind.encode()),
@@ -253,7 +260,8 @@ pub fn adopt(
 }
 
 /// Takes in a lock that another program holds in a file of its own, under its identifier there (CO-11): a new one, or one that
-/// is `known` here and was another program's all along, or has come back. Its fencing token is new.
+/// is `known` here and was another program's all along, or has come back. Its fencing token is new. Without `keys` it is looked
+/// at before every reservation: it cannot be understood.
 ///
 /// # Errors
 /// What the engine says.
@@ -261,37 +269,39 @@ pub fn mirror(
     tx: &WriteTx<'_>,
     lock: &Lock,
     known: Option<&Lock>,
-    keys: &Keys,
+    keys: Option<&Keys>,
     stamp: &Stamp,
 ) -> Result<Lock, StoreError> {
     let lock = Lock {
         fence: next_fence(tx)?,
-        file: !keys.suffix.is_empty(),
+        file: keys.is_some_and(|keys| !keys.suffix.is_empty()),
         mirrored: true,
+        expires_at_ms: None,
         released_at: None,
         ..lock.clone()
     };
     let cells: Cells = vec![
-        ("id", lock.id.encode()),
+        ("id", key(&lock)),
         ("type", lock.kind.encode()),
-        ("owner", lock.owner.encode()),
-        ("scope", lock.scope.encode()),
-        ("pattern", lock.pattern.encode()),
+        ("owner", stored(&lock, "owner", &lock.owner)),
+        ("scope", stored(&lock, "scope", &lock.scope)),
+        ("pattern", stored(&lock, "pattern", &lock.pattern)),
         ("exclusive", lock.exclusive.encode()),
-        ("reason", lock.reason.encode()),
+        ("reason", lock.reason.as_ref().map_or(Value::Null, |text| stored(&lock, "reason", text))),
         ("ttl_seconds", lock.ttl_seconds.encode()),
         ("created_at", lock.created_at.encode()),
         ("expires_at", lock.expires_at.encode()),
+        ("expires_at_ms", lock.expires_at_ms.encode()),
         ("released_at", None::<i64>.encode()),
         ("fence", lock.fence.encode()),
-        ("prefix_key", keys.prefix.encode()),
-        ("suffix_key", keys.suffix.encode()),
+        ("prefix_key", keys.map(|keys| keys.prefix.clone()).encode()),
+        ("suffix_key", keys.map(|keys| keys.suffix.clone()).encode()),
         ("mirrored", true.encode()),
     ];
     match known {
         None => cells::insert(tx, "coordination_locks", &cells)?,
         Some(known) => {
-            cells::update(tx, "coordination_locks", &[("id", known.id.encode())], &cells)?;
+            cells::update(tx, "coordination_locks", &[("id", key(known))], &cells)?;
         }
     }
     note(tx, &lock, "coordination.mirrored", lock.reason.clone(), cells::created(&cells), stamp)?;

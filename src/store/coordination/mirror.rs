@@ -1,6 +1,8 @@
 //! Reservations as another program keeps them in a file of its own, `file_reservations` (CO-11).
 
-use crate::db::{ReadTx, Row};
+use super::row::Reader;
+use crate::db::{ReadTx, Row, Value};
+use crate::domain::coordination::Unreadable;
 use crate::params;
 use crate::store::StoreError;
 
@@ -9,13 +11,13 @@ use crate::store::StoreError;
 pub struct Mirrored {
     /// Identifier there, and here.
     pub id: String,
-    /// Whose.
+    /// Its owner.
     pub owner: String,
     /// What the other program calls the scope.
     pub project: String,
     /// What is held.
     pub pattern: String,
-    /// Whether nobody else may.
+    /// Whether no other owner may hold what overlaps.
     pub exclusive: bool,
     /// Why.
     pub reason: Option<String>,
@@ -25,28 +27,35 @@ pub struct Mirrored {
     pub expires_at: String,
     /// Whether it was given back before its time.
     pub released: bool,
+    /// What of it cannot be understood, by the names of our columns.
+    pub unreadable: Vec<Unreadable>,
 }
 
-/// The reservations whose time ends after `since` (RFC 3339, whole seconds, UTC), oldest first; also those that were given
-/// back before.
+/// Returns the reservations whose time ends after `since` (RFC 3339, whole seconds, UTC), oldest first; also those that were
+/// given back before, and those whose time is no date.
 ///
 /// # Errors
 /// What the engine says: no such table, say.
 pub fn reservations(peer: &ReadTx<'_>, since: &str) -> Result<Vec<Mirrored>, StoreError> {
     // Times are texts of one form up to their seconds, so that they compare as what they mean.
     let sql = "SELECT id, agent_id, project, path_pattern, exclusive, reason, created_at, expires_at, released_at \
-               FROM file_reservations WHERE expires_at >= $1 ORDER BY created_at, id";
+               FROM file_reservations WHERE expires_at >= $1 OR expires_at IS NULL \
+               OR expires_at NOT LIKE '____-__-__%' ORDER BY created_at, id";
     peer.query(sql, params![since.to_owned()], |row: &Row| {
+        let mut read = Reader::new(row);
+        // What they say of times is read by the caller.
+        let time = |column: &str| row.get::<String>(column).unwrap_or_default();
         Ok(Mirrored {
-            id: row.get("id")?,
-            owner: row.get("agent_id")?,
-            project: row.get("project")?,
-            pattern: row.get("path_pattern")?,
-            exclusive: row.get("exclusive")?,
-            reason: row.get("reason")?,
-            created_at: row.get("created_at")?,
-            expires_at: row.get("expires_at")?,
-            released: row.get::<Option<String>>("released_at")?.is_some(),
+            id: read.text_from("id", "id")?,
+            owner: read.text_from("agent_id", "owner")?,
+            project: read.text_from("project", "scope")?,
+            pattern: read.text_from("path_pattern", "pattern")?,
+            exclusive: read.get("exclusive", true)?,
+            reason: read.optional_text("reason")?,
+            created_at: time("created_at"),
+            expires_at: time("expires_at"),
+            released: *row.cell("released_at")? != Value::Null,
+            unreadable: read.unreadable,
         })
     })
 }

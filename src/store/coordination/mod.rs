@@ -3,18 +3,20 @@
 mod change;
 mod mirror;
 mod queue;
+mod row;
 
-use super::{StoreError, cells};
-use crate::db::{Column, ReadTx, Row, Value};
+use super::StoreError;
+use crate::db::{Column, ReadTx, Value};
 use crate::domain::coordination::{Lock, LockKind};
 use crate::domain::ids::{DispatchId, RunId};
 use crate::domain::order;
 use crate::domain::process::ProcessKey;
+use crate::domain::time::{Stamp, secs_up};
 use crate::params;
 
 pub use change::{End, Renewal, adopt, conflict, end, insert, mirror, renew, transfer};
 pub use mirror::{Mirrored, reservations};
-pub use queue::{Waiter, enqueue, leave, queue, rejoin, remove};
+pub use queue::{Waiter, enqueue, leave, queue, rejoin, remove, remove_all};
 
 /// By what a lock is found among many: everything that overlaps it has a related one (CO-18).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +84,7 @@ pub struct NewLock {
 /// What is to be seen to before a lock is granted, in one look: most of the time there is nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Pending {
-    /// Rows that another program has inserted and nobody has met yet ([`strangers`]).
+    /// Rows that another program has inserted and that were not met yet, or that cannot be understood ([`strangers`]).
     pub strangers: bool,
     /// Locks whose time is over ([`expired`]).
     pub expired: bool,
@@ -126,7 +128,12 @@ pub fn candidates(
         values.push(value.to_owned().encode());
         format!("${}", values.len())
     };
-    let kinds = if kind.is_named() { "type = 'named_lock'" } else { "type <> 'named_lock'" };
+    // What another type means is not known: it counts among both.
+    let kinds = if kind.is_named() {
+        "type NOT IN ('file_reservation', 'write_set')"
+    } else {
+        "type <> 'named_lock'"
+    };
     let of = |what: &str, condition: &str| {
         format!(
             "SELECT {what} FROM coordination_locks WHERE {scopes} AND {condition} AND released_at IS NULL AND {kinds}"
@@ -154,7 +161,7 @@ pub fn candidates(
             format!("SELECT * FROM coordination_locks WHERE id IN ({found})")
         }
     };
-    let mut locks = tx.query(&sql, &values, from_row)?;
+    let mut locks = tx.query(&sql, &values, row::lock)?;
     // Sorted here, because the engine prepares a statement without an order in less than it takes to sort a handful.
     order::by(&mut locks, |a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
     Ok(locks)
@@ -171,7 +178,7 @@ fn below(column: &str, span: &Span, at: &mut impl FnMut(&str) -> String) -> Stri
     format!("{column} >= {from}{to}")
 }
 
-/// Locks that another program has inserted and nobody has met yet, oldest first.
+/// Locks that another program has inserted and that were not met yet, or that cannot be understood, oldest first.
 ///
 /// # Errors
 /// What the engine says.
@@ -179,17 +186,20 @@ pub fn strangers(tx: &ReadTx<'_>) -> Result<Vec<Lock>, StoreError> {
     // Every identifier is `>= ''`: without a range on its column the index of strangers is not taken.
     let sql = "SELECT * FROM coordination_locks WHERE released_at IS NULL AND prefix_key IS NULL AND id >= '' \
                ORDER BY created_at, id";
-    tx.query(sql, &[], from_row)
+    tx.query(sql, &[], row::lock)
 }
 
-/// Up to `most` locks whose time was over before `before` (Unix seconds), the oldest first.
+/// Returns up to `most` locks whose time was over at a moment, the oldest first.
 ///
 /// # Errors
 /// What the engine says.
-pub fn expired(tx: &ReadTx<'_>, before: i64, most: i64) -> Result<Vec<Lock>, StoreError> {
+pub fn expired(tx: &ReadTx<'_>, before: &Stamp, most: i64) -> Result<Vec<Lock>, StoreError> {
     let sql = "SELECT * FROM coordination_locks WHERE released_at IS NULL AND expires_at <= $1 \
                ORDER BY expires_at, id LIMIT $2";
-    tx.query(sql, params![before, most], from_row)
+    // The index is of whole seconds, which are rounded up.
+    let mut found = tx.query(sql, params![secs_up(before.millis()), most], row::lock)?;
+    found.retain(|lock| lock.has_expired(before));
+    Ok(found)
 }
 
 /// Locks that live with a process and are not released, oldest first.
@@ -198,7 +208,7 @@ pub fn expired(tx: &ReadTx<'_>, before: i64, most: i64) -> Result<Vec<Lock>, Sto
 /// What the engine says.
 pub fn with_process(tx: &ReadTx<'_>) -> Result<Vec<Lock>, StoreError> {
     let sql = "SELECT * FROM coordination_locks WHERE released_at IS NULL AND pid IS NOT NULL ORDER BY created_at, id";
-    tx.query(sql, &[], from_row)
+    tx.query(sql, &[], row::lock)
 }
 
 /// The locks of an owner in a scope that are not released, oldest first.
@@ -208,7 +218,7 @@ pub fn with_process(tx: &ReadTx<'_>) -> Result<Vec<Lock>, StoreError> {
 pub fn of_owner(tx: &ReadTx<'_>, owner: &str, scope: &str) -> Result<Vec<Lock>, StoreError> {
     let sql = "SELECT * FROM coordination_locks WHERE owner = $1 AND scope = $2 AND released_at IS NULL \
                ORDER BY created_at, id";
-    tx.query(sql, params![owner.to_owned(), scope.to_owned()], from_row)
+    tx.query(sql, params![owner.to_owned(), scope.to_owned()], row::lock)
 }
 
 /// The locks of a run that are not released, by owner.
@@ -218,7 +228,7 @@ pub fn of_owner(tx: &ReadTx<'_>, owner: &str, scope: &str) -> Result<Vec<Lock>, 
 pub fn of_run(tx: &ReadTx<'_>, run_id: &RunId) -> Result<Vec<Lock>, StoreError> {
     let sql =
         "SELECT * FROM coordination_locks WHERE released_at IS NULL AND run_id = $1 ORDER BY created_at, id";
-    tx.query(sql, params![*run_id], from_row)
+    tx.query(sql, params![*run_id], row::lock)
 }
 
 /// The locks of a dispatch that are not released, by owner.
@@ -227,7 +237,7 @@ pub fn of_run(tx: &ReadTx<'_>, run_id: &RunId) -> Result<Vec<Lock>, StoreError> 
 /// What the engine says.
 pub fn of_dispatch(tx: &ReadTx<'_>, dispatch_id: &DispatchId) -> Result<Vec<Lock>, StoreError> {
     let sql = "SELECT * FROM coordination_locks WHERE released_at IS NULL AND dispatch_id = $1 ORDER BY created_at, id";
-    tx.query(sql, params![*dispatch_id], from_row)
+    tx.query(sql, params![*dispatch_id], row::lock)
 }
 
 /// How many locks an owner has in a scope that are live at `now` (Unix seconds).
@@ -249,8 +259,8 @@ pub struct Filter {
     pub owner: Option<String>,
     /// Only of this kind.
     pub kind: Option<LockKind>,
-    /// Only those that are live at this moment (Unix seconds).
-    pub live_at: Option<i64>,
+    /// Only those that are live at this moment.
+    pub live_at: Option<Stamp>,
 }
 
 /// The matching locks, newest first.
@@ -273,11 +283,15 @@ pub fn list(tx: &ReadTx<'_>, filter: &Filter) -> Result<Vec<Lock>, StoreError> {
     if let Some(kind) = filter.kind {
         and(" AND type = $n", kind.encode());
     }
-    if let Some(now) = filter.live_at {
-        and(" AND released_at IS NULL AND (expires_at IS NULL OR expires_at > $n)", now.encode());
+    if let Some(now) = &filter.live_at {
+        and(" AND released_at IS NULL AND (expires_at IS NULL OR expires_at > $n)", now.secs().encode());
     }
     sql.push_str(" ORDER BY created_at DESC, id DESC");
-    tx.query(&sql, &values, from_row)
+    let mut found = tx.query(&sql, &values, row::lock)?;
+    if let Some(now) = &filter.live_at {
+        found.retain(|lock| lock.is_live(now));
+    }
+    Ok(found)
 }
 
 /// One lock by id.
@@ -288,32 +302,39 @@ pub fn get(tx: &ReadTx<'_>, id: &str) -> Result<Lock, StoreError> {
     find(tx, id)?.ok_or_else(|| StoreError::LockNotFound(id.to_owned()))
 }
 
-/// One lock by id, if there is one.
+/// One lock by its identifier, if there is one. One that is not UTF-8 is found by what is shown of it, while it holds.
 ///
 /// # Errors
 /// What the engine says.
 pub fn find(tx: &ReadTx<'_>, id: &str) -> Result<Option<Lock>, StoreError> {
-    tx.query_opt("SELECT * FROM coordination_locks WHERE id = $1", params![id.to_owned()], from_row)
+    let found = by_key(tx, id.to_owned().encode())?;
+    if found.is_some() || !id.contains("\\x") {
+        return Ok(found);
+    }
+    let sql = "SELECT * FROM coordination_locks WHERE released_at IS NULL ORDER BY created_at, id";
+    let all = tx.query(sql, &[], row::lock)?;
+    Ok(all.into_iter().find(|lock| lock.id == id))
 }
 
-fn from_row(row: &Row) -> Result<Lock, StoreError> {
-    Ok(Lock {
-        id: row.get("id")?,
-        kind: row.get("type")?,
-        owner: row.get("owner")?,
-        scope: row.get("scope")?,
-        pattern: row.get("pattern")?,
-        file: row.get::<Option<String>>("suffix_key")?.is_some_and(|key| !key.is_empty()),
-        exclusive: row.get("exclusive")?,
-        reason: row.get("reason")?,
-        ttl_seconds: row.get("ttl_seconds")?,
-        created_at: row.get("created_at")?,
-        expires_at: row.get("expires_at")?,
-        released_at: row.get("released_at")?,
-        dispatch_id: row.get("dispatch_id")?,
-        run_id: row.get("run_id")?,
-        fence: row.get("fence")?,
-        process: cells::process_of(row)?,
-        mirrored: row.get::<Option<bool>>("mirrored")?.unwrap_or(false),
-    })
+/// The lock that has the same identifier as this one, if there is one.
+///
+/// # Errors
+/// What the engine says.
+pub fn find_same(tx: &ReadTx<'_>, lock: &Lock) -> Result<Option<Lock>, StoreError> {
+    by_key(tx, row::key(lock))
+}
+
+fn by_key(tx: &ReadTx<'_>, key: Value) -> Result<Option<Lock>, StoreError> {
+    tx.query_opt("SELECT * FROM coordination_locks WHERE id = $1", &[key], row::lock)
+}
+
+/// The locks that are not released of which something cannot be understood, oldest first. Reads the whole table.
+///
+/// # Errors
+/// What the engine says.
+pub fn unreadable(tx: &ReadTx<'_>) -> Result<Vec<Lock>, StoreError> {
+    let sql = "SELECT * FROM coordination_locks WHERE released_at IS NULL ORDER BY created_at, id";
+    let mut found = tx.query(sql, &[], row::lock)?;
+    found.retain(|lock| !lock.unreadable.is_empty());
+    Ok(found)
 }

@@ -2,6 +2,7 @@
 
 use super::super::cells;
 use super::super::quiet::{self, Quiet};
+use super::row::Reader;
 use crate::db::{ReadTx, Row, WriteTx};
 use crate::domain::coordination::LockKind;
 use crate::domain::process::ProcessKey;
@@ -12,7 +13,7 @@ use crate::store::StoreError;
 /// A row of `lock_waiters`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiter {
-    /// Its place: whoever has a smaller number came first.
+    /// Its place: a smaller number came first.
     pub ticket: i64,
     /// What for.
     pub kind: LockKind,
@@ -35,7 +36,7 @@ pub struct Waiter {
     pub deadline: i64,
     /// How long the place is kept after the waiter has left, in seconds.
     pub grace: i64,
-    /// When it left: Unix milliseconds.
+    /// When its process left, in Unix milliseconds; `None` while it waits.
     pub left_at: Option<i64>,
 }
 
@@ -45,7 +46,7 @@ impl Waiter {
         self.kept_until() <= now.millis()
     }
 
-    /// Until when the place is kept if nobody comes back to it, in Unix milliseconds.
+    /// Until when the place is kept if its owner does not come back to it, in Unix milliseconds.
     pub fn kept_until(&self) -> i64 {
         self.left_at.unwrap_or(self.deadline).saturating_add(self.grace.saturating_mul(1000))
     }
@@ -115,13 +116,23 @@ pub fn rejoin(tx: &WriteTx<'_>, waiter: &Waiter) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Leaves a place, which is kept for a while.
+/// Leaves a place at a moment (Unix milliseconds), which is kept for a while.
 ///
 /// # Errors
 /// What the engine says.
-pub fn leave(tx: &WriteTx<'_>, ticket: i64, stamp: &Stamp) -> Result<(), StoreError> {
+pub fn leave(tx: &WriteTx<'_>, ticket: i64, at: i64) -> Result<(), StoreError> {
     let sql = "UPDATE lock_waiters SET left_at = $1 WHERE ticket = $2";
-    quiet::execute(tx, Quiet::Waiters, sql, params![stamp.millis(), ticket])?;
+    quiet::execute(tx, Quiet::Waiters, sql, params![at, ticket])?;
+    Ok(())
+}
+
+/// Gives up all places of an owner in a scope.
+///
+/// # Errors
+/// What the engine says.
+pub fn remove_all(tx: &WriteTx<'_>, owner: &str, scope: &str) -> Result<(), StoreError> {
+    let sql = "DELETE FROM lock_waiters WHERE owner = $1 AND scope = $2";
+    quiet::execute(tx, Quiet::Waiters, sql, params![owner.to_owned(), scope.to_owned()])?;
     Ok(())
 }
 
@@ -135,18 +146,22 @@ pub fn remove(tx: &WriteTx<'_>, ticket: i64) -> Result<(), StoreError> {
 }
 
 fn from_row(row: &Row) -> Result<Waiter, StoreError> {
-    Ok(Waiter {
+    let mut read = Reader::new(row);
+    let waiter = Waiter {
         ticket: row.get("ticket")?,
-        kind: row.get("type")?,
-        owner: row.get("owner")?,
-        scope: row.get("scope")?,
-        pattern: row.get("pattern")?,
-        file: row.get("file")?,
-        exclusive: row.get("exclusive")?,
-        process: cells::process_of(row)?,
-        created_at: row.get("created_at")?,
-        deadline: row.get("deadline")?,
-        grace: row.get("grace")?,
-        left_at: row.get("left_at")?,
-    })
+        kind: read.get("type", LockKind::FileReservation)?,
+        owner: read.get("owner", String::new())?,
+        scope: read.get("scope", String::new())?,
+        pattern: read.get("pattern", String::new())?,
+        file: read.get("file", false)?,
+        exclusive: read.get("exclusive", true)?,
+        process: cells::process_of(row).unwrap_or_default(),
+        created_at: read.get("created_at", 0)?,
+        deadline: read.get("deadline", 0)?,
+        grace: read.get("grace", 0)?,
+        left_at: read.get("left_at", None)?,
+    };
+    // A damaged place is none: its process joins the queue again.
+    let over = Waiter { deadline: 0, grace: 0, left_at: Some(0), ..waiter.clone() };
+    Ok(if read.unreadable.is_empty() { waiter } else { over })
 }

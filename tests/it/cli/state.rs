@@ -115,6 +115,7 @@ fn a_value_comes_from_a_file_below_the_working_directory() {
     sandbox.fails(["state", "set", "k", "s", "f.json"], 3);
 }
 
+/// K-31
 #[test]
 fn values_expire() {
     let sandbox = Sandbox::new();
@@ -122,7 +123,8 @@ fn values_expire() {
     set(&sandbox, &["k", "long", "--ttl", "1h30m"], "1");
     set(&sandbox, &["k", "ever", "--ttl=0"], "1");
     assert_eq!(sandbox.ok(["state", "get", "k", "short"]), "1");
-    assert_eq!(later(&sandbox, 1, &["state", "get", "k", "short"]).status.code(), Some(1));
+    assert_eq!(later(&sandbox, 1, &["state", "get", "k", "short"]).status.code(), Some(0));
+    assert_eq!(later(&sandbox, 2, &["state", "get", "k", "short"]).status.code(), Some(1));
     assert_eq!(later(&sandbox, 5399, &["state", "get", "k", "long"]).status.code(), Some(0));
     let listed = later(&sandbox, 5400, &["state", "list", "k"]);
     assert_eq!(String::from_utf8(listed.stdout).unwrap(), "ever\n");

@@ -1,0 +1,67 @@
+//! Locks that another program has inserted into our table: they are taken in where they can be understood, and hold all that
+//! they may mean where they cannot.
+
+use super::{Held, Outside, Theirs};
+use crate::db::{ReadTx, WriteTx};
+use crate::domain::coordination::Lock;
+use crate::domain::glob::Pattern;
+use crate::domain::time::Stamp;
+use crate::store::StoreError;
+use crate::store::coordination as locks;
+
+/// Takes in what other programs have inserted since the last look, if they have: before a lock is released, renewed or handed
+/// over, so that theirs is too.
+///
+/// # Errors
+/// What the engine says.
+pub fn meet(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<(), StoreError> {
+    if locks::pending(tx, stamp.secs())?.strangers { adopt(tx, outside, stamp).map(drop) } else { Ok(()) }
+}
+
+/// Takes them in. Returns the locks that cannot be understood, as what they may mean: they stay as they are, and are looked at
+/// before every reservation.
+pub(super) fn adopt(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<Vec<Lock>, StoreError> {
+    let mut odd = Vec::new();
+    for lock in locks::strangers(tx)? {
+        let (meant, held) = meant(lock.clone(), outside);
+        if !lock.unreadable.is_empty() {
+            odd.push(meant);
+            continue;
+        }
+        // A text that cannot be read stays as it is; what it may mean is in its keys.
+        let pattern = if readable(&meant) { held.text() } else { &meant.pattern };
+        locks::adopt(tx, &lock, &meant.scope, pattern, &held.keys(), stamp)?;
+    }
+    Ok(odd)
+}
+
+/// Returns such a lock as it counts here, and what it holds.
+pub(super) fn meant(lock: Lock, outside: Outside<'_>) -> (Lock, Held) {
+    let there = match lock.unreadable("scope") {
+        Some(_) => lock,
+        None => Lock { scope: (outside.canonical)(&lock.scope), ..lock },
+    };
+    let held = Held::as_seen(&there, outside);
+    (Lock { file: held.is_file(), ..there }, held)
+}
+
+/// Whether what a lock says that it holds can be read.
+pub(super) fn readable(lock: &Lock) -> bool {
+    lock.unreadable("pattern").is_none()
+        && (lock.kind.is_named() || Pattern::parse_in(&lock.scope, &lock.pattern).is_ok())
+}
+
+/// Returns the locks of which something cannot be understood: those of our table, and those that hold in another program's
+/// file.
+///
+/// # Errors
+/// What the engine says.
+pub fn odd(tx: &ReadTx<'_>, theirs: &[Theirs]) -> Result<Vec<Lock>, StoreError> {
+    let mut found = locks::unreadable(tx)?;
+    for row in theirs.iter().filter(|row| !row.released && !row.lock.unreadable.is_empty()) {
+        if locks::find_same(tx, &row.lock)?.is_none() {
+            found.push(row.lock.clone());
+        }
+    }
+    Ok(found)
+}
