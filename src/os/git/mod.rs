@@ -13,12 +13,14 @@
 //! says so, as `git commit` does. The hooks `pre-commit` and `commit-msg` run if asked for; what git runs around a
 //! commit beside them (`prepare-commit-msg`, `post-commit`) does not.
 
+mod clean;
 mod commit;
 mod error;
 mod index;
 mod run;
 mod scratch;
 
+pub use clean::clean;
 pub use commit::{Change, Commit, Committed, Content, Hooks, Step};
 pub use error::GitError;
 
