@@ -14,6 +14,7 @@ mod dispatch;
 mod fold;
 mod follow;
 mod hook;
+mod hook_life;
 mod import;
 mod interspect;
 mod memory;

@@ -126,6 +126,7 @@ impl Around {
             fence: 0,
             process: None,
             mirrored: true,
+            automatic: false,
         };
         Theirs { lock, project: row.project, released }
     }

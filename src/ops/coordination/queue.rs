@@ -127,6 +127,7 @@ pub(super) fn as_lock(waiter: &Waiter) -> Lock {
         fence: 0,
         process: waiter.process.clone(),
         mirrored: false,
+        automatic: false,
     }
 }
 

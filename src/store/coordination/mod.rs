@@ -77,6 +77,8 @@ pub struct NewLock {
     pub process: Option<ProcessKey>,
     /// By what it is found.
     pub keys: Keys,
+    /// Whether a hook reserves it without being asked.
+    pub automatic: bool,
 }
 
 /// What is to be seen to before a lock is granted, in one look: most of the time there is nothing.
@@ -230,6 +232,17 @@ pub fn of_dispatch(tx: &ReadTx<'_>, dispatch_id: &DispatchId) -> Result<Vec<Lock
     tx.query(sql, params![*dispatch_id], from_row)
 }
 
+/// Returns the locks that hooks reserved for an owner, in every scope, and that are not released, oldest
+/// first.
+///
+/// # Errors
+/// What the engine says.
+pub fn automatic_of(tx: &ReadTx<'_>, owner: &str) -> Result<Vec<Lock>, StoreError> {
+    let sql = "SELECT * FROM coordination_locks WHERE owner = $1 AND automatic = $2 AND released_at IS NULL \
+               ORDER BY created_at, id";
+    tx.query(sql, params![owner.to_owned(), true], from_row)
+}
+
 /// How many locks an owner has in a scope that are live at `now` (Unix seconds).
 ///
 /// # Errors
@@ -315,5 +328,6 @@ fn from_row(row: &Row) -> Result<Lock, StoreError> {
         fence: row.get("fence")?,
         process: cells::process_of(row)?,
         mirrored: row.get::<Option<bool>>("mirrored")?.unwrap_or(false),
+        automatic: row.get::<Option<bool>>("automatic")?.unwrap_or(false),
     })
 }
