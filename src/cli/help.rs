@@ -32,7 +32,8 @@ A result is on stdout, also when the exit code is 1. Everything else is on stder
 pub(super) const ENVIRONMENT: &str = "\
 Environment
 
-  INTERCORE_DB         the database, anywhere; --db comes first
+  INTERCORE_DB         the database, anywhere; --db comes first. For a hook, that of the files of its own
+                       repository, and of files that have no database above them
   INTERCORE_LOCK_DIR   where the locks of `ic lock` are, instead of /tmp/intercore/locks
   IC_LOG_LEVEL         error, warn (default), info or debug: what goes to stderr; comes before --verbose and -vv
   IC_TRACE_ID          the trace that the events of this call belong to
@@ -42,9 +43,11 @@ Environment
   CLAVAIN_DISPATCH_SH  the script that starts agents
   CLAVAIN_FABLE_AVAILABLE
                        1 if `ic dispatch retry --escalate` may go up to the model fable
-  CLAUDE_SESSION_ID    the session of events that are recorded without --session, of `ic hook pre-commit`, and who changes
-                       overrides without --by
-  INTERMUTE_AGENT_ID   who edits and commits, for the hooks
+  INTERMUTE_AGENT_ID   the caller: who edits and commits, for the hooks, and changes overrides without --by
+  CLAUDE_CODE_SESSION_ID
+                       the session that calls, set by Claude Code: the caller where INTERMUTE_AGENT_ID is not
+                       set, and the session of events that are recorded without --session
+  CLAUDE_SESSION_ID    an older name of the same
   INTERMUTE_DB         another program's database, whose reservations count as well
   INTERMUTE_PROJECT    what that program calls this repository, if not by its name
   INTERCORE_FENCE      the lock, and its token, that a session works under: LOCK:TOKEN, for the hooks

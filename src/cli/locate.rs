@@ -10,7 +10,7 @@ use crate::os::paths;
 pub(super) const RELATIVE: &str = ".clavain/intercore.db";
 
 /// A database's place.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Located {
     /// Absolute.
     pub path: PathBuf,
@@ -21,21 +21,55 @@ pub(super) struct Located {
 /// Finds the database: `--db`, else `INTERCORE_DB`, else the nearest `.clavain/intercore.db` upwards from the working
 /// directory, else a place for one in the nearest `.clavain/` up to the git top level (K-09, K-13).
 pub(super) fn locate(globals: &Globals) -> Result<Located, CliError> {
-    if let Some(given) = explicit(globals)? {
-        let may_create = parent_is_clavain(&given);
-        return Ok(Located { path: given, may_create });
+    match given(globals)? {
+        Some(given) => Ok(given),
+        None => Ok(above(&cwd()?)),
     }
-    let cwd = cwd()?;
-    if let Some(found) = cwd.ancestors().map(|dir| dir.join(RELATIVE)).find(|path| exists(path)) {
-        return Ok(Located { path: found, may_create: false });
+}
+
+/// Finds the database of a file or directory, which is absolute and without symlinks: the one nearest above
+/// it. `cwd` is where the caller is, whose own `.clavain/` may be the place for a new one. `--db` comes
+/// first; `INTERCORE_DB` does for what lies in the repository of that database, and for what has no database
+/// above it.
+pub(super) fn locate_for(globals: &Globals, file: &Path, cwd: &Path) -> Result<Located, CliError> {
+    let given = given(globals)?;
+    if let Some(given) = given.as_ref().filter(|given| globals.db.is_some() || is_home_of(&given.path, file))
+    {
+        return Ok(given.clone());
     }
-    // Without a repository around it, only the working directory itself is looked at: a `.clavain` further up, say in a
-    // home directory, belongs to something else.
-    let top = paths::git_top_level(&cwd).unwrap_or_else(|| cwd.clone());
-    let within = cwd.ancestors().take_while(|dir| dir.starts_with(&top));
+    let found = above(file.ancestors().find(|dir| dir.is_dir()).unwrap_or(file));
+    if exists(&found.path) {
+        return Ok(found);
+    }
+    Ok(match given {
+        Some(given) => given,
+        None if !found.may_create && file.starts_with(cwd) => above(cwd),
+        None => found,
+    })
+}
+
+/// Returns whether a file lies in the repository that a database belongs to, and not in another one within
+/// it.
+fn is_home_of(database: &Path, file: &Path) -> bool {
+    let database = paths::canonical_key(database);
+    let Some(dir) = database.parent() else { return false };
+    let project = || dir.parent().filter(|_| dir.ends_with(".clavain")).map(Path::to_owned);
+    let Some(home) = paths::git_top_level(dir).or_else(project) else { return false };
+    file.starts_with(&home) && paths::git_top_level(file).is_none_or(|top| home.starts_with(top))
+}
+
+/// Finds the nearest `.clavain/intercore.db` upwards from a directory, else a place for one.
+fn above(from: &Path) -> Located {
+    if let Some(found) = from.ancestors().map(|dir| dir.join(RELATIVE)).find(|path| exists(path)) {
+        return Located { path: found, may_create: false };
+    }
+    // Without a repository around it, only the directory itself is looked at: a `.clavain` further up, say in
+    // a home directory, belongs to something else.
+    let top = paths::git_top_level(from).unwrap_or_else(|| from.to_owned());
+    let within = from.ancestors().take_while(|dir| dir.starts_with(&top));
     let home = within.map(|dir| dir.join(RELATIVE)).find(|path| parent_is_clavain(path));
     let may_create = home.is_some();
-    Ok(Located { path: home.unwrap_or_else(|| cwd.join(RELATIVE)), may_create })
+    Located { path: home.unwrap_or_else(|| from.join(RELATIVE)), may_create }
 }
 
 /// Where `init` creates or migrates a database: as [`locate`], but a `.clavain/` of the working directory itself comes
@@ -69,7 +103,14 @@ fn parent_is_clavain(path: &Path) -> bool {
     path.parent().is_some_and(|dir| dir.file_name().is_some_and(|name| name == ".clavain") && dir.is_dir())
 }
 
-/// The database that the caller names, if it names one. The working directory is needed for a relative path only.
+/// Returns the database that the command line or the environment names.
+pub(super) fn given(globals: &Globals) -> Result<Option<Located>, CliError> {
+    let named = explicit(globals)?;
+    Ok(named.map(|path| Located { may_create: parent_is_clavain(&path), path }))
+}
+
+/// Returns the path that the caller names, if one is named. The working directory is needed for a relative path
+/// only.
 fn explicit(globals: &Globals) -> Result<Option<PathBuf>, CliError> {
     let from_environment =
         std::env::var_os("INTERCORE_DB").filter(|path| !path.is_empty()).map(PathBuf::from);

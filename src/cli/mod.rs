@@ -8,6 +8,7 @@ mod agent;
 mod args;
 mod artifact;
 mod backup;
+mod caller;
 mod compat;
 mod completions;
 mod config;
@@ -73,6 +74,9 @@ struct Cx {
     out: Output,
     stamp: Stamp,
     globals: Globals,
+    /// Where the database of this call is, for a command that looks for it elsewhere than from the working
+    /// directory.
+    place: Option<locate::Located>,
     /// Never closed: the process ends right after its answer, and closing would move the log into the database and sync
     /// it four times over (design rule: exit without close, checkpoint by size).
     db: Option<ManuallyDrop<Db>>,
@@ -91,6 +95,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         out: Output::new(globals.json, globals.verbosity),
         stamp: Stamp::new(now(), trace()),
         globals,
+        place: None,
         db: None,
         committed: false,
     };
@@ -186,9 +191,19 @@ impl Cx {
         Ok(done)
     }
 
+    /// Uses the database at `place` from now on.
+    fn turn_to(&mut self, place: locate::Located) {
+        self.place = Some(place);
+        self.db = None;
+    }
+
+    fn located(&self) -> Result<locate::Located, CliError> {
+        self.place.clone().map_or_else(|| locate::locate(&self.globals), Ok)
+    }
+
     fn existing(&mut self) -> Result<&mut Db, CliError> {
         if self.db.is_none() {
-            let found = locate::locate(&self.globals)?;
+            let found = self.located()?;
             self.open(&found.path)?;
         }
         self.opened()
@@ -196,7 +211,7 @@ impl Cx {
 
     fn writable(&mut self) -> Result<&mut Db, CliError> {
         if self.db.is_none() {
-            let found = locate::locate(&self.globals)?;
+            let found = self.located()?;
             match self.open(&found.path) {
                 Err(CliError::Ops(err)) if found.may_create && err.is_missing_database() => {
                     self.prepare(&found.path)?;

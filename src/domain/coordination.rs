@@ -36,6 +36,7 @@ impl LockKind {
 
 /// A row of `coordination_locks`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a column of the row")]
 pub struct Lock {
     /// Identifier.
     pub id: String,
@@ -75,6 +76,8 @@ pub struct Lock {
     pub unreadable: Vec<Unreadable>,
     /// Whether it is a copy of what another program holds in a file of its own: that program ends and renews it (CO-11).
     pub mirrored: bool,
+    /// Whether a hook reserved it without being asked: hooks end only such locks.
+    pub automatic: bool,
 }
 
 /// A column of a lock whose content cannot be understood.

@@ -3,11 +3,15 @@
 use super::ordered::{Ordered, indent_of};
 
 /// The hooks of an agent's settings: the event, the tools that it is for, and our command.
+///
+/// `Stop` is not one of them: it comes at the end of every turn.
 pub const AGENT_HOOKS: [(&str, Option<&str>, &str); 3] = [
     ("PreToolUse", Some(TOOLS), "ic hook pre-edit"),
     ("PostToolUse", Some(TOOLS), "ic hook post-edit"),
-    ("Stop", None, "ic hook stop"),
+    ("SessionEnd", None, "ic hook stop"),
 ];
+/// The hooks that an earlier release installed, which those above replace: the event and our command.
+const FORMER_HOOKS: [(&str, &str); 2] = [("Stop", "ic hook stop"), ("SubagentStop", "ic hook stop")];
 /// The tools that change files.
 const TOOLS: &str = "Edit|Write|MultiEdit|NotebookEdit";
 /// How long the agent waits for us, in seconds.
@@ -38,9 +42,12 @@ pub enum Change {
 pub fn settings_with(text: Option<&str>) -> Result<Change, String> {
     let old = text.filter(|text| !text.trim().is_empty());
     let mut settings = old.map_or(Ok(Ordered::Object(Vec::new())), parsed)?;
-    let mut changed = false;
     let hooks =
         settings.member("hooks", || Ordered::Object(Vec::new())).ok_or("the settings are no object")?;
+    let mut changed = match hooks.open() {
+        Ordered::Object(events) => remove(events, FORMER_HOOKS),
+        _ => false,
+    };
     for (event, tools, command) in AGENT_HOOKS {
         let groups = hooks.member(event, || Ordered::Array(Vec::new())).ok_or("\"hooks\" is no object")?;
         let Ordered::Array(groups) = groups.open() else {
@@ -72,18 +79,8 @@ pub fn settings_without(text: Option<&str>) -> Result<Change, String> {
         && let Some((_, hooks)) = members.iter_mut().rev().find(|(name, _)| name == "hooks")
         && let Ordered::Object(events) = hooks.open()
     {
-        for (event, _, command) in AGENT_HOOKS {
-            let Some((_, groups)) = events.iter_mut().rev().find(|(name, _)| name == event) else { continue };
-            if !list(groups).iter().any(|group| has(group, command)) {
-                continue;
-            }
-            let Ordered::Array(groups) = groups.open() else { continue };
-            groups.retain_mut(|group| !take_out(group, command));
-            changed = true;
-            if groups.is_empty() {
-                events.retain(|(name, _)| name != event);
-            }
-        }
+        let ours = AGENT_HOOKS.map(|(event, _, command)| (event, command));
+        changed = remove(events, ours.into_iter().chain(FORMER_HOOKS));
         if changed && events.is_empty() {
             members.retain(|(name, _)| name != "hooks");
         }
@@ -93,6 +90,28 @@ pub fn settings_without(text: Option<&str>) -> Result<Change, String> {
         Ordered::Object(members) if members.is_empty() => Change::Remove("{}\n"),
         settings => Change::Write(settings.pretty(&indent_of(old))),
     })
+}
+
+/// Takes commands of ours out of the events that they are for, and an event of which nothing is left. Returns
+/// whether there were any.
+fn remove(
+    events: &mut Vec<(String, Ordered)>,
+    ours: impl IntoIterator<Item = (&'static str, &'static str)>,
+) -> bool {
+    let mut changed = false;
+    for (event, command) in ours {
+        let Some((_, groups)) = events.iter_mut().rev().find(|(name, _)| name == event) else { continue };
+        if !list(groups).iter().any(|group| has(group, command)) {
+            continue;
+        }
+        let Ordered::Array(groups) = groups.open() else { continue };
+        groups.retain_mut(|group| !take_out(group, command));
+        changed = true;
+        if groups.is_empty() {
+            events.retain(|(name, _)| name != event);
+        }
+    }
+    changed
 }
 
 fn parsed(text: &str) -> Result<Ordered, String> {
@@ -213,9 +232,25 @@ mod tests {
         assert_eq!(settings_without(None), Ok(Change::None));
     }
 
+    /// HK-03
+    #[test]
+    fn an_earlier_installation_is_replaced() {
+        let former = "{\"hooks\": {\"Stop\": [{\"hooks\": [{\"command\": \"say done\"}, {\"command\": \"ic hook stop\"}]}], \
+                      \"SubagentStop\": [{\"hooks\": [{\"type\": \"command\", \"command\": \"ic hook stop\"}]}]}}";
+        let with = written(settings_with(Some(former)).unwrap());
+        let read: serde_json::Value = serde_json::from_str(&with).unwrap();
+        assert_eq!(read["hooks"]["Stop"][0]["hooks"], serde_json::json!([{"command": "say done"}]));
+        assert_eq!(read["hooks"]["SubagentStop"], serde_json::Value::Null);
+        assert_eq!(read["hooks"]["SessionEnd"][0]["hooks"][0]["command"], "ic hook stop");
+        assert_eq!(with.matches("ic hook stop").count(), 1);
+        assert_eq!(settings_with(Some(&with)), Ok(Change::None));
+        let both = with.replacen("say done", "ic hook stop", 1);
+        assert_eq!(settings_without(Some(&both)), Ok(Change::Remove("{}\n")));
+    }
+
     #[test]
     fn settings_that_are_odd_are_left_alone() {
-        for odd in ["[]", "{\"hooks\": []}", "{\"hooks\": {\"Stop\": {}}}", "{,}", "1"] {
+        for odd in ["[]", "{\"hooks\": []}", "{\"hooks\": {\"SessionEnd\": {}}}", "{,}", "1"] {
             assert!(settings_with(Some(odd)).is_err(), "{odd}");
         }
         let own =

@@ -69,6 +69,41 @@ impl Node {
     }
 }
 
+/// Finds the end of an object that comes in pieces, without reading what is in it: where its braces close.
+#[derive(Debug, Default)]
+pub struct ObjectEnd {
+    at: usize,
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+}
+
+impl ObjectEnd {
+    /// Looks at what has come in since the last call; `bytes` is all of it so far. Returns the length of the
+    /// object once it is complete.
+    ///
+    /// # Errors
+    /// `bytes` does not begin with an object.
+    pub fn find(&mut self, bytes: &[u8]) -> Result<Option<usize>, &'static str> {
+        while let Some(byte) = bytes.get(self.at) {
+            self.at += 1;
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' if self.in_string => self.escaped = true,
+                b'"' if self.depth > 0 => self.in_string = !self.in_string,
+                _ if self.in_string => {}
+                b'{' | b'[' if self.depth > 0 || *byte == b'{' => self.depth += 1,
+                b'}' | b']' if self.depth > 1 => self.depth -= 1,
+                b'}' | b']' if self.depth == 1 => return Ok(Some(self.at)),
+                b' ' | b'\t' | b'\n' | b'\r' => {}
+                _ if self.depth == 0 => return Err("it is no object"),
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+}
+
 /// Looks through a document.
 ///
 /// # Errors
@@ -208,6 +243,21 @@ mod tests {
         ] {
             let err = scan(text).unwrap_err();
             assert!(err.contains(place), "{text:?}: {err}");
+        }
+    }
+
+    #[test]
+    fn an_object_ends_where_its_braces_close() {
+        let text = " \n{\"a\": \"}\\\"]{\\\\\", \"b\": [{}, \"\\\\\"], \"c\": {\"d\": 1}} {";
+        let end = text.len() - 2;
+        assert_eq!(ObjectEnd::default().find(text.as_bytes()), Ok(Some(end)));
+        let mut piecewise = ObjectEnd::default();
+        for length in 0..end {
+            assert_eq!(piecewise.find(&text.as_bytes()[..length]), Ok(None), "{length}");
+        }
+        assert_eq!(piecewise.find(text.as_bytes()), Ok(Some(end)));
+        for other in ["[]", "null", "\"{}\"", "\u{feff}{}", "}"] {
+            assert!(ObjectEnd::default().find(other.as_bytes()).is_err(), "{other}");
         }
     }
 

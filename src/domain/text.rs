@@ -45,6 +45,16 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// Returns an argument as a person would type it in a shell.
+pub fn shell_word(arg: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,→@%+".contains(c);
+    if !arg.is_empty() && arg.chars().all(plain) {
+        Cow::Borrowed(arg)
+    } else {
+        Cow::Owned(format!("'{}'", arg.replace('\'', "'\\''")))
+    }
+}
+
 /// Whether a character breaks a line, or steers how the characters around it are shown.
 fn breaks_a_line(c: char) -> bool {
     c.is_control()

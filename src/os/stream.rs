@@ -1,10 +1,10 @@
-//! Writing to somebody who may stall or go away, without getting stuck (EV-04).
+//! Writing to a reader, and reading from a writer, that may stall or go away, without getting stuck.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::FileType;
@@ -13,6 +13,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// Bytes that a pipe which is ready takes without blocking: POSIX's least `PIPE_BUF` on the systems we run on.
 const PIECE: usize = 4096;
+/// How much is read at once at most: as much as a pipe holds.
+const PIECES: usize = 64 << 10;
 /// How long a stalled reader is waited for before looking at the flag again.
 const GLANCE: Duration = Duration::from_millis(50);
 
@@ -96,6 +98,66 @@ pub fn wait_drained(stream: impl AsFd, stop: &AtomicBool) -> io::Result<bool> {
         pause = (pause * 2).min(Duration::from_millis(5));
     }
     Ok(true)
+}
+
+/// Reads until `complete` says how many of the bytes so far are all that the caller needs, and returns those.
+/// The writer need not close its end.
+///
+/// # Errors
+/// * [`io::ErrorKind::UnexpectedEof`] if the stream ends before that.
+/// * [`io::ErrorKind::TimedOut`] if that takes longer than `patience`, also while bytes still come.
+/// * [`io::ErrorKind::FileTooLarge`] beyond `most` bytes.
+/// * What `complete` says is wrong with the bytes, as [`io::ErrorKind::InvalidData`].
+pub fn read_until(
+    from: impl AsFd,
+    most: usize,
+    patience: Duration,
+    mut complete: impl FnMut(&[u8]) -> Result<Option<usize>, &'static str>,
+) -> io::Result<Vec<u8>> {
+    let (fd, start) = (from.as_fd(), Instant::now());
+    let mut bytes = Vec::new();
+    loop {
+        let left = patience.saturating_sub(start.elapsed());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        if !is_in(fd, left)? {
+            continue;
+        }
+        if bytes.len() >= most {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let before = bytes.len();
+        bytes.resize(before + before.clamp(PIECE, PIECES), 0);
+        let read = match rustix::io::read(fd, &mut bytes[before..]) {
+            Ok(read) => Some(read),
+            Err(Errno::INTR | Errno::AGAIN) => None,
+            Err(err) => return Err(err.into()),
+        };
+        bytes.truncate(before + read.unwrap_or(0));
+        match read {
+            None => continue,
+            Some(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Some(_) => {}
+        }
+        if let Some(length) =
+            complete(&bytes).map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))?
+        {
+            bytes.truncate(length);
+            return Ok(bytes);
+        }
+    }
+}
+
+/// Waits until a read would not block, also because it would fail or the stream is at its end.
+fn is_in(fd: BorrowedFd<'_>, most: Duration) -> io::Result<bool> {
+    let mut asked = [PollFd::new(&fd, PollFlags::IN)];
+    let limit = Timespec::try_from(most).map_err(|_| io::ErrorKind::InvalidInput)?;
+    match poll(&mut asked, Some(&limit)) {
+        Ok(ready) => Ok(ready > 0),
+        Err(Errno::INTR) => Ok(false),
+        Err(err) => Err(err.into()),
+    }
 }
 
 /// Bytes in the pipe that nobody has read yet. Elsewhere than on Linux the writing end does not tell.

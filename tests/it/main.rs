@@ -17,6 +17,7 @@ mod fold;
 mod follow;
 mod git_place;
 mod hook;
+mod hook_life;
 mod import;
 mod interspect;
 mod lease;

@@ -133,6 +133,7 @@ impl Around {
             process: None,
             unreadable,
             mirrored: true,
+            automatic: false,
         };
         Theirs { lock, project: row.project, released }
     }

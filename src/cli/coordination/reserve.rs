@@ -152,6 +152,7 @@ impl Verb for Reserve {
             exclusive: self.exclusive,
             ttl_seconds,
             at_least: false,
+            automatic: false,
             reason: args::given(self.reason),
             dispatch_id: args::given(self.dispatch),
             run_id: args::given(self.run),

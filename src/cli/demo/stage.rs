@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::cli::error::CliError;
 use crate::cli::output::Output;
-use crate::domain::text::one_line;
+use crate::domain::text::{one_line, shell_word};
 
 /// How long the child may take to end after it was asked to.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -124,7 +124,7 @@ impl Stage {
             fs::create_dir_all(parent).with_context(|| format!("creating {}", parent.display()))?;
         }
         fs::write(&full, content).with_context(|| format!("writing {}", full.display()))?;
-        self.print(&format!("$ echo {} > {path}\n", quoted(content.trim_end())))
+        self.print(&format!("$ echo {} > {path}\n", shell_word(content.trim_end())))
     }
 
     /// A call that has to succeed; answers what it printed.
@@ -142,7 +142,7 @@ impl Stage {
     /// A call that is fed with a document, as agents feed their hooks, and has to succeed; answers what it printed.
     pub(super) fn fed(&mut self, args: &[&str], stdin: &Value) -> Result<Said, CliError> {
         let text = stdin.to_string();
-        let line = format!("{} <<< {}", typed(args), quoted(&text));
+        let line = format!("{} <<< {}", typed(args), shell_word(&text));
         let mut command = self.command(args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().context("starting ic")?;
@@ -172,9 +172,15 @@ impl Stage {
         let mut command = Command::new(&self.ic);
         command.args(args).current_dir(&self.dir).env("PWD", &self.dir);
         // Whoever tries this may be an agent at work.
-        for name in
-            ["INTERCORE_DB", "INTERMUTE_DB", "INTERMUTE_AGENT_ID", "INTERMUTE_PROJECT", "INTERCORE_FENCE"]
-        {
+        for name in [
+            "INTERCORE_DB",
+            "INTERMUTE_DB",
+            "INTERMUTE_AGENT_ID",
+            "CLAUDE_CODE_SESSION_ID",
+            "CLAUDE_SESSION_ID",
+            "INTERMUTE_PROJECT",
+            "INTERCORE_FENCE",
+        ] {
             command.env_remove(name);
         }
         command
@@ -199,7 +205,7 @@ impl Stage {
         let done = Command::new("git").args(args).current_dir(&self.dir).stdin(Stdio::null()).output();
         let Ok(done) = done else { return Ok(None) };
         let (stdout, stderr) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
-        let words: Vec<_> = args.iter().map(|arg| quoted(arg)).collect();
+        let words: Vec<_> = args.iter().map(|arg| shell_word(arg)).collect();
         self.print(&format!("$ git {}\n{stdout}{stderr}", words.join(" ")))?;
         if !done.status.success() {
             return Err(anyhow!("`git {}` ended with {}", words.join(" "), done.status).into());
@@ -282,17 +288,7 @@ impl Drop for Stage {
 fn typed(args: &[&str]) -> String {
     args.iter().fold("$ ic".to_owned(), |mut line, arg| {
         // Writing to a string cannot fail.
-        let _ = write!(line, " {}", quoted(arg));
+        let _ = write!(line, " {}", shell_word(arg));
         line
     })
-}
-
-/// An argument as a person would type it.
-fn quoted(arg: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,→@%+".contains(c);
-    if !arg.is_empty() && arg.chars().all(plain) {
-        arg.to_owned()
-    } else {
-        format!("'{}'", arg.replace('\'', "'\\''"))
-    }
 }

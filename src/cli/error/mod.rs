@@ -170,7 +170,8 @@ impl CliError {
         self.class().0
     }
 
-    fn hint(&self) -> Option<String> {
+    /// What helps, if that is known.
+    pub(super) fn hint(&self) -> Option<String> {
         match self {
             Self::Usage { hint, .. } => hint.clone(),
             Self::Task(failure) => Some(failure.hint.clone()),

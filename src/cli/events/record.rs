@@ -10,7 +10,7 @@ use crate::cli::args::{self, RunRef};
 use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
-use crate::cli::{Answer, Cx};
+use crate::cli::{Answer, Cx, caller};
 use crate::domain::event::Source;
 use crate::domain::ids::RunId;
 use crate::domain::record::{self, Content};
@@ -50,7 +50,7 @@ struct About {
     /// The run that it belongs to
     #[arg(long, value_name = "ID")]
     run: Option<RunId>,
-    /// Your session [default: `$CLAUDE_SESSION_ID`]
+    /// Your session [default: `CLAUDE_CODE_SESSION_ID`, else `CLAUDE_SESSION_ID`, else `INTERMUTE_AGENT_ID`]
     #[arg(long)]
     session: Option<String>,
     /// Your project's directory [default: the working directory]
@@ -78,8 +78,8 @@ impl About {
         let payload = self.payload.as_deref().map(|text| read(command, flag, text)).transpose()?;
         let content = content(command, &source, &kind, payload.as_deref())
             .map_err(|err| CliError::usage(err.to_string().replace("--payload", flag)))?;
-        let session =
-            args::given(self.session).or_else(|| args::given(std::env::var("CLAUDE_SESSION_ID").ok()));
+        // Evidence is counted by sessions: the name of an agent, which outlives them, is the last resort.
+        let session = args::given(self.session).or_else(caller::session).or_else(|| caller::owner(None));
         let project = args::project(self.project.as_deref())?;
         Ok(Request {
             source,

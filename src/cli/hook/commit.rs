@@ -2,26 +2,27 @@
 
 use std::path::PathBuf;
 
-use super::{agent, fence, holder, hurry, is_fenced, request, require_fence, shrug};
-use crate::cli::coordination::{Around, word};
+use super::{fence, holder, hurry, is_fenced, request, require_fence, require_fence_at_home, shrug};
+use crate::cli::coordination::Around;
 use crate::cli::error::CliError;
 use crate::cli::keep_out::{Effort, databases, warn_if_tracked, way_out};
 use crate::cli::verb::Verb;
-use crate::cli::{Answer, Cx, locate};
-use crate::domain::coordination::Lock;
-use crate::domain::text::one_line;
-use crate::ops::coordination::{self, Request};
+use crate::cli::{Answer, Cx, caller, locate};
+use crate::domain::text::{one_line, shell_word};
+use crate::ops::OpsError;
+use crate::ops::coordination::{self, InTheWay, Request};
 use crate::os::{commit, paths};
 
-/// How long the files of a commit are held: until it is made, in seconds.
+/// How long the files of a commit would be held, in seconds: none of them is.
 const HELD: i64 = 60;
 
 /// Refuse a commit of files that others have reserved
 ///
-/// For git's `pre-commit` hook. Reserves all staged files for a minute, or none: exit code 1 if one of them is somebody
-/// else's, and who that is. The owner is `INTERMUTE_AGENT_ID`, else `CLAUDE_SESSION_ID`, else whoever commits. A session that
-/// works under a lock names it in `INTERCORE_FENCE`, as LOCK:TOKEN, and commits nothing once that lock is lost. A commit that
-/// would have the database in it is refused too.
+/// For git's `pre-commit` hook. Only checks, and holds nothing: the exit code is 1 if another owner has
+/// reserved one of the staged files, and stderr names that owner. The caller is `INTERMUTE_AGENT_ID`, else
+/// the session of the agent that commits (`CLAUDE_CODE_SESSION_ID`, or the older `CLAUDE_SESSION_ID`), else
+/// the committer. A session that works under a lock names it in `INTERCORE_FENCE`, as LOCK:TOKEN, and commits
+/// nothing once that lock is lost. A commit that would contain the database is refused too.
 #[derive(Debug, clap::Parser)]
 #[command(
     after_help = "Example: ic hook pre-commit   # in .git/hooks/pre-commit, or by ic hook install --git"
@@ -34,7 +35,16 @@ pub(in crate::cli) struct PreCommit {
 
 impl Verb for PreCommit {
     fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        match gate(cx) {
+        let fence = match fence() {
+            Ok(fence) => fence,
+            // It cannot be told whether the lock that is meant still holds.
+            Err(err) => {
+                cx.out.remark(format_args!("commit refused: {err}; set it to LOCK:TOKEN, or unset it"));
+                return Ok(Answer::No);
+            }
+        };
+        let fenced = fence.is_some();
+        match gate(cx, fence) {
             Ok(Gate::Database(path)) => {
                 let shown = one_line(&path.display().to_string()).into_owned();
                 cx.out.remark(format_args!(
@@ -44,15 +54,17 @@ impl Verb for PreCommit {
                 ));
                 Ok(Answer::No)
             }
-            Ok(Gate::Reserved(blockers)) if blockers.is_empty() => Ok(Answer::Yes),
-            Ok(Gate::Reserved(blockers)) => {
-                for (path, lock) in &blockers {
-                    cx.out.remark(format_args!("commit refused: {}", holder(path, lock)));
+            Ok(Gate::Reserved(_, blockers)) if blockers.is_empty() => Ok(Answer::Yes),
+            Ok(Gate::Reserved(owner, blockers)) => {
+                for InTheWay { request, lock } in &blockers {
+                    cx.out.remark(format_args!("commit refused: {}", holder(request.held.text(), lock)));
                 }
-                cx.out.remark("wait, or ask them to release it; git commit --no-verify goes past this");
+                if let Some(first) = blockers.first() {
+                    cx.out.remark(advice(&owner, first));
+                }
                 Ok(Answer::No)
             }
-            Err(CliError::Ops(err)) if err.is_missing_database() => Ok(Answer::Yes),
+            Err(CliError::Ops(err)) if err.is_missing_database() && !fenced => Ok(Answer::Yes),
             Err(CliError::Ops(err)) if is_fenced(&err) => Err(err.into()),
             Err(err) if self.strict => Err(err),
             Err(err) => Ok(shrug(cx, &err)),
@@ -60,21 +72,37 @@ impl Verb for PreCommit {
     }
 }
 
-/// What stands in the way of a commit.
+/// What was found about a commit.
 enum Gate {
-    /// The locks of others on staged files, none if the commit may be made.
-    Reserved(Vec<(String, Lock)>),
-    /// A database that the commit would have.
+    /// The caller, and what is in the way of the staged files; nothing if the commit may be made.
+    Reserved(String, Vec<InTheWay>),
+    /// A database that the commit would contain.
     Database(PathBuf),
 }
 
-/// Reserves what is staged, unless something stands in its way.
-fn gate(cx: &mut Cx) -> Result<Gate, CliError> {
+/// Says how a refused commit can go on.
+fn advice(owner: &str, InTheWay { request, lock }: &InTheWay) -> String {
+    let waits = format!(
+        "ic coordination reserve --owner={} --scope=. --pattern={} --wait=5m --ttl=1m",
+        shell_word(owner),
+        shell_word(request.held.text())
+    );
+    format!("ask {} to release it, or wait until it is free and commit again: {waits}", one_line(&lock.owner))
+}
+
+/// Checks a commit of what is staged.
+fn gate(cx: &mut Cx, fence: Option<(String, i64)>) -> Result<Gate, CliError> {
     hurry(cx);
     let failed = |source| CliError::File { what: "asking git in", path: PathBuf::from("."), source };
     let top = paths::canonical_key(&commit::top(&locate::cwd()?).map_err(failed)?);
-    let session = std::env::var("CLAUDE_SESSION_ID").ok();
-    let owner = match agent().or_else(|| session.and_then(|name| word(&name).ok())) {
+    let place = locate::locate_for(&cx.globals, &top, &top)?;
+    cx.turn_to(place.clone());
+    // A repository without a database has no locks, and gets no database by a commit.
+    if !place.path.exists() {
+        cx.existing()?;
+    }
+    cx.writable()?;
+    let owner = match caller::owner(None) {
         Some(owner) => owner,
         None => format!("git:{}", commit::committer(&top).map_err(failed)?),
     };
@@ -87,20 +115,17 @@ fn gate(cx: &mut Cx) -> Result<Gate, CliError> {
     }
     let each = staged.iter().map(|path| request(&owner, &top, &top.join(path), HELD, "commit"));
     let requests: Vec<Request> = each.filter_map(Result::transpose).collect::<Result<_, _>>()?;
-    let fence = fence()?;
-    // Looked for before anything is written: a repository that nobody coordinates is none of our business.
+    let fence = require_fence_at_home(cx, &place, fence)?;
     warn_if_tracked(cx.out, cx.existing()?.path(), Effort::All);
     let (around, stamp) = (Around::look(cx)?, cx.stamp.clone());
     let blockers = around.with(|outside| {
-        cx.write(|tx| {
+        cx.read(|tx| -> Result<_, OpsError> {
             require_fence(tx, fence.as_ref(), &stamp)?;
             coordination::gate(tx, &requests, outside, &stamp)
         })
     })?;
-    let of = |lock: &Lock| {
-        let held = coordination::Held::of(lock);
-        let path = requests.iter().map(|request| &request.held).find(|staged| staged.meets(&held));
-        path.map_or_else(String::new, |held| held.text().to_owned())
-    };
-    Ok(Gate::Reserved(blockers.into_iter().map(|lock| (of(&lock), lock)).collect()))
+    if !blockers.is_empty() {
+        cx.write(|tx| coordination::record_refusals(tx, &blockers, &stamp))?;
+    }
+    Ok(Gate::Reserved(owner, blockers))
 }

@@ -1,15 +1,18 @@
-//! `ic hook pre-edit`, `ic hook post-edit`, `ic hook stop`
+//! `ic hook pre-edit`, `ic hook post-edit`
 
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::{Call, fence, holder, hurry, is_fenced, request, require_fence, scope_of, shrug};
-use crate::cli::coordination::{Around, change};
+use super::{
+    Call, fail_open, fence, holder, hurry, is_fenced, notice, request, require_fence, require_fence_at_home,
+    scope_of,
+};
+use crate::cli::coordination::Around;
 use crate::cli::error::CliError;
 use crate::cli::keep_out::{Effort, warn_if_tracked};
 use crate::cli::verb::Verb;
-use crate::cli::{Answer, Cx};
+use crate::cli::{Answer, Cx, locate};
 use crate::domain::coordination::Lock;
 use crate::domain::text::one_line;
 use crate::ops::coordination::{self, Asked, Request, Reserved, Turn};
@@ -32,22 +35,32 @@ enum Told {
 fn hold(cx: &mut Cx) -> Result<(String, Told), CliError> {
     hurry(cx);
     let call = Call::read()?;
-    let (Some(owner), Some(file)) = (call.owner(), call.file()?) else {
-        return Ok((String::new(), Told::Nothing));
-    };
+    let Some(file) = call.file()? else { return Ok((String::new(), Told::Nothing)) };
     let shown = file.to_string_lossy().into_owned();
     let fence = match fence() {
         Ok(fence) => fence,
-        // A guard that cannot be read guards nothing.
+        // It cannot be told whether the lock that is meant still holds.
         Err(err) => return Ok((shown, Told::Fenced(err.to_string()))),
     };
-    let Some(scope) = scope_of(&file, &call.cwd()?) else { return Ok((shown, Told::Nothing)) };
+    let cwd = paths::canonical_key(&call.cwd()?);
+    let place = locate::locate_for(&cx.globals, &file, &cwd)?;
+    let Some(owner) = call.owner() else {
+        // Without a database, nothing is reserved for any caller.
+        let unknown = || Err(CliError::Input("the call has no usable session_id".to_owned()));
+        return if place.path.exists() { unknown() } else { Ok((shown, Told::Nothing)) };
+    };
+    let Some(scope) = scope_of(&file, &cwd) else { return Ok((shown, Told::Nothing)) };
     let Some(request) = request(&owner, &scope, &file, HELD, "auto-reserve: editing")? else {
         return Ok((shown, Told::Nothing));
     };
     let shown = request.held.text().to_owned();
     let (around, stamp) = (Around::look(cx)?, cx.stamp.clone());
     let outer = outer(&owner, &scope, &file)?;
+    cx.turn_to(place.clone());
+    let fence = match require_fence_at_home(cx, &place, fence) {
+        Err(CliError::Ops(err)) if is_fenced(&err) => return Ok((shown, Told::Fenced(err.to_string()))),
+        checked => checked?,
+    };
     let done = around.with(|outside| {
         cx.write(|tx| {
             require_fence(tx, fence.as_ref(), &stamp)?;
@@ -68,7 +81,8 @@ fn hold(cx: &mut Cx) -> Result<(String, Told), CliError> {
         Ok(Reserved::Conflict { blocker, .. }) => (shown, Told::Held(Box::new(blocker))),
         Ok(_) => (shown, Told::Nothing),
         Err(CliError::Ops(err)) if is_fenced(&err) => (shown, Told::Fenced(err.to_string())),
-        Err(CliError::Ops(err)) if err.is_missing_database() => (shown, Told::Nothing),
+        // With a fence set, a missing database is a failure: the session's lock cannot be checked.
+        Err(CliError::Ops(err)) if err.is_missing_database() && fence.is_none() => (shown, Told::Nothing),
         Err(err) => return Err(err),
     })
 }
@@ -91,6 +105,8 @@ struct Denied<'a> {
     reason: &'a str,
     #[serde(rename = "hookSpecificOutput")]
     specific: Specific<'a>,
+    #[serde(rename = "systemMessage", skip_serializing_if = "Option::is_none")]
+    notice: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -105,14 +121,14 @@ struct Specific<'a> {
     additional_context: Option<&'a str>,
 }
 
-fn deny(cx: &Cx, reason: &str) -> Result<Answer, CliError> {
+fn deny(cx: &Cx, reason: &str, notice: Option<String>) -> Result<Answer, CliError> {
     let specific = Specific {
         hook_event_name: "PreToolUse",
         permission_decision: Some("deny"),
         permission_decision_reason: Some(reason),
         additional_context: None,
     };
-    answer(cx, reason, specific)
+    answer(cx, reason, specific, notice)
 }
 
 fn report(cx: &Cx, reason: &str) -> Result<Answer, CliError> {
@@ -122,20 +138,21 @@ fn report(cx: &Cx, reason: &str) -> Result<Answer, CliError> {
         permission_decision_reason: None,
         additional_context: Some(reason),
     };
-    answer(cx, reason, specific)
+    answer(cx, reason, specific, None)
 }
 
-fn answer(cx: &Cx, reason: &str, specific: Specific<'_>) -> Result<Answer, CliError> {
-    cx.out.document(&Denied { decision: "block", reason, specific })?;
+fn answer(cx: &Cx, reason: &str, specific: Specific<'_>, notice: Option<String>) -> Result<Answer, CliError> {
+    cx.out.document(&Denied { decision: "block", reason, specific, notice })?;
     Ok(Answer::Yes)
 }
 
 /// Reserve the file that an agent is about to edit
 ///
-/// For an agent's `PreToolUse` hook: the call comes as JSON on stdin. Says nothing and holds the file for 15 minutes, or
-/// answers with one JSON object that denies the edit and says who has the file. Exit code 0 either way. The owner is
-/// `INTERMUTE_AGENT_ID`, or else the session. A session that works under a lock names it in `INTERCORE_FENCE`, as LOCK:TOKEN,
-/// and edits nothing once that lock is lost.
+/// For an agent's `PreToolUse` hook: the call comes as a JSON object on stdin. Prints nothing and holds the
+/// file for 15 minutes, or prints one JSON object that denies the edit and names the owner of the file. The
+/// exit code is 0 either way. The reservation is kept in the database nearest above the file. The owner is
+/// `INTERMUTE_AGENT_ID`, or else the session. A session that works under a lock names it in
+/// `INTERCORE_FENCE`, as LOCK:TOKEN, and edits nothing once that lock is lost.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic hook pre-edit <call.json")]
 pub(in crate::cli) struct PreEdit {
@@ -150,24 +167,26 @@ impl Verb for PreEdit {
             Ok((_, Told::Nothing)) => Ok(Answer::Yes),
             Ok((path, Told::Held(lock))) => {
                 let who = holder(&path, &lock);
-                deny(cx, &format!("{who}. Work on something else, wait, or ask them to release it."))
+                let what = "Work on something else, wait, or ask them to release it.";
+                deny(cx, &format!("{who}. {what}"), None)
             }
             Ok((path, Told::Fenced(why))) => {
-                deny(cx, &format!("{}: not edited, because {}.", one_line(&path), one_line(&why)))
+                deny(cx, &format!("{}: not edited, because {}.", one_line(&path), one_line(&why)), None)
             }
             Err(err) if self.strict => deny(
                 cx,
                 &format!("It cannot be told whether the file is free: {}.", one_line(&err.to_string())),
+                notice(&err),
             ),
-            Err(err) => Ok(shrug(cx, &err)),
+            Err(err) => fail_open(cx, &err),
         }
     }
 }
 
 /// Hold on to the file that an agent has edited
 ///
-/// For an agent's `PostToolUse` hook: the call comes as JSON on stdin. Says nothing and holds the file for 15 minutes more,
-/// or tells the agent that somebody else got hold of the file while it was edited.
+/// For an agent's `PostToolUse` hook: the call comes as a JSON object on stdin. Prints nothing and holds the
+/// file for 15 minutes more, or tells the agent that another owner got the file while it was edited.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic hook post-edit <call.json")]
 pub(in crate::cli) struct PostEdit {}
@@ -186,34 +205,7 @@ impl Verb for PostEdit {
             Ok((path, Told::Fenced(why))) => {
                 report(cx, &format!("{} was edited although {}.", one_line(&path), one_line(&why)))
             }
-            Err(err) => Ok(shrug(cx, &err)),
+            Err(err) => fail_open(cx, &err),
         }
     }
-}
-
-/// Release what a session holds
-///
-/// For an agent's `Stop` hook: the call comes as JSON on stdin. Releases every lock that the owner holds in the repository.
-#[derive(Debug, clap::Parser)]
-#[command(after_help = "Example: ic hook stop <call.json")]
-pub(in crate::cli) struct Stop {}
-
-impl Verb for Stop {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        match release(cx) {
-            Err(CliError::Ops(err)) if err.is_missing_database() => Ok(Answer::Yes),
-            Err(err) => Ok(shrug(cx, &err)),
-            Ok(()) => Ok(Answer::Yes),
-        }
-    }
-}
-
-fn release(cx: &mut Cx) -> Result<(), CliError> {
-    hurry(cx);
-    let call = Call::read()?;
-    let cwd = paths::canonical_key(&call.cwd()?);
-    let scope = scope_of(&cwd, &cwd).and_then(|scope| scope.to_str().map(ToOwned::to_owned));
-    let (Some(owner), Some(scope)) = (call.owner(), scope) else { return Ok(()) };
-    warn_if_tracked(cx.out, cx.existing()?.path(), Effort::All);
-    change(cx, |tx, stamp| coordination::release_all(tx, &owner, &scope, stamp)).map(drop)
 }

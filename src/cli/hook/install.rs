@@ -29,8 +29,9 @@ struct Which {
 
 /// Call the hooks from an agent's settings and from git
 ///
-/// Adds `ic hook pre-edit`, `post-edit` and `stop` to the agent's settings, and `ic hook pre-commit` to git's hook; without
-/// --claude or --git to both. What is there already stays as it is, and doing it again changes nothing.
+/// Adds `ic hook pre-edit`, `post-edit` and, for the end of a session, `stop` to the agent's settings, and
+/// `ic hook pre-commit` to git's hook; without --claude or --git to both. Hooks that an earlier release added
+/// are replaced; other content stays as it is, and doing it again changes nothing.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic hook install --dry-run\n         ic hook install --claude")]
 pub(in crate::cli) struct Install {
@@ -40,7 +41,8 @@ pub(in crate::cli) struct Install {
 
 /// Take the hooks out again
 ///
-/// Removes what `ic hook install` added and nothing else, from both places or from the one that is named.
+/// Removes what `ic hook install` of this or an earlier release added and nothing else, from both places or
+/// from the one that is named.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic hook uninstall")]
 pub(in crate::cli) struct Uninstall {

@@ -5,30 +5,34 @@
 pub(super) mod commit;
 pub(super) mod edit;
 pub(super) mod install;
+pub(super) mod stop;
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::coordination::word;
 use super::error::CliError;
-use super::{Answer, Cx, artifact, locate, output};
-use crate::db::WriteTx;
+use super::locate::Located;
+use super::{Answer, Cx, artifact, caller, locate, output};
+use crate::db::ReadTx;
 use crate::domain::coordination::{Lock, LockKind};
 use crate::domain::glob::Pattern;
+use crate::domain::json::ObjectEnd;
 use crate::domain::text::one_line;
 use crate::domain::time::Stamp;
 use crate::ops::OpsError;
 use crate::ops::coordination::{self, Held, Request};
-use crate::os::paths;
+use crate::os::{paths, stream};
 use crate::store::StoreError;
 
 /// How long a hook waits for the database: its caller waits for it, and gives up after five seconds.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a hook waits for its call on stdin, which the caller has at hand when it starts the hook.
+const READING: Duration = Duration::from_millis(1500);
 /// More of a call is not read.
-const MOST_BYTES: u64 = 64 << 20;
+const MOST_BYTES: usize = 64 << 20;
 
 /// What an agent says of what it is about to do, or has done. The rest of it is nothing to us.
 #[derive(Debug, Default, Deserialize)]
@@ -38,6 +42,10 @@ struct Call {
     cwd: Option<PathBuf>,
     tool_name: Option<String>,
     tool_input: Input,
+    /// These three are read as they come: a surprise in them is no reason not to look at the file.
+    hook_event_name: Value,
+    reason: Value,
+    background_tasks: Value,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -48,18 +56,40 @@ struct Input {
 }
 
 impl Call {
-    /// Reads a call from stdin. A name that is no UTF-8 is read as far as it is.
+    /// Reads a call from stdin, and does not wait for the caller to close it. A name that is not UTF-8 is
+    /// read as far as it is.
     fn read() -> Result<Self, CliError> {
-        let mut bytes = Vec::new();
-        let read = std::io::stdin().lock().take(MOST_BYTES).read_to_end(&mut bytes);
-        read.map_err(|source| CliError::File { what: "reading", path: PathBuf::from("stdin"), source })?;
+        let mut end = ObjectEnd::default();
+        let read = stream::read_until(std::io::stdin(), MOST_BYTES, READING, |bytes| end.find(bytes));
+        let bytes =
+            read.map_err(|err| CliError::Input(format!("the call on stdin is not complete: {err}")))?;
         serde_json::from_str(&String::from_utf8_lossy(&bytes))
             .map_err(|err| CliError::Input(format!("the call on stdin is not understood: {err}")))
     }
 
-    /// Who calls: the agent that the environment names, or the session.
+    /// Returns who calls: the agent that the environment names, or the session.
     fn owner(&self) -> Option<String> {
-        agent().or_else(|| self.session_id.as_ref().and_then(|name| word(name).ok()))
+        caller::owner(self.session_id.as_deref())
+    }
+
+    /// Returns whether the call tells of the end of a session, and not of the end of a turn, or of a session
+    /// that goes on under another name: the files that it was at work on are still half done then.
+    fn ends_session(&self) -> bool {
+        self.hook_event_name == "SessionEnd" && self.reason != "clear" && self.reason != "resume"
+    }
+
+    /// Returns whether something of the session may still be at work in the background. A task is over only
+    /// if it says so.
+    fn is_busy(&self) -> bool {
+        let over =
+            ["completed", "failed", "killed", "stopped", "cancelled", "canceled", "error", "timed_out"];
+        match &self.background_tasks {
+            Value::Null => false,
+            Value::Array(tasks) => {
+                tasks.iter().any(|task| task["status"].as_str().is_none_or(|status| !over.contains(&status)))
+            }
+            _ => true,
+        }
     }
 
     /// The directory that it is in.
@@ -87,18 +117,14 @@ impl Call {
     }
 }
 
-/// The agent that the environment names.
-fn agent() -> Option<String> {
-    std::env::var("INTERMUTE_AGENT_ID").ok().and_then(|name| word(&name).ok())
-}
-
-/// The scope that a place belongs to: its repository, or else the project that has a database, or the directory that the call
-/// is in, if the place lies there.
+/// Returns the scope that a place belongs to: its repository, or else the project that has a database, or the
+/// directory that the call is in, if the place lies there. Both paths are without symlinks.
 fn scope_of(place: &Path, cwd: &Path) -> Option<PathBuf> {
     let from = if place.is_dir() { Some(place) } else { place.parent() };
-    let cwd = paths::canonical_key(cwd);
     let project = || place.ancestors().find(|dir| dir.join(locate::RELATIVE).exists()).map(Path::to_owned);
-    from.and_then(paths::git_top_level).or_else(project).or_else(|| place.starts_with(&cwd).then_some(cwd))
+    from.and_then(paths::git_top_level)
+        .or_else(project)
+        .or_else(|| place.starts_with(cwd).then(|| cwd.to_owned()))
 }
 
 /// The reservation of one file in its scope.
@@ -125,6 +151,7 @@ fn request(
         exclusive: true,
         ttl_seconds: Some(ttl),
         at_least: true,
+        automatic: true,
         reason: Some(reason.to_owned()),
         dispatch_id: None,
         run_id: None,
@@ -143,7 +170,7 @@ fn fence() -> Result<Option<(String, i64)>, CliError> {
 }
 
 /// Holds that the lock that the session works under, if it names one, is still its own (CO-17).
-fn require_fence(tx: &WriteTx<'_>, fence: Option<&(String, i64)>, stamp: &Stamp) -> Result<(), OpsError> {
+fn require_fence(tx: &ReadTx<'_>, fence: Option<&(String, i64)>, stamp: &Stamp) -> Result<(), OpsError> {
     match fence {
         Some((lock, token)) => coordination::verify(tx, lock, *token, stamp).map(drop),
         None => Ok(()),
@@ -153,6 +180,54 @@ fn require_fence(tx: &WriteTx<'_>, fence: Option<&(String, i64)>, stamp: &Stamp)
 /// Whether an error says that the lock that the session works under is lost.
 fn is_fenced(err: &OpsError) -> bool {
     matches!(err, OpsError::LockGone { .. } | OpsError::Store(StoreError::LockNotFound(_)))
+}
+
+/// Checks the lock that the session works under in the session's own database, where that is not the one of
+/// the file at hand, which `cx` uses. Returns what is left to be checked in the latter: the same, or nothing.
+fn require_fence_at_home(
+    cx: &mut Cx,
+    place: &Located,
+    fence: Option<(String, i64)>,
+) -> Result<Option<(String, i64)>, CliError> {
+    let Some((lock, token)) = fence else { return Ok(None) };
+    let home = locate::locate(&cx.globals)?;
+    if home == *place || !home.path.exists() {
+        return Ok(Some((lock, token)));
+    }
+    let stamp = cx.stamp.clone();
+    cx.turn_to(home);
+    let checked = cx.read(|tx| coordination::verify(tx, &lock, token, &stamp));
+    cx.turn_to(place.clone());
+    match checked {
+        Ok(_) => Ok(None),
+        Err(CliError::Ops(OpsError::Store(StoreError::LockNotFound(_)))) => Ok(Some((lock, token))),
+        Err(err) => Err(err),
+    }
+}
+
+/// What the agent's user is shown, beside the agent.
+#[derive(Serialize)]
+struct Notice {
+    #[serde(rename = "systemMessage")]
+    text: String,
+}
+
+/// Returns what the agent's user has to know, because only the user can help: the database and the program do
+/// not fit.
+fn notice(err: &CliError) -> Option<String> {
+    ["schema_too_new", "schema_too_old"].contains(&err.code()).then(|| {
+        let hint = err.hint().unwrap_or_default();
+        format!("ic: {}: {hint}. Until then, no file is reserved for this agent.", one_line(&err.to_string()))
+    })
+}
+
+/// Lets an agent go on, and says what went wrong: on stderr, and to its user where that is for the user to
+/// mend.
+fn fail_open(cx: &Cx, err: &CliError) -> Result<Answer, CliError> {
+    if let Some(text) = notice(err) {
+        cx.out.document(&Notice { text })?;
+    }
+    Ok(shrug(cx, err))
 }
 
 /// Says what went wrong, and lets the caller go on.

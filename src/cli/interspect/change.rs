@@ -11,7 +11,7 @@ use super::{Named, Where};
 use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::verb::Verb as Command;
-use crate::cli::{Answer, Cx, args};
+use crate::cli::{Answer, Cx, args, caller};
 use crate::domain::routing::{AgentName, Scope, file_pattern};
 use crate::domain::text::{Required, one_line};
 use crate::ops::routing::{Change, Decided, Verb};
@@ -24,7 +24,7 @@ const REVERTED: &str = "User requested revert via /interspect:interspect-revert"
 struct Manner {
     #[command(flatten)]
     place: Where,
-    /// By whom [default: `CLAUDE_SESSION_ID`, else human]
+    /// Who makes the change [default: `INTERMUTE_AGENT_ID`, else the agent's session, else human]
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
     /// How long to wait for whoever else changes overrides
@@ -130,8 +130,8 @@ impl Manner {
     }
 
     fn by(&self) -> String {
-        let session = || std::env::var("CLAUDE_SESSION_ID").ok();
-        args::given(self.by.clone()).or_else(|| args::given(session())).unwrap_or_else(|| "human".to_owned())
+        let given = args::given(self.by.clone());
+        given.or_else(|| caller::owner(None)).unwrap_or_else(|| "human".to_owned())
     }
 
     fn change(&self, verb: Verb, agent: &Named, reason: &str) -> Change {

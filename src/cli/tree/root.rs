@@ -143,7 +143,7 @@ pub(in crate::cli) const ROOT: &[Node] = &[
         &[
             leaf::<hook::edit::PreEdit>("pre-edit"),
             leaf::<hook::edit::PostEdit>("post-edit"),
-            leaf::<hook::edit::Stop>("stop"),
+            leaf::<hook::stop::Stop>("stop"),
             leaf::<hook::commit::PreCommit>("pre-commit"),
             leaf::<hook::install::Install>("install"),
             leaf::<hook::install::Uninstall>("uninstall"),

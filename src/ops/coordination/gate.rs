@@ -1,46 +1,48 @@
-//! Many reservations that are wanted together: all of them, or none.
+//! The files of a commit, checked against the locks of other owners.
 
-use super::grant::{Asked, Request, Reserved, Turn, check, refuse, reserve};
-use super::{OpsError, Outside, meet, mirror};
-use crate::db::WriteTx;
+use super::grant::{Asked, Request, check, refuse};
+use super::{OpsError, Outside};
+use crate::db::{ReadTx, WriteTx};
 use crate::domain::coordination::Lock;
 use crate::domain::time::Stamp;
 
-/// More than this many are looked at and not held: an owner has only so many locks.
-const MOST_HELD: usize = 500;
+/// A lock that is in the way of a request.
+#[derive(Clone, Debug)]
+pub struct InTheWay {
+    /// The first of the requests that it is in the way of.
+    pub request: Request,
+    /// The lock.
+    pub lock: Lock,
+}
 
-/// Reserves all that is asked for. If something of it is in somebody's way, nothing is held, and the answer is who that is,
-/// each lock once; the refusals are on record.
+/// Returns the locks that are in the way of any of the requests, each lock once. Holds and changes nothing.
 ///
 /// # Errors
-/// [`OpsError::LockLimit`].
+/// What the engine says.
 pub fn gate(
-    tx: &WriteTx<'_>,
+    tx: &ReadTx<'_>,
     requests: &[Request],
     outside: Outside<'_>,
     stamp: &Stamp,
-) -> Result<Vec<Lock>, OpsError> {
-    let turn = Turn::default();
-    mirror::read_through(tx, outside, stamp)?;
-    meet(tx, outside, stamp)?;
-    let mut blockers: Vec<Lock> = Vec::new();
+) -> Result<Vec<InTheWay>, OpsError> {
+    let mut blockers: Vec<InTheWay> = Vec::new();
     for request in requests {
-        let found = check(tx, &Asked::of(request, None), outside, stamp)?;
-        if let Some(first) = found.first() {
-            refuse(tx, request, first, stamp)?;
-        }
-        for lock in found {
-            if blockers.iter().all(|known| known.id != lock.id) {
-                blockers.push(lock);
-            }
-        }
-    }
-    if blockers.is_empty() && requests.len() <= MOST_HELD {
-        for request in requests {
-            if let Reserved::Conflict { blocker, .. } = reserve(tx, request, &turn, outside, stamp)? {
-                blockers.push(blocker);
+        for lock in check(tx, &Asked::of(request, None), outside, stamp)? {
+            if blockers.iter().all(|known| known.lock.id != lock.id) {
+                blockers.push(InTheWay { request: request.clone(), lock });
             }
         }
     }
     Ok(blockers)
+}
+
+/// Puts refusals on record: one event for each lock that is in the way.
+///
+/// # Errors
+/// What the engine says.
+pub fn record_refusals(tx: &WriteTx<'_>, refused: &[InTheWay], stamp: &Stamp) -> Result<(), OpsError> {
+    for InTheWay { request, lock } in refused {
+        refuse(tx, request, lock, stamp)?;
+    }
+    Ok(())
 }

@@ -32,6 +32,8 @@ pub struct Request {
     pub ttl_seconds: Option<i64>,
     /// Whether what the owner holds for longer already stays as it is.
     pub at_least: bool,
+    /// Whether a hook asks, and not the owner itself.
+    pub automatic: bool,
     /// Why.
     pub reason: Option<String>,
     /// The dispatch that it is for.
@@ -202,6 +204,7 @@ fn grant(tx: &WriteTx<'_>, request: &Request, own: Option<Lock>, stamp: &Stamp) 
             process: request.process.as_ref(),
             run_id: request.run_id.as_deref(),
             dispatch_id: request.dispatch_id.as_deref(),
+            explicit: !request.automatic,
         };
         return Ok(locks::renew(tx, &own, &renewal, stamp)?);
     }
@@ -226,6 +229,7 @@ fn new_lock(request: &Request) -> NewLock {
         run_id: request.run_id.clone(),
         process: request.process.clone(),
         keys: request.held.keys(),
+        automatic: request.automatic,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reservations: granted, refused, waited for, renewed, given back, handed over, swept, each in one transaction (CO-01).
 
+mod automatic;
 mod gate;
 mod grant;
 mod held;
@@ -16,7 +17,8 @@ use crate::domain::time::Stamp;
 use crate::store::StoreError;
 use crate::store::coordination::{self as locks, End, Renewal};
 
-pub use gate::gate;
+pub use automatic::{automatic, release_unchanged};
+pub use gate::{InTheWay, gate, record_refusals};
 pub use grant::{Asked, Request, Reserved, Turn, check, reserve};
 pub use held::Held;
 pub use mirror::{Changes, Theirs, mirror};
@@ -109,7 +111,7 @@ pub fn renew(
     require_owner(&lock, owner)?;
     require_live(&lock, stamp)?;
     let before = lock.ttl_seconds.or_else(|| lock.expires_at.map(|end| end.saturating_sub(lock.created_at)));
-    let renewal = Renewal { ttl_seconds: ttl_seconds.or(before), ..Renewal::default() };
+    let renewal = Renewal { ttl_seconds: ttl_seconds.or(before), explicit: true, ..Renewal::default() };
     Ok(locks::renew(tx, &lock, &renewal, stamp)?)
 }
 

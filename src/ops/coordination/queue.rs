@@ -160,6 +160,7 @@ pub(super) fn as_lock(waiter: &Waiter) -> Lock {
         process: waiter.process.clone(),
         unreadable: Vec::new(),
         mirrored: false,
+        automatic: false,
     }
 }
 

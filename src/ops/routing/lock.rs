@@ -45,6 +45,7 @@ pub fn take(
         exclusive: true,
         ttl_seconds: Some(TTL),
         at_least: false,
+        automatic: false,
         reason: Some("changing routing overrides".to_owned()),
         dispatch_id: None,
         run_id: None,

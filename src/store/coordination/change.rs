@@ -48,6 +48,9 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewLock, stamp: &Stamp) -> Result<Lock, St
         ("prefix_key", new.keys.prefix.encode()),
         ("suffix_key", new.keys.suffix.encode()),
     ];
+    if new.automatic {
+        cells.push(("automatic", true.encode()));
+    }
     cells.extend(cells::process(new.process.as_ref()));
     cells::insert(tx, "coordination_locks", &cells)?;
     let lock = Lock {
@@ -70,6 +73,7 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewLock, stamp: &Stamp) -> Result<Lock, St
         process: new.process.clone(),
         unreadable: Vec::new(),
         mirrored: false,
+        automatic: new.automatic,
     };
     note(tx, &lock, "coordination.acquired", lock.reason.clone(), cells::created(&cells), stamp)?;
     Ok(lock)
@@ -105,6 +109,8 @@ pub struct Renewal<'a> {
     pub run_id: Option<&'a str>,
     /// The dispatch that it is for, if it is another.
     pub dispatch_id: Option<&'a str>,
+    /// Whether the owner asks for it: from then on no hook ends it.
+    pub explicit: bool,
 }
 
 /// Holds a lock for longer, and exclusively if that is asked for (CO-07). A lock that becomes exclusive gets a new token.
@@ -130,6 +136,7 @@ pub fn renew(
         run_id: renewal.run_id.map(ToOwned::to_owned).or_else(|| lock.run_id.clone()),
         fence: if upgraded { next_fence(tx)? } else { lock.fence },
         process: renewal.process.or(lock.process.as_ref()).cloned(),
+        automatic: lock.automatic && !renewal.explicit,
         ..lock.clone()
     };
     let lock_before = lock;
@@ -147,6 +154,9 @@ pub fn renew(
         }
         if renewed.process != lock_before.process {
             cells.extend(cells::process(lock.process.as_ref()));
+        }
+        if renewed.automatic != lock_before.automatic {
+            cells.push(("automatic", lock.automatic.then_some(true).encode()));
         }
         cells
     };

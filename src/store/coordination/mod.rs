@@ -79,6 +79,8 @@ pub struct NewLock {
     pub process: Option<ProcessKey>,
     /// By what it is found.
     pub keys: Keys,
+    /// Whether a hook reserves it without being asked.
+    pub automatic: bool,
 }
 
 /// What is to be seen to before a lock is granted, in one look: most of the time there is nothing.
@@ -238,6 +240,17 @@ pub fn of_run(tx: &ReadTx<'_>, run_id: &RunId) -> Result<Vec<Lock>, StoreError> 
 pub fn of_dispatch(tx: &ReadTx<'_>, dispatch_id: &DispatchId) -> Result<Vec<Lock>, StoreError> {
     let sql = "SELECT * FROM coordination_locks WHERE released_at IS NULL AND dispatch_id = $1 ORDER BY created_at, id";
     tx.query(sql, params![*dispatch_id], row::lock)
+}
+
+/// Returns the locks that hooks reserved for an owner, in every scope, and that are not released, oldest
+/// first.
+///
+/// # Errors
+/// What the engine says.
+pub fn automatic_of(tx: &ReadTx<'_>, owner: &str) -> Result<Vec<Lock>, StoreError> {
+    let sql = "SELECT * FROM coordination_locks WHERE owner = $1 AND automatic = $2 AND released_at IS NULL \
+               ORDER BY created_at, id";
+    tx.query(sql, params![owner.to_owned(), true], row::lock)
 }
 
 /// How many locks an owner has in a scope that are live at `now` (Unix seconds).

@@ -94,6 +94,7 @@ pub(super) fn lock(row: &Row) -> Result<Lock, StoreError> {
         fence: read.get("fence", 0)?,
         process,
         mirrored,
+        automatic: read.get("automatic", None::<bool>)?.unwrap_or(false),
         unreadable: read.unreadable,
     })
 }
