@@ -6,15 +6,15 @@ use super::coordination::word;
 /// that the call of a hook carries, which comes before the environment's. `None` where no agent calls.
 pub(super) fn owner(told: Option<&str>) -> Option<String> {
     let told = || told.and_then(|name| word(name).ok());
-    variable("INTERMUTE_AGENT_ID").or_else(told).or_else(session)
+    read("INTERMUTE_AGENT_ID").or_else(told).or_else(session)
 }
 
 /// Returns the session that the environment names.
 pub(super) fn session() -> Option<String> {
     // Claude Code sets the first one for the commands that it runs; the second one is older.
-    variable("CLAUDE_CODE_SESSION_ID").or_else(|| variable("CLAUDE_SESSION_ID"))
+    read("CLAUDE_CODE_SESSION_ID").or_else(|| read("CLAUDE_SESSION_ID"))
 }
 
-fn variable(name: &str) -> Option<String> {
+fn read(name: &str) -> Option<String> {
     std::env::var(name).ok().and_then(|value| word(&value).ok())
 }
