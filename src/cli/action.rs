@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::args;
 use super::artifact::warn_unless_in;
-use super::error::CliError;
 use super::output::View;
 use super::verb::Verb;
 use super::{Answer, Cx};
+use crate::app::Error;
 use crate::domain::action::{Action, ActionMode, ActionType};
 use crate::domain::ids::RunId;
 use crate::domain::phase::Phase;
@@ -124,7 +124,7 @@ struct Added {
 impl Verb for Add {
     const KEPT: &'static [&'static str] = &["phase", "command", "args", "idempotency_key"];
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let new = NewAction {
             phase: self.phase,
             action_type: self.action_type,
@@ -180,7 +180,7 @@ impl View for Actions {
 }
 
 impl Verb for List {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let phase = self.phase.and_then(|phase| phase.parse::<Phase>().ok());
         let actions = cx.read(|tx| {
             let run = store::run::get(tx, &self.run)?;
@@ -217,7 +217,7 @@ pub(super) struct Update {
 impl Verb for Update {
     const KEPT: &'static [&'static str] = &["args"];
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let Self { run, phase, command, args, mode, priority } = self;
         let changes = Changes { args: args::given(args), mode, priority };
         let stamp = cx.stamp.clone();
@@ -246,7 +246,7 @@ pub(super) struct Delete {
 }
 
 impl Verb for Delete {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let Self { run, phase, command } = self;
         let stamp = cx.stamp.clone();
         let id = cx.write(|tx| {

@@ -5,14 +5,15 @@ use std::io::{self, Write};
 use serde::{Deserialize, Serialize};
 
 use super::args::{self, RunRef};
-use super::error::CliError;
-use super::output::{View, rfc3339_seconds};
+use super::output::View;
 use super::verb::Verb;
 use super::{Answer, Cx};
+use crate::app::Error;
 use crate::domain::agent::{Agent, AgentStatus};
 use crate::domain::ids::{AgentId, DispatchId, RunId};
 use crate::domain::phase::Phase;
 use crate::domain::text::one_line;
+use crate::domain::time::rfc3339_seconds;
 use crate::ops::members::{self, AddAgent};
 use crate::ops::once::{Key, once};
 use crate::store;
@@ -56,7 +57,7 @@ impl View for Added {
 impl Verb for Add {
     const KEPT: &'static [&'static str] = &["agent_type", "name", "phase", "dispatch_id", "idempotency_key"];
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let add = AddAgent {
             run_id: self.run,
             agent_type: args::given(Some(self.agent_type)).unwrap_or_else(|| "claude".to_owned()),
@@ -129,11 +130,11 @@ impl View for Agents {
 }
 
 impl Verb for List {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let wanted = self.run.wanted()?;
         let agents = cx.read(|tx| {
             let run = wanted.find(tx)?;
-            Ok::<_, CliError>(store::agent::list(tx, &run.id)?)
+            Ok::<_, Error>(store::agent::list(tx, &run.id)?)
         })?;
         cx.out.show(&Agents(agents.into_iter().map(AgentView::from).collect()))?;
         Ok(Answer::Yes)
@@ -171,18 +172,18 @@ impl View for Updated {
 
 impl Update {
     /// The run, if it was named, and the agent.
-    fn ids(&self) -> Result<(Option<RunId>, AgentId), CliError> {
-        let empty = |_| CliError::usage("an agent or run id must not be empty");
+    fn ids(&self) -> Result<(Option<RunId>, AgentId), Error> {
+        let empty = |_| Error::usage("an agent or run id must not be empty");
         match self.ids.as_slice() {
             [agent] => Ok((None, agent.parse().map_err(empty)?)),
             [run, agent] => Ok((Some(run.parse().map_err(empty)?), agent.parse().map_err(empty)?)),
-            _ => Err(CliError::usage("want <agent> or <run> <agent>")),
+            _ => Err(Error::usage("want <agent> or <run> <agent>")),
         }
     }
 }
 
 impl Verb for Update {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let (run, agent) = self.ids()?;
         let stamp = cx.stamp.clone();
         let Agent { id, status, .. } =

@@ -1,6 +1,7 @@
 //! Arguments that several commands share.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt::Display;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,12 +9,14 @@ use clap::error::ContextKind;
 use clap::{Arg, ArgMatches, Command};
 use serde_json::{Map, Value};
 
-use super::error::CliError;
-use super::{Cx, locate};
+use super::Cx;
+use crate::app::Error;
+use crate::app::coordination::reserve::MAX_LEASE_SECONDS;
 use crate::db::ReadTx;
 use crate::domain::ids::RunId;
 use crate::domain::metadata;
 use crate::domain::run::Run;
+use crate::domain::stored::{Stored, StoredError};
 use crate::domain::{secret, state};
 use crate::os::paths;
 use crate::store;
@@ -75,13 +78,10 @@ pub(super) fn seconds(text: &str) -> Result<i64, String> {
     }
 }
 
-/// How long a lock is held at most, unless it is held for ever, in seconds: ten years.
-pub(super) const LONGEST_LEASE: i64 = 10 * 365 * 24 * 3600;
-
 /// Reads for how long a lock is held on to: a second or more.
 pub(super) fn lease(text: &str) -> Result<i64, String> {
     match seconds(text)? {
-        secs @ 1..=LONGEST_LEASE => Ok(secs),
+        secs @ 1..=MAX_LEASE_SECONDS => Ok(secs),
         0 => Err("must be at least one second".to_owned()),
         _ => Err("is too long".to_owned()),
     }
@@ -91,7 +91,7 @@ pub(super) fn lease(text: &str) -> Result<i64, String> {
 const LONGEST_WAIT: Duration = Duration::from_hours(365 * 24);
 
 /// Reads how long to wait: whole seconds as a number, or a duration.
-pub(super) fn patience(text: &str) -> Result<Duration, String> {
+pub(super) fn timeout(text: &str) -> Result<Duration, String> {
     let want = |_| "want a duration such as 90s or 300ms".to_owned();
     let read = match text.parse() {
         Ok(secs) => Duration::from_secs(secs),
@@ -119,26 +119,44 @@ pub(super) fn ttl(text: &str) -> Result<i64, String> {
 }
 
 /// Refuses words that are kept and hold a secret, without showing it (K-16).
-pub(super) fn no_secrets(
-    kept: &[&str],
-    build: fn() -> Command,
-    matches: &ArgMatches,
-) -> Result<(), CliError> {
+pub(super) fn no_secrets(kept: &[&str], build: fn() -> Command, matches: &ArgMatches) -> Result<(), Error> {
     for id in kept {
         let texts = matches.get_raw(id).into_iter().flatten();
         if texts.filter_map(OsStr::to_str).any(state::holds_secret) {
-            return Err(CliError::Usage {
-                message: format!("{} contains a likely secret value", name(&build(), id)),
-                hint: Some("name the variable that holds it: what is stored here is read by many".to_owned()),
-            });
+            return Err(secret_refused(&name(&build(), id)));
         }
     }
     Ok(())
 }
 
-/// What the parser says of a command line that it refuses. It does not say which word is not UTF-8; and where a secret is
-/// about, it may say too much (K-16).
-pub(super) fn refused(err: clap::Error, words: &[OsString]) -> CliError {
+/// Returns a value parser that refuses likely secrets before `parse` reads the text.
+pub(super) fn stored<T, E: Display>(
+    parse: impl Fn(&str) -> Result<T, E> + Clone + Send + Sync + 'static,
+) -> impl Fn(&str) -> Result<Stored<T>, StoredError> + Clone + Send + Sync + 'static {
+    move |text| Stored::read(text, &parse)
+}
+
+/// Checks whether what is given for an argument is kept: then its parser refuses secrets.
+pub(super) fn is_stored(arg: &Arg) -> bool {
+    // Shaped like a token of a well-known issuer, so that every parser that looks for secrets finds it.
+    let secret = "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6";
+    let alone = Arg::new("value").value_parser(arg.get_value_parser().clone());
+    let command = Command::new("ic").no_binary_name(true).arg(alone);
+    command.try_get_matches_from([secret]).is_err_and(|err| holds_secret(&err))
+}
+
+fn holds_secret(err: &clap::Error) -> bool {
+    let source = std::error::Error::source(err);
+    source.is_some_and(|source| source.downcast_ref() == Some(&StoredError::Secret))
+}
+
+/// Returns the failure of a command line that the parser refuses. The parser does not name the word that is not UTF-8, and
+/// its message may repeat a secret.
+pub(super) fn refused(err: clap::Error, words: &[OsString]) -> Error {
+    if holds_secret(&err) {
+        let about = err.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
+        return secret_refused(about.split(' ').next().unwrap_or_default());
+    }
     let mut flag = None;
     for word in words {
         let shown = word.to_string_lossy();
@@ -148,15 +166,46 @@ pub(super) fn refused(err: clap::Error, words: &[OsString]) -> CliError {
         };
         let name = before.as_deref().unwrap_or("a word");
         if word.to_str().is_none() {
-            return CliError::usage(format!("{name} is not valid UTF-8: {value}"));
+            return Error::usage(format!("{name} is not valid UTF-8: {value}"));
         }
         if state::holds_secret(&value) {
             let about = err.get(ContextKind::InvalidArg).map_or_else(|| name.to_owned(), ToString::to_string);
-            return CliError::usage(format!("{about}: the command line contains a likely secret value"));
+            return Error::usage(format!("{about}: the command line contains a likely secret value"));
         }
         flag = Some(value).filter(|value| value.starts_with("--"));
     }
     err.into()
+}
+
+fn secret_refused(argument: &str) -> Error {
+    Error::Usage {
+        message: format!("{argument} contains a likely secret value"),
+        hint: Some("name the variable that holds it: what is stored here is read by many".to_owned()),
+    }
+}
+
+impl From<clap::Error> for Error {
+    fn from(err: clap::Error) -> Self {
+        Self::Usage { message: clap_message(&err), hint: clap_hint(&err) }
+    }
+}
+
+/// Returns the first paragraph of a parser's message, without its prefix.
+fn clap_message(err: &clap::Error) -> String {
+    let text = err.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let first = text.split("\n\n").next().unwrap_or(text);
+    first.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
+/// Returns the rest of a parser's message: suggestions and the usage line.
+fn clap_hint(err: &clap::Error) -> Option<String> {
+    let text = err.render().to_string();
+    let rest = text.split("\n\n").skip(1);
+    let parts: Vec<String> = rest.map(|part| part.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let parts: Vec<String> =
+        parts.into_iter().filter(|part| !part.is_empty() && !part.starts_with("For more")).collect();
+    (!parts.is_empty()).then(|| parts.join("; ").trim_start_matches("tip: ").to_owned())
 }
 
 fn name(command: &Command, id: &str) -> String {
@@ -188,6 +237,11 @@ pub(super) fn wants_colour() -> bool {
         && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
+/// Returns stored text that was given and is not empty.
+pub(super) fn given_stored(text: Option<Stored>) -> Option<String> {
+    given(text.map(Stored::into_inner))
+}
+
 /// Text that was given and is not empty.
 pub(super) fn given(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
@@ -213,7 +267,7 @@ pub(super) enum Wanted {
 }
 
 impl RunRef {
-    pub(super) fn wanted(self) -> Result<Wanted, CliError> {
+    pub(super) fn wanted(self) -> Result<Wanted, Error> {
         if let Some(id) = self.id {
             return Ok(Wanted::Id(id));
         }
@@ -224,18 +278,18 @@ impl RunRef {
 
 impl Wanted {
     /// The run that is meant.
-    pub(super) fn find(&self, tx: &ReadTx<'_>) -> Result<Run, CliError> {
+    pub(super) fn find(&self, tx: &ReadTx<'_>) -> Result<Run, Error> {
         match self {
             Self::Id(id) => Ok(store::run::get(tx, id)?),
             Self::Current { key, shown, scope } => store::run::current(tx, key, scope.as_deref())?
-                .ok_or_else(|| CliError::NoCurrentRun(scope.clone().unwrap_or_else(|| shown.clone()))),
+                .ok_or_else(|| Error::NoCurrentRun(scope.clone().unwrap_or_else(|| shown.clone()))),
         }
     }
 }
 
 /// A project directory as the caller means it: absolute, with and without its symlinks (RT-02).
-pub(super) fn project(dir: Option<&str>) -> Result<crate::ops::create::Project, CliError> {
-    let cwd = locate::cwd()?;
+pub(super) fn project(dir: Option<&str>) -> Result<crate::ops::create::Project, Error> {
+    let cwd = crate::app::locate::cwd()?;
     let dir = dir
         .filter(|dir| !dir.is_empty())
         .map_or_else(|| cwd.clone(), |dir| paths::clean(Path::new(dir), &cwd));
@@ -244,8 +298,8 @@ pub(super) fn project(dir: Option<&str>) -> Result<crate::ops::create::Project, 
 }
 
 /// A path as text: what is stored has to be.
-fn utf8(path: &Path) -> Result<String, CliError> {
-    path.to_str().map(ToOwned::to_owned).ok_or_else(|| CliError::Usage {
+fn utf8(path: &Path) -> Result<String, Error> {
+    path.to_str().map(ToOwned::to_owned).ok_or_else(|| Error::Usage {
         message: format!("the path {} is not valid UTF-8", path.display()),
         hint: Some("rename the directory: paths are stored as text".to_owned()),
     })
@@ -256,17 +310,17 @@ fn utf8(path: &Path) -> Result<String, CliError> {
 pub(super) fn calibration(
     path: Option<&Path>,
     cx: &Cx,
-) -> Result<Option<crate::ops::gate::Calibration>, CliError> {
+) -> Result<Option<crate::ops::gate::Calibration>, Error> {
     let Some(path) = path else { return Ok(None) };
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(source) => {
-            return Err(CliError::File { what: "reading --calibration-file", path: path.to_owned(), source });
+            return Err(Error::File { what: "reading --calibration-file", path: path.to_owned(), source });
         }
     };
     let learned: crate::ops::gate::Calibration = serde_json::from_str(&text)
-        .map_err(|err| CliError::Input(format!("--calibration-file {}: {err}", path.display())))?;
+        .map_err(|err| Error::Input(format!("--calibration-file {}: {err}", path.display())))?;
     if cx.stamp.secs() - learned.created_at > 24 * 3600 {
         cx.out.warn("gate calibration file is stale, ignoring it");
         return Ok(None);

@@ -6,10 +6,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::args::{self, RunRef};
-use super::error::CliError;
 use super::output::View;
 use super::verb::Verb;
 use super::{Answer, Cx};
+use crate::app::Error;
 use crate::domain::artifact::{Artifact, ArtifactStatus};
 use crate::domain::ids::{ArtifactId, DispatchId, RunId};
 use crate::domain::phase::{Chain, Phase};
@@ -74,7 +74,7 @@ impl View for Added {
 impl Verb for Add {
     const KEPT: &'static [&'static str] = &["phase", "path", "kind", "dispatch", "idempotency_key"];
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let content_hash = files::sha256_file(Path::new(self.path.as_str())).unwrap_or_else(|err| {
             cx.out.warn(format_args!("{} is filed without a hash: {err}", one_line(self.path.as_str())));
             None
@@ -138,7 +138,7 @@ pub(super) struct Get {
 }
 
 impl Verb for Get {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let artifact = cx.read(|tx| store::artifact::get(tx, &self.id))?;
         cx.out.show(&ArtifactView::from(artifact))?;
         Ok(Answer::Yes)
@@ -195,11 +195,11 @@ impl View for ArtifactView {
 }
 
 impl Verb for List {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let wanted = self.run.wanted()?;
         let artifacts = cx.read(|tx| {
             let run = wanted.find(tx)?;
-            Ok::<_, CliError>(match self.phase.as_deref().map(str::parse::<Phase>) {
+            Ok::<_, Error>(match self.phase.as_deref().map(str::parse::<Phase>) {
                 None => store::artifact::list(tx, &run.id, None)?,
                 Some(Ok(phase)) => store::artifact::list(tx, &run.id, Some(&phase))?,
                 // Nothing is filed under no name.

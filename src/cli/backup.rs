@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::error::CliError;
 use super::output::View;
 use super::verb::Verb;
-use super::{Answer, Cx, locate, restore};
+use super::{Answer, Cx, restore};
+use crate::app::Error;
 use crate::db::Draft;
 use crate::domain::text::one_line;
 use crate::os::paths;
@@ -27,8 +27,8 @@ pub(super) struct Backup {
 }
 
 impl Verb for Backup {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let to = paths::clean(&self.path, &locate::cwd()?);
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
+        let to = paths::clean(&self.path, &cx.cwd()?);
         if to.symlink_metadata().is_ok() {
             return Err(crate::db::DbError::Exists(to).into());
         }
@@ -37,7 +37,7 @@ impl Verb for Backup {
         draft.db().check()?;
         let head = restore::verify(draft.db())?;
         let bytes = draft.publish(&to)?;
-        cx.committed = true;
+        cx.mark_committed();
         let shown = Shown { path: to.display().to_string(), bytes, events: head.id, head: head.to_string() };
         cx.out.show(&shown)?;
         Ok(Answer::Yes)

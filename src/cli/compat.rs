@@ -6,10 +6,10 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::json;
 
-use super::error::CliError;
 use super::output::View;
 use super::verb::Verb;
 use super::{Answer, Cx};
+use crate::app::Error;
 use crate::domain::state::Key;
 use crate::domain::text::one_line;
 use crate::store;
@@ -37,7 +37,7 @@ const LEGACY: [(&str, &str, &str); 8] = [
 pub(super) struct Status {}
 
 impl Verb for Status {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let files = files(Path::new(DIR));
         let database = cx.existing().is_ok();
         let mut rows = Vec::new();
@@ -64,7 +64,7 @@ fn is_of(file: &str, start: &str, end: &str) -> bool {
 }
 
 /// How many scopes have a value of a key.
-fn scopes(cx: &mut Cx, key: &str) -> Result<usize, CliError> {
+fn scopes(cx: &mut Cx, key: &str) -> Result<usize, Error> {
     // What cannot be a key has no values.
     let key = key.parse::<Key>().ok();
     let stamp = cx.stamp.clone();
@@ -103,7 +103,7 @@ pub(super) struct Check {
 }
 
 impl Verb for Check {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let scopes = scopes(cx, &self.key)?;
         cx.out.show(&Found { key: self.key, scopes })?;
         Ok(if scopes > 0 { Answer::Yes } else { Answer::No })

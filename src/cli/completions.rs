@@ -2,9 +2,9 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use super::error::CliError;
 use super::verb::Verb;
 use super::{Answer, Cx, tree};
+use crate::app::Error;
 use crate::domain::words;
 
 words!(
@@ -30,7 +30,7 @@ pub(super) struct Completions {
 }
 
 impl Verb for Completions {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         use clap_complete::{Shell as Target, generate};
         let target = match self.shell {
             Shell::Bash => Target::Bash,

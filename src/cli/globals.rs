@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ValueHint};
 
-use super::error::CliError;
+use crate::app::Error;
 
 /// How long a command waits for the write lock when nobody says otherwise (K-04).
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -57,7 +57,7 @@ impl Default for Globals {
 /// Takes the global flags out of the arguments; what is left are the command's words.
 ///
 /// On an error the flags seen so far come along, because `--json` decides how the error looks.
-pub(super) fn scan(args: Vec<OsString>) -> Result<(Globals, Vec<OsString>), (Globals, CliError)> {
+pub(super) fn scan(args: Vec<OsString>) -> Result<(Globals, Vec<OsString>), (Globals, Error)> {
     // An error is shown as the caller asked, wherever in the line that was.
     let json = args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json");
     let mut globals = Globals { json, ..Globals::default() };
@@ -118,18 +118,18 @@ pub(super) fn described() -> Vec<Arg> {
 }
 
 /// The value of `--flag=value` or `--flag value`.
-fn value(arg: &OsStr, flag: &str, rest: &mut impl Iterator<Item = OsString>) -> Result<OsString, CliError> {
+fn value(arg: &OsStr, flag: &str, rest: &mut impl Iterator<Item = OsString>) -> Result<OsString, Error> {
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
     match arg.as_bytes().get(flag.len()..) {
         Some([b'=', value @ ..]) => Ok(OsString::from_vec(value.to_vec())),
-        _ => rest.next().ok_or_else(|| CliError::usage(format!("{flag} needs a value"))),
+        _ => rest.next().ok_or_else(|| Error::usage(format!("{flag} needs a value"))),
     }
 }
 
-fn duration(text: &OsStr) -> Result<Duration, CliError> {
+fn duration(text: &OsStr) -> Result<Duration, Error> {
     let shown = text.to_string_lossy();
     humantime::parse_duration(&shown).map_err(|_| {
-        CliError::usage(format!("invalid timeout: {shown} (want a duration such as 500ms, 5s or 0)"))
+        Error::usage(format!("invalid timeout: {shown} (want a duration such as 500ms, 5s or 0)"))
     })
 }
 

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::coordination::Around;
-use super::error::CliError;
-use super::keep_out::{Effort, warn_if_tracked};
 use super::output::View;
 use super::verb::Verb;
 use super::{Answer, Cx, restore};
+use crate::app::Error;
+use crate::app::coordination::Surroundings;
+use crate::app::git_exclude::{Effort, warn_if_tracked};
 use crate::db::newest;
 use crate::domain::text::one_line;
 use crate::ops::coordination;
@@ -34,21 +34,21 @@ pub(super) struct Health {
 }
 
 impl Verb for Health {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let path = cx.existing()?.path().to_owned();
         let dir = path.parent().unwrap_or(&path);
-        let free = files::free_bytes(dir).map_err(|source| CliError::File {
+        let free = files::free_bytes(dir).map_err(|source| Error::File {
             what: "asking for the free space of",
             path: dir.to_owned(),
             source,
         })?;
         if free < NEEDED {
-            return Err(CliError::DiskNearlyFull(free, NEEDED));
+            return Err(Error::DiskNearlyFull(free, NEEDED));
         }
         // What needs the schema costs six times as much as all of the above.
         let head = if self.deep { Some(deep(cx, &path)?.to_string()) } else { None };
         let unreadable_locks = if self.deep { odd(cx)? } else { Vec::new() };
-        warn_if_tracked(cx.out, &path, if self.deep { Effort::All } else { Effort::Some });
+        warn_if_tracked(cx, &path, if self.deep { Effort::All } else { Effort::Some });
         let schema = cx.existing()?.schema();
         let older = (schema < newest()).then(|| Older { schema, migrates_to: newest() });
         cx.out.show(&Shown { status: "ok", older, head, unreadable_locks })?;
@@ -57,9 +57,9 @@ impl Verb for Health {
 }
 
 /// Names the locks that cannot be understood, of which another program may have written any.
-fn odd(cx: &mut Cx) -> Result<Vec<String>, CliError> {
+fn odd(cx: &mut Cx) -> Result<Vec<String>, Error> {
     let named = std::env::var_os("INTERMUTE_DB").is_some();
-    let around = match named.then(|| Around::look(cx)).transpose() {
+    let around = match named.then(|| Surroundings::with_foreign_locks(cx)).transpose() {
         Ok(around) => around,
         // This database can be used all the same.
         Err(err) => {
@@ -82,8 +82,8 @@ fn odd(cx: &mut Cx) -> Result<Vec<String>, CliError> {
     Ok(locks.into_iter().map(|lock| lock.id).collect())
 }
 
-fn deep(cx: &mut Cx, path: &Path) -> Result<Head, CliError> {
-    for open in files::open_to_others(path).map_err(|source| CliError::File {
+fn deep(cx: &mut Cx, path: &Path) -> Result<Head, Error> {
+    for open in files::open_to_others(path).map_err(|source| Error::File {
         what: "looking at",
         path: path.to_owned(),
         source,

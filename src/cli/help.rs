@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::error::{CliError, ERRORS};
 use super::tree;
 use super::verb::Verb;
 use super::{Answer, Cx};
+use crate::app::{Code, Error};
 
 /// Show the help of a command, or of a topic: errors, exit-codes, environment
 #[derive(Debug, clap::Parser)]
@@ -65,14 +65,14 @@ Environment
 ";
 
 impl Verb for Help {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
         match words.as_slice() {
             ["errors"] => {
                 let mut text = "Error codes, with the exit code that goes with each\n\n".to_owned();
-                for (code, exit, meaning) in ERRORS {
+                for code in Code::ALL {
                     // Writing to a string cannot fail.
-                    let _ = writeln!(text, "  {code:<22} {exit}  {meaning}");
+                    let _ = writeln!(text, "  {:<22} {}  {}", code.as_str(), code.exit(), code.meaning());
                 }
                 cx.out.raw(text.as_bytes())?;
             }

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::effects::HOOK_LIMIT;
-use super::error::CliError;
 use super::verb::Verb;
 use super::{Answer, Cx};
+use crate::app::Error;
+use crate::app::effects::HOOK_LIMIT;
 use crate::os::hook;
 
 /// Run a project's hook, fed from stdin, and end it when its time is over
@@ -16,8 +16,8 @@ pub(super) struct HookWatch {
 }
 
 impl Verb for HookWatch {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let end = hook::watch(&self.hook, &self.project, HOOK_LIMIT).map_err(|source| CliError::File {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
+        let end = hook::watch(&self.hook, &self.project, HOOK_LIMIT).map_err(|source| Error::File {
             what: "running hook",
             path: self.hook,
             source,

@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::error::CliError;
-use super::keep_out::keep_out;
-use super::output::{View, compact_time};
+use super::output::View;
 use super::verb::Verb;
-use super::{Answer, Cx, locate};
+use super::{Answer, Cx};
+use crate::app::Error;
+use crate::app::git_exclude::exclude_from_git;
+use crate::app::locate;
 use crate::db::{Db, DbError, GoDb, NewDb};
 use crate::domain::text::one_line;
+use crate::domain::time::compact_time;
 use crate::ops;
 use crate::os::paths;
 use crate::store::event::Head;
@@ -35,37 +37,37 @@ pub(super) struct Import {
 }
 
 impl Verb for Import {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let shown = match &self.from {
             Some(file) => apart(file, cx)?,
             None => in_place(cx)?,
         };
-        cx.committed = true;
+        cx.mark_committed();
         cx.out.show(&shown)?;
         Ok(Answer::Yes)
     }
 }
 
 /// From a file of the caller's into the project's place, which has to be free.
-fn apart(file: &Path, cx: &mut Cx) -> Result<Shown, CliError> {
-    let cwd = locate::cwd()?;
-    let go = GoDb::open_apart(&paths::clean(file, &cwd), cx.globals.timeout)?;
-    let path = locate::for_init(&cx.globals)?;
-    let mut db = match Db::open(&path, cx.globals.timeout) {
+fn apart(file: &Path, cx: &mut Cx) -> Result<Shown, Error> {
+    let cwd = cx.cwd()?;
+    let go = GoDb::open_apart(&paths::clean(file, &cwd), cx.options.timeout)?;
+    let path = locate::for_init(cx)?;
+    let mut db = match Db::open(&path, cx.options.timeout) {
         Err(DbError::Missing(_)) => {
             let mut new = NewDb::beside(&path)?;
             let done = fill(new.db(), &go, &path, cx)?;
-            keep_out(cx.out, &path);
+            exclude_from_git(cx, &path);
             new.publish(&path, &go)?;
             return Ok(Shown::new(&go, &path, None, done));
         }
         Err(DbError::NotInitialised(_)) => {
             cx.prepare(&path)?;
-            Db::open(&path, cx.globals.timeout)?
+            Db::open(&path, cx.options.timeout)?
         }
         Ok(db) if db.is_older() => {
             cx.prepare(&path)?;
-            Db::open(&path, cx.globals.timeout)?
+            Db::open(&path, cx.options.timeout)?
         }
         opened => opened?,
     };
@@ -74,18 +76,18 @@ fn apart(file: &Path, cx: &mut Cx) -> Result<Shown, CliError> {
 }
 
 /// From the old database in the project's place into a new one in the same.
-fn in_place(cx: &mut Cx) -> Result<Shown, CliError> {
-    let path = locate::locate(&cx.globals)?.path;
-    let go = GoDb::open_in_place(&path, cx.globals.timeout)?;
+fn in_place(cx: &mut Cx) -> Result<Shown, Error> {
+    let path = locate::locate(cx)?.path;
+    let go = GoDb::open_in_place(&path, cx.options.timeout)?;
     let mut new = NewDb::beside(&path)?;
     let done = fill(new.db(), &go, &path, cx)?;
-    keep_out(cx.out, &path);
+    exclude_from_git(cx, &path);
     let kept = new.replace(&go, &compact_time(cx.stamp.secs()))?;
     Ok(Shown::new(&go, &path, Some(&kept), done))
 }
 
 /// Imports everything in one transaction.
-fn fill(db: &mut Db, go: &GoDb, path: &Path, cx: &Cx) -> Result<(Report, Head), CliError> {
+fn fill(db: &mut Db, go: &GoDb, path: &Path, cx: &Cx) -> Result<(Report, Head), Error> {
     // A directory that is not text has a key that is not: then the directory is its own.
     let key = |dir: &str| {
         paths::canonical_key(Path::new(dir)).to_str().map_or_else(|| dir.to_owned(), ToOwned::to_owned)

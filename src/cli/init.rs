@@ -4,11 +4,12 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::error::CliError;
-use super::keep_out::{Effort, warn_if_tracked};
 use super::output::View;
 use super::verb::Verb;
-use super::{Answer, Cx, locate};
+use super::{Answer, Cx};
+use crate::app::Error;
+use crate::app::git_exclude::{Effort, warn_if_tracked};
+use crate::app::locate;
 use crate::db::{Prepared, newest};
 use crate::domain::text::one_line;
 
@@ -22,11 +23,13 @@ use crate::domain::text::one_line;
 pub(super) struct Init {}
 
 impl Verb for Init {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let path = locate::for_init(&cx.globals)?;
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
+        let path = locate::for_init(cx)?;
         let done = cx.prepare(&path)?;
-        cx.committed = done != Prepared::Current;
-        warn_if_tracked(cx.out, &path, Effort::All);
+        if done != Prepared::Current {
+            cx.mark_committed();
+        }
+        warn_if_tracked(cx, &path, Effort::All);
         let (status, backup) = match done {
             Prepared::Created => ("created", None),
             Prepared::Current => ("current", None),

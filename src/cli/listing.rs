@@ -3,6 +3,7 @@
 use clap::Arg;
 
 use super::args;
+use super::command::Access;
 use super::tree::{Kind, Node, ROOT};
 
 /// Every command that users see, as it is typed: `ic run create`, … (K-22).
@@ -13,6 +14,22 @@ pub fn listing() -> Vec<String> {
             match &node.kind {
                 Kind::Group { nodes, .. } => walk(nodes, &path, out),
                 Kind::Leaf { .. } => out.push(path),
+            }
+        }
+    }
+    let mut out = Vec::new();
+    walk(ROOT, "ic", &mut out);
+    out
+}
+
+/// Returns every command that users see with whether it only reads, as far as that is known.
+pub fn readers() -> Vec<(String, bool)> {
+    fn walk(nodes: &[Node], path: &str, out: &mut Vec<(String, bool)>) {
+        for node in nodes.iter().filter(|node| !node.is_hidden()) {
+            let path = format!("{path} {}", node.name);
+            match &node.kind {
+                Kind::Group { nodes, .. } => walk(nodes, &path, out),
+                Kind::Leaf { run, .. } => out.push((path, run.access() == Some(Access::Read))),
             }
         }
     }
@@ -45,7 +62,7 @@ pub fn arguments() -> Vec<(String, Vec<Argument>)> {
                         .partition(|arg| arg.is_positional());
                     let told = |arg: &&Arg| Argument {
                         name: args::typed(arg),
-                        kept: kept.contains(&arg.get_id().as_str()),
+                        kept: kept.contains(&arg.get_id().as_str()) || args::is_stored(arg),
                     };
                     out.push((path, words.iter().chain(&flags).map(told).collect()));
                 }

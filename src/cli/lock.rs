@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::error::CliError;
 use super::output::View;
 use super::verb::Verb;
 use super::{Answer, Cx, args};
+use crate::app::Error;
 use crate::domain::lock::{Name, age};
 use crate::domain::state::Scope;
 use crate::domain::text::one_line;
@@ -25,8 +25,8 @@ fn root() -> PathBuf {
         .map_or_else(|| PathBuf::from(ROOT), PathBuf::from)
 }
 
-fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> CliError {
-    move |source| CliError::File { what, path: path.to_owned(), source }
+fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::File { what, path: path.to_owned(), source }
 }
 
 #[derive(Debug, clap::Args)]
@@ -82,7 +82,7 @@ fn wait(text: &str) -> Result<Duration, String> {
 }
 
 impl Verb for Acquire {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let (place, ttl) = (&self.place, self.ttl.filter(|secs| *secs > 0));
         let taken = Root::new(root())
             .acquire(place.key(), &place.owner(), ttl, cx.stamp.millis(), self.timeout)
@@ -114,7 +114,7 @@ pub(super) struct Release {
 }
 
 impl Verb for Release {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let place = &self.place;
         let released = Root::new(root())
             .release(place.key(), &place.owner())
@@ -189,7 +189,7 @@ impl View for Shown {
 pub(super) struct List {}
 
 impl Verb for List {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         show(cx, 0)
     }
 }
@@ -204,12 +204,12 @@ pub(super) struct Stale {
 }
 
 impl Verb for Stale {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         show(cx, self.older_than)
     }
 }
 
-fn show(cx: &Cx, older_than: i64) -> Result<Answer, CliError> {
+fn show(cx: &Cx, older_than: i64) -> Result<Answer, Error> {
     let (root, now) = (root(), cx.stamp.secs());
     let mut held = Root::new(&root).list().map_err(failed("listing the locks in", &root))?;
     held.retain(|held| held.age(now) >= older_than);
@@ -270,7 +270,7 @@ pub(super) struct Clean {
 }
 
 impl Verb for Clean {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let root = root();
         let cleaned = Root::new(&root)
             .clean(self.older_than, cx.stamp.secs())

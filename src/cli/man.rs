@@ -8,10 +8,10 @@ use clap::builder::Resettable;
 use roff::{Roff, roman};
 use serde::Serialize;
 
-use super::error::CliError;
 use super::output::View;
 use super::verb::Verb;
 use super::{Answer, Cx, help, tree};
+use crate::app::Error;
 
 /// Write a manual page for every command into a directory
 ///
@@ -24,7 +24,7 @@ pub(super) struct Man {
 }
 
 impl Verb for Man {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         std::fs::create_dir_all(&self.dir).map_err(failed("making the directory", &self.dir))?;
         let pages = write(&tree::described(), "ic", &self.dir)?;
         cx.out.show(&Written { pages })?;
@@ -32,14 +32,14 @@ impl Verb for Man {
     }
 }
 
-fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> CliError {
-    move |source| CliError::File { what, path: path.to_owned(), source }
+fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::File { what, path: path.to_owned(), source }
 }
 
 /// Writes the pages of a command and of all below it; answers how many.
-fn write(command: &Command, name: &str, dir: &Path) -> Result<usize, CliError> {
+fn write(command: &Command, name: &str, dir: &Path) -> Result<usize, Error> {
     let path = dir.join(format!("{name}.1"));
-    let page = page(command, name).map_err(|err| CliError::Unexpected(err.into()))?;
+    let page = page(command, name).map_err(|err| Error::Unexpected(err.into()))?;
     std::fs::write(&path, page).map_err(failed("writing", &path))?;
     let mut pages = 1;
     for below in command.get_subcommands() {

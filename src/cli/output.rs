@@ -4,12 +4,14 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use super::error::CliError;
+use super::command::Rendered;
 use super::globals::Verbosity;
+use crate::app::Error;
+use crate::app::context::{NoteKind, Notes};
+use crate::app::reply::Style;
 use crate::domain::secret::redact_message;
 use crate::domain::text::{escaped_json, one_line};
 use crate::os::stream;
@@ -43,45 +45,45 @@ impl Output {
     }
 
     /// Shows a result in the form that the caller asked for.
-    pub(super) fn show(self, view: &impl View) -> Result<(), CliError> {
+    pub(super) fn show(self, view: &impl View) -> Result<(), Error> {
         if self.json {
             return self.document(view);
         }
         let mut text = Vec::new();
-        view.human(&mut text).map_err(CliError::Output)?;
+        view.human(&mut text).map_err(Error::Output)?;
         self.raw(&text)
     }
 
     /// Shows a result as one line of JSON, whatever the caller asked for.
-    pub(super) fn document(self, value: &impl Serialize) -> Result<(), CliError> {
-        let mut text = serde_json::to_string(value).map_err(|err| CliError::Unexpected(err.into()))?;
+    pub(super) fn document(self, value: &impl Serialize) -> Result<(), Error> {
+        let mut text = serde_json::to_string(value).map_err(|err| Error::Unexpected(err.into()))?;
         text.push('\n');
         self.raw(escaped_json(&text).as_bytes())
     }
 
     /// Shows a result as indented JSON, whatever the caller asked for.
-    pub(super) fn indented(self, value: &impl Serialize) -> Result<(), CliError> {
-        let mut text = serde_json::to_string_pretty(value).map_err(|err| CliError::Unexpected(err.into()))?;
+    pub(super) fn indented(self, value: &impl Serialize) -> Result<(), Error> {
+        let mut text = serde_json::to_string_pretty(value).map_err(|err| Error::Unexpected(err.into()))?;
         text.push('\n');
         self.raw(escaped_json(&text).as_bytes())
     }
 
     /// Writes bytes to stdout.
     #[expect(clippy::unused_self, reason = "output goes through the call's own `Output`, not past it")]
-    pub(super) fn raw(self, bytes: &[u8]) -> Result<(), CliError> {
-        stream::write_patiently(io::stdout(), bytes).map_err(CliError::Output)
+    pub(super) fn raw(self, bytes: &[u8]) -> Result<(), Error> {
+        stream::write_patiently(io::stdout(), bytes).map_err(Error::Output)
     }
 
     /// Writes bytes to stdout, unless its reader stalls and `stop` is raised: then `false`.
     #[expect(clippy::unused_self, reason = "output goes through the call's own `Output`, not past it")]
-    pub(super) fn stream(self, bytes: &[u8], stop: &AtomicBool) -> Result<bool, CliError> {
-        stream::write_all(io::stdout(), bytes, stop).map_err(CliError::Output)
+    pub(super) fn stream(self, bytes: &[u8], stop: &AtomicBool) -> Result<bool, Error> {
+        stream::write_all(io::stdout(), bytes, stop).map_err(Error::Output)
     }
 
     /// Waits until the reader of stdout has taken everything. `false` if it is gone, or stalls and `stop` is raised.
     #[expect(clippy::unused_self, reason = "output goes through the call's own `Output`, not past it")]
-    pub(super) fn wait_drained(self, stop: &AtomicBool) -> Result<bool, CliError> {
-        stream::wait_drained(io::stdout(), stop).map_err(CliError::Output)
+    pub(super) fn wait_drained(self, stop: &AtomicBool) -> Result<bool, Error> {
+        stream::wait_drained(io::stdout(), stop).map_err(Error::Output)
     }
 
     /// Whether nobody reads stdout any more.
@@ -127,8 +129,39 @@ impl Output {
         }
     }
 
-    /// Shows a failure, and answers the exit code that goes with it.
-    pub(super) fn fail(self, err: &CliError) -> ExitCode {
+    /// Shows an answer: the one place where a command's result becomes text or JSON.
+    pub(super) fn reply(self, reply: &dyn Rendered) -> Result<(), Error> {
+        let unexpected = |err: serde_json::Error| Error::Unexpected(err.into());
+        let style = if self.json { Style::Json } else { reply.style() };
+        match style {
+            Style::Json => self.line(reply.json().map_err(unexpected)?)?,
+            Style::PrettyJson => self.line(reply.pretty_json().map_err(unexpected)?)?,
+            Style::Text => {
+                let mut text = Vec::new();
+                reply.text(&mut text).map_err(Error::Output)?;
+                if !text.is_empty() {
+                    self.raw(&text)?;
+                }
+                for remark in reply.remarks() {
+                    self.remark(remark);
+                }
+            }
+        }
+        // With JSON the answer has the code of the refusal as a member.
+        if let Some(why) = reply.refusal().filter(|_| !self.json) {
+            // Nothing can be done about a closed stderr.
+            let _ = why.human(&mut io::stderr());
+        }
+        Ok(())
+    }
+
+    fn line(self, mut json: String) -> Result<(), Error> {
+        json.push('\n');
+        self.raw(escaped_json(&json).as_bytes())
+    }
+
+    /// Shows a failure, and returns the exit code that goes with it.
+    pub(super) fn fail(self, err: &Error) -> ExitCode {
         let mut stderr = io::stderr();
         let _ = if self.json {
             writeln!(stderr, "{}", escaped_json(&err.to_json().to_string()))
@@ -139,48 +172,21 @@ impl Output {
     }
 }
 
-/// The first second of the year 10000, which the format has no room for.
-const TOO_LATE: u64 = 253_402_300_800;
-
-/// RFC 3339 in UTC with milliseconds, from Unix milliseconds (K-15). What lies outside the years 1970 to 9999, which no clock
-/// of ours has said, is shown as the number that it is.
-pub(super) fn rfc3339(millis: i64) -> String {
-    match u64::try_from(millis) {
-        Ok(since) if since / 1000 < TOO_LATE => {
-            humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(since)).to_string()
+impl Notes for Output {
+    fn take(&self, kind: NoteKind, text: &str) {
+        match kind {
+            NoteKind::Warning => self.warn(text),
+            NoteKind::Remark => self.remark(text),
+            NoteKind::Info => self.info(text),
+            NoteKind::Progress => self.progress(text),
         }
-        _ => format!("{millis}ms"),
     }
-}
 
-/// Returns RFC 3339 in UTC from Unix seconds, without a fraction: some readers of dates take none.
-pub(super) fn rfc3339_seconds(secs: i64) -> String {
-    rfc3339(secs.saturating_mul(1000)).replace(".000Z", "Z")
-}
-
-/// A time that can be part of a file's name, from Unix seconds.
-pub(super) fn compact_time(secs: i64) -> String {
-    let text = rfc3339(secs.saturating_mul(1000));
-    match text.split_once('T') {
-        Some((date, time)) => format!("{}-{}", date.replace('-', ""), time[..8].replace(':', "")),
-        None => secs.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// K-15
-    #[test]
-    fn times_are_printed_in_utc() {
-        assert_eq!(rfc3339(1_700_000_000_042), "2023-11-14T22:13:20.042Z");
-        assert_eq!(rfc3339_seconds(1_700_000_000), "2023-11-14T22:13:20Z");
-        assert_eq!(compact_time(1_700_000_000), "20231114-221320");
-        assert_eq!(rfc3339(253_402_300_799_999), "9999-12-31T23:59:59.999Z");
-        for odd in [-1, i64::MIN, 253_402_300_800_000, i64::MAX] {
-            assert_eq!(rfc3339(odd), format!("{odd}ms"));
-            assert!(!compact_time(odd).is_empty());
+    fn wants(&self, kind: NoteKind) -> bool {
+        match kind {
+            NoteKind::Warning | NoteKind::Remark => self.verbosity >= Verbosity::Warn,
+            NoteKind::Info => self.is_verbose(),
+            NoteKind::Progress => !self.json,
         }
     }
 }

@@ -5,14 +5,16 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::error::CliError;
-use super::keep_out::keep_out;
 use super::output::View;
 use super::verb::Verb;
-use super::{Answer, Cx, locate, output};
+use super::{Answer, Cx};
+use crate::app::Error;
+use crate::app::git_exclude::exclude_from_git;
+use crate::app::locate;
 use crate::db::{self, Db, DbError, Draft, Replaced};
 use crate::domain::secret::redact;
 use crate::domain::text::one_line;
+use crate::domain::time;
 use crate::ops::restore;
 use crate::os::paths;
 use crate::store::event::Head;
@@ -32,20 +34,20 @@ pub(super) struct Restore {
 }
 
 impl Verb for Restore {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let path = locate::for_init(&cx.globals)?;
-        let from = paths::clean(&self.from, &locate::cwd()?);
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
+        let path = locate::for_init(cx)?;
+        let from = paths::clean(&self.from, &cx.cwd()?);
         if paths::canonical_key(&from) == paths::canonical_key(&path) {
-            return Err(CliError::usage(format!("{} is the database itself", from.display())));
+            return Err(Error::usage(format!("{} is the database itself", from.display())));
         }
         let unusable = |source| DbError::Unusable { path: from.clone(), source: Box::new(source) };
-        let mut draft = Draft::of_file(&from, &path, cx.globals.timeout)?;
+        let mut draft = Draft::of_file(&from, &path, cx.options.timeout)?;
         draft.db().check().map_err(unusable)?;
         verify(draft.db()).map_err(|err| unusable(DbError::Corrupt(err.to_string())))?;
         if path.try_exists().is_ok_and(|exists| !exists) {
-            keep_out(cx.out, &path);
+            exclude_from_git(cx, &path);
         }
-        let label = output::compact_time(cx.stamp.secs());
+        let label = time::compact_time(cx.stamp.secs());
         let (stamp, out) = (cx.stamp.clone(), cx.out);
         // The log keeps where it came from, but no secret (K-16).
         let told = redact(&from.display().to_string()).into_owned();
@@ -61,10 +63,10 @@ impl Verb for Restore {
             let kept = kept(replaced);
             draft.write(|tx| restore::seal(tx, &old, &told, kept.as_deref(), &stamp))
         };
-        let (head, replaced) = db::restore(draft, &path, cx.globals.timeout, &label, seal)?;
-        cx.committed = true;
+        let (head, replaced) = db::restore(draft, &path, cx.options.timeout, &label, seal)?;
+        cx.mark_committed();
         // What stood there may have been another program's file until now.
-        keep_out(cx.out, &path);
+        exclude_from_git(cx, &path);
         if let Replaced::Damaged(_, why) = &replaced {
             cx.out.remark(format_args!("what was there was damaged: {why}"));
         }
@@ -92,7 +94,7 @@ fn kept(replaced: &Replaced) -> Option<String> {
 }
 
 /// Walks the whole hash chain; answers its head.
-pub(super) fn verify(db: &Db) -> Result<Head, CliError> {
+pub(super) fn verify(db: &Db) -> Result<Head, Error> {
     let verdict = db.read(store::event::verify)?;
     Ok(verdict.map_err(StoreError::ChainBroken)?)
 }

@@ -4,11 +4,11 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::error::CliError;
 use super::output::View;
 use super::state::Pruned;
 use super::verb::Verb;
 use super::{Answer, Cx, args};
+use crate::app::Error;
 use crate::domain::state::Scope;
 use crate::domain::text::one_line;
 use crate::store;
@@ -32,7 +32,7 @@ pub(super) struct Check {
 impl Verb for Check {
     const KEPT: &'static [&'static str] = &["name", "scope"];
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let clock = cx.clock();
         let allowed =
             cx.write(|tx| store::sentinel::check(tx, &self.name, &self.scope, self.interval, &clock()))?;
@@ -66,11 +66,11 @@ pub(super) struct Reset {
 }
 
 impl Verb for Reset {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         match (&self.scope, self.all) {
             (Some(scope), false) => cx.write(|tx| store::sentinel::reset(tx, &self.name, scope))?,
             (None, true) => cx.write(|tx| store::sentinel::reset_all(tx, &self.name))?,
-            _ => return Err(CliError::usage("sentinel reset: want a scope, or --all")),
+            _ => return Err(Error::usage("sentinel reset: want a scope, or --all")),
         }
         cx.out.show(&Word { status: "reset" })?;
         Ok(Answer::Yes)
@@ -83,7 +83,7 @@ impl Verb for Reset {
 pub(super) struct List {}
 
 impl Verb for List {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let found = cx.read(store::sentinel::list)?;
         cx.out.show(&Sentinels(found))?;
         Ok(Answer::Yes)
@@ -112,7 +112,7 @@ pub(super) struct Prune {
 }
 
 impl Verb for Prune {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let stamp = cx.stamp.clone();
         let pruned = cx.write(|tx| store::sentinel::prune(tx, self.older_than, &stamp))?;
         cx.out.show(&Pruned { pruned })?;

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::error::CliError;
 use super::output::View;
 use super::verb::Verb;
-use super::{Answer, Cx, args, locate};
+use super::{Answer, Cx, args};
+use crate::app::Error;
 use crate::domain::state::{self, Key, MAX_PAYLOAD, PayloadError, Scope};
 use crate::domain::text::one_line;
 use crate::os::paths;
@@ -44,9 +44,9 @@ pub(super) struct Set {
 impl Verb for Set {
     const KEPT: &'static [&'static str] = &["key", "scope"];
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         if self.raw && self.strict_json {
-            return Err(CliError::usage("state set: want --raw or --strict-json, not both"));
+            return Err(Error::usage("state set: want --raw or --strict-json, not both"));
         }
         // A second word that starts with @ is the file, and the scope is `global`.
         let (scope, file) = match (self.scope, self.file) {
@@ -55,22 +55,22 @@ impl Verb for Set {
         };
         let scope = scope
             .map_or(Ok(Scope::global()), |scope| scope.parse())
-            .map_err(|err| CliError::usage(format!("state set: scope {err}")))?;
+            .map_err(|err| Error::usage(format!("state set: scope {err}")))?;
         let payload = match file {
             None => from_stdin()?,
             Some(word) if word == "-" => from_stdin()?,
             Some(word) => match word.strip_prefix('@') {
                 Some(path) if !path.is_empty() => from_file(Path::new(path))?,
                 _ => {
-                    return Err(CliError::usage(format!(
+                    return Err(Error::usage(format!(
                         "state set: expected @FILE or -, got {}",
                         one_line(&word)
                     )));
                 }
             },
         };
-        let payload = String::from_utf8(payload)
-            .map_err(|_| CliError::Input("state set: payload is not UTF-8".into()))?;
+        let payload =
+            String::from_utf8(payload).map_err(|_| Error::Input("state set: payload is not UTF-8".into()))?;
         let (payload, checked) = if self.raw {
             (payload.as_str(), state::check_raw(&payload))
         } else {
@@ -81,7 +81,7 @@ impl Verb for Set {
                 checked => (payload.trim(), checked),
             }
         };
-        checked.map_err(|err| CliError::Input(format!("state set: {err}")))?;
+        checked.map_err(|err| Error::Input(format!("state set: {err}")))?;
         let (clock, ttl) = (cx.clock(), self.ttl.filter(|secs| *secs > 0));
         let expires_at = cx.write(|tx| store::state::set(tx, &self.key, &scope, payload, ttl, &clock()))?;
         cx.out.show(&Stored { status: "stored", expires_at })?;
@@ -90,25 +90,25 @@ impl Verb for Set {
 }
 
 /// Reads at most a little more than may be stored: the check says the rest.
-fn limited(source: impl Read, what: &str) -> Result<Vec<u8>, CliError> {
+fn limited(source: impl Read, what: &str) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     let most = u64::try_from(MAX_PAYLOAD).unwrap_or(u64::MAX).saturating_mul(2);
     let read = source.take(most).read_to_end(&mut bytes);
-    read.map_err(|source| CliError::File { what: "reading", path: PathBuf::from(what), source })?;
+    read.map_err(|source| Error::File { what: "reading", path: PathBuf::from(what), source })?;
     Ok(bytes)
 }
 
-fn from_stdin() -> Result<Vec<u8>, CliError> {
+fn from_stdin() -> Result<Vec<u8>, Error> {
     limited(io::stdin().lock(), "stdin")
 }
 
 /// Reads a file that lies below the working directory, also once symlinks are followed.
-fn from_file(path: &Path) -> Result<Vec<u8>, CliError> {
-    let failed = |source| CliError::File { what: "reading", path: path.to_owned(), source };
-    let cwd = paths::canonical_key(&locate::cwd()?);
+fn from_file(path: &Path) -> Result<Vec<u8>, Error> {
+    let failed = |source| Error::File { what: "reading", path: path.to_owned(), source };
+    let cwd = paths::canonical_key(&crate::app::locate::cwd()?);
     let real = path.canonicalize().map_err(failed)?;
     if !real.starts_with(&cwd) {
-        return Err(CliError::Input(format!(
+        return Err(Error::Input(format!(
             "state set: file path must be under current directory: {}",
             path.display()
         )));
@@ -154,7 +154,7 @@ pub(super) struct Get {
 }
 
 impl Verb for Get {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let (key, scope) = self.place.split();
         let stamp = cx.stamp.clone();
         let Some(payload) = cx.read(|tx| store::state::get(tx, &key, &scope, &stamp))? else {
@@ -186,9 +186,9 @@ pub(super) struct Delete {
 }
 
 impl Verb for Delete {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         if self.all && self.place.scope.is_some() {
-            return Err(CliError::usage("state delete: want a scope or --all, not both"));
+            return Err(Error::usage("state delete: want a scope or --all, not both"));
         }
         let all = self.all;
         let (key, scope) = self.place.split();
@@ -234,7 +234,7 @@ pub(super) struct List {
 }
 
 impl Verb for List {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let stamp = cx.stamp.clone();
         let scopes = cx.read(|tx| store::state::scopes(tx, &self.key, &stamp))?;
         cx.out.show(&Scopes(scopes))?;
@@ -257,7 +257,7 @@ impl View for Scopes {
 pub(super) struct Prune {}
 
 impl Verb for Prune {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let stamp = cx.stamp.clone();
         let pruned = cx.write(|tx| store::state::prune(tx, &stamp))?;
         cx.out.show(&Pruned { pruned })?;

@@ -2,8 +2,8 @@
 
 use clap::Parser;
 
-use super::error::CliError;
 use super::{Answer, Cx};
+use crate::app::Error;
 
 /// A command: its arguments, and what it does with them.
 pub(super) trait Verb: Parser {
@@ -11,5 +11,5 @@ pub(super) trait Verb: Parser {
     const KEPT: &'static [&'static str] = &[];
 
     /// Carries the command out.
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError>;
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error>;
 }

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
-use super::error::CliError;
 use super::output::View;
 use super::verb::Verb;
 use super::{Answer, Cx};
+use crate::app::Error;
 
 /// The commit that this program was built from, if the builder said (`IC_COMMIT` at build time).
 const COMMIT: Option<&str> = option_env!("IC_COMMIT");
@@ -19,7 +19,7 @@ const COMMIT: Option<&str> = option_env!("IC_COMMIT");
 pub(super) struct Version {}
 
 impl Verb for Version {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         // A database that is missing or cannot be used is no reason to hide the version.
         let schema = cx.existing().ok().map(|db| db.schema());
         cx.out.show(&Shown { schema })?;

@@ -3,6 +3,21 @@
 use super::process::ProcessKey;
 use super::time::{self, Stamp};
 
+/// Reads an owner, a name or a scope: text on one line, of 1 to 4096 bytes.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn word(text: &str) -> Result<String, String> {
+    match text.len() {
+        0 => Err("must not be empty".to_owned()),
+        1..=4096 if text.chars().any(char::is_control) => {
+            Err("must not contain control characters".to_owned())
+        }
+        1..=4096 => Ok(text.to_owned()),
+        _ => Err("must have at most 4096 bytes".to_owned()),
+    }
+}
+
 words!(
     /// What a lock is for. The first two share the space of paths; names meet only each other, and only exactly (CO-15).
     LockKind, "lock type" {

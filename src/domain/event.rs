@@ -18,7 +18,7 @@ words!(
 );
 
 /// What part of the kernel an event is about: a word of `[a-z][a-z0-9_-]*`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Source(std::borrow::Cow<'static, str>);
 

@@ -1,4 +1,6 @@
-//! When something happened, and on whose behalf: read once per call by the command line and handed down.
+//! When something happened and for which trace, and how times are written.
+
+use std::time::{Duration, UNIX_EPOCH};
 
 /// The moment of a call and the trace it belongs to.
 ///
@@ -75,6 +77,34 @@ impl Stamp {
     }
 }
 
+/// The first second of the year 10000, which the format has no room for.
+const TOO_LATE: u64 = 253_402_300_800;
+
+/// Returns Unix milliseconds as RFC 3339 in UTC with milliseconds. A time outside the years 1970 to 9999, which no clock
+/// of ours has shown, is returned as its number followed by `ms`.
+pub fn rfc3339(millis: i64) -> String {
+    match u64::try_from(millis) {
+        Ok(since) if since / 1000 < TOO_LATE => {
+            humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(since)).to_string()
+        }
+        _ => format!("{millis}ms"),
+    }
+}
+
+/// Returns Unix seconds as RFC 3339 in UTC without a fraction: some readers of dates accept none.
+pub fn rfc3339_seconds(secs: i64) -> String {
+    rfc3339(secs.saturating_mul(1000)).replace(".000Z", "Z")
+}
+
+/// Returns Unix seconds in a form that can be part of a file's name: `20231114-221320`.
+pub fn compact_time(secs: i64) -> String {
+    let text = rfc3339(secs.saturating_mul(1000));
+    match text.split_once('T') {
+        Some((date, time)) => format!("{}-{}", date.replace('-', ""), time[..8].replace(':', "")),
+        None => secs.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,5 +120,18 @@ mod tests {
         assert_eq!(stamp.after(i64::MAX), i64::MAX);
         assert_eq!((moment(4, Some(3001)), moment(4, Some(3000)), moment(4, None)), (3001, 4000, 4000));
         assert_eq!(moment(i64::MAX, Some(i64::MIN)), i64::MAX);
+    }
+
+    /// K-15
+    #[test]
+    fn times_are_printed_in_utc() {
+        assert_eq!(rfc3339(1_700_000_000_042), "2023-11-14T22:13:20.042Z");
+        assert_eq!(rfc3339_seconds(1_700_000_000), "2023-11-14T22:13:20Z");
+        assert_eq!(compact_time(1_700_000_000), "20231114-221320");
+        assert_eq!(rfc3339(253_402_300_799_999), "9999-12-31T23:59:59.999Z");
+        for odd in [-1, i64::MIN, 253_402_300_800_000, i64::MAX] {
+            assert_eq!(rfc3339(odd), format!("{odd}ms"));
+            assert!(!compact_time(odd).is_empty());
+        }
     }
 }

@@ -193,10 +193,13 @@ fn a_circle_of_waiters_is_refused() {
         .map(|step| format!("{}-{}-{}", step["owner"], step["pattern"], step["holder"]).replace('"', ""))
         .collect();
     assert_eq!(circle, ["cat-a-ann", "ann-b-bob", "bob-c-cat"]);
-    let error: Value = serde_json::from_slice(&output.stderr).unwrap();
-    assert_eq!(error["error"]["code"], "deadlock");
-    let message = error["error"]["message"].as_str().unwrap();
-    assert_eq!(message, "a deadlock: cat waits for ann (a), ann waits for bob (b), bob waits for cat (c)");
+    assert_eq!((&answer(&output)["code"], output.stderr.as_slice()), (&"deadlock".into(), &b""[..]));
+    let line = ["coordination", "reserve", "--owner=cat", "--scope=r", "--pattern=a", "--wait=60s"];
+    let mut text = sandbox.command(line);
+    text.env_remove("IC_TEST_NOW");
+    let stderr = String::from_utf8(crate::support::run(text).stderr).unwrap();
+    let message = "ic: a deadlock: cat waits for ann (a), ann waits for bob (b), bob waits for cat (c)";
+    assert!(stderr.contains(message), "{stderr}");
     let told = sandbox.events().into_iter().rfind(|e| e["type"] == "coordination.conflict").unwrap();
     assert_eq!(told["data"]["deadlock"].as_array().unwrap().len(), 3);
     release(&sandbox, "cat");

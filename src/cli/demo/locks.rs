@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::stage::Stage;
-use crate::cli::error::CliError;
+use crate::app::Error;
 
-pub(super) fn files(stage: &mut Stage) -> Result<(), CliError> {
+pub(super) fn files(stage: &mut Stage) -> Result<(), Error> {
     stage.chapter("Two agents, one file")?;
     let reserve = ["coordination", "reserve", "--scope=.", "--pattern"];
     let ann = [&reserve[..], &["src/**", "--owner=ann", "--reason=new grammar"]].concat();

@@ -9,9 +9,9 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::error::CliError;
 use super::verb::Verb;
 use super::{Answer, Cx};
+use crate::app::Error;
 use crate::domain::text::Required;
 use stage::Stage;
 
@@ -28,7 +28,7 @@ pub(super) struct Demo {
 }
 
 impl Verb for Demo {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let mut stage = Stage::set_up(cx.out, self.keep.map(|dir| PathBuf::from(dir.as_str())))?;
         let run = gates(&mut stage)?;
         consumer(&mut stage, &run)?;
@@ -45,7 +45,7 @@ impl Verb for Demo {
     }
 }
 
-fn gates(stage: &mut Stage) -> Result<String, CliError> {
+fn gates(stage: &mut Stage) -> Result<String, Error> {
     stage.chapter("A run, and a gate that stays shut")?;
     stage.ic(&["init"])?;
     let run = stage.ic(&["run", "create", "--goal=Ship the parser"])?;
@@ -69,7 +69,7 @@ fn gates(stage: &mut Stage) -> Result<String, CliError> {
     Ok(run)
 }
 
-fn consumer(stage: &mut Stage, run: &str) -> Result<(), CliError> {
+fn consumer(stage: &mut Stage, run: &str) -> Result<(), Error> {
     stage.chapter("A consumer that remembers what it has read")?;
     stage.ic(&["events", "cursor", "register", "dashboard", "--durable"])?;
     let read = ["events", "tail", "--all", "--consumer=dashboard"];
@@ -93,7 +93,7 @@ fn consumer(stage: &mut Stage, run: &str) -> Result<(), CliError> {
     stage.ic(&["events", "cursor", "get", "dashboard"])?.expect_same(&told)
 }
 
-fn people_and_skips(stage: &mut Stage, run: &str) -> Result<(), CliError> {
+fn people_and_skips(stage: &mut Stage, run: &str) -> Result<(), Error> {
     stage.chapter("A skipped phase, and two agents")?;
     stage.ic(&["phase", "skip", run, "strategized", "--reason=the plan is the strategy", "--actor=demo"])?;
     stage.file("docs/review.md", "Agreed.\n")?;
@@ -123,7 +123,7 @@ fn people_and_skips(stage: &mut Stage, run: &str) -> Result<(), CliError> {
     stage.check("the second agent is active", working)
 }
 
-fn rollback(stage: &mut Stage, run: &str) -> Result<String, CliError> {
+fn rollback(stage: &mut Stage, run: &str) -> Result<String, Error> {
     stage.chapter("Back to the plan, with everything that followed")?;
     let pid = stage.start_child()?;
     stage.say("A child process at work on the run, registered by its pid and start time:")?;
@@ -148,7 +148,7 @@ fn rollback(stage: &mut Stage, run: &str) -> Result<String, CliError> {
     Ok(done["event_id"].to_string())
 }
 
-fn undo(stage: &mut Stage, run: &str, event: &str) -> Result<(), CliError> {
+fn undo(stage: &mut Stage, run: &str, event: &str) -> Result<(), Error> {
     stage.chapter("The rollback was a mistake")?;
     let undone = stage.json(&["phase", "rollback", &format!("--undo={event}")])?;
     let count = |value: &Value| value.as_array().map_or(0, Vec::len);
@@ -160,7 +160,7 @@ fn undo(stage: &mut Stage, run: &str, event: &str) -> Result<(), CliError> {
     Ok(())
 }
 
-fn children(stage: &mut Stage, run: &str) -> Result<(), CliError> {
+fn children(stage: &mut Stage, run: &str) -> Result<(), Error> {
     stage.chapter("Children under supervision")?;
     let of_run = format!("--run={run}");
     let work = "echo parsing; echo 'STATUS: pass' > \"$IC_DISPATCH_VERDICT\"";
@@ -178,7 +178,7 @@ fn children(stage: &mut Stage, run: &str) -> Result<(), CliError> {
     stage.check("both ends are in the log", ends.iter().all(|end| told.contains(end)))
 }
 
-fn log(stage: &mut Stage, run: &str) -> Result<(), CliError> {
+fn log(stage: &mut Stage, run: &str) -> Result<(), Error> {
     stage.chapter("What happened, in order")?;
     stage.ic(&["phase", "history", run])?;
     let events = stage.events(&["events", "tail", run, "--source=artifact"])?;

@@ -1,10 +1,10 @@
 //! The chapter on routing overrides.
 
 use super::stage::Stage;
-use crate::cli::error::CliError;
+use crate::app::Error;
 
 /// A reviewer is left out: by a commit of one file, with its record, and back again.
-pub(super) fn routing(stage: &mut Stage) -> Result<(), CliError> {
+pub(super) fn routing(stage: &mut Stage) -> Result<(), Error> {
     stage.chapter("A reviewer is left out, by a commit of one file")?;
     // Whatever the machine's own configuration says.
     for (key, value) in

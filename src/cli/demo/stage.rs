@@ -14,7 +14,7 @@ use anyhow::{Context, anyhow};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::cli::error::CliError;
+use crate::app::Error;
 use crate::cli::output::Output;
 use crate::domain::text::{one_line, shell_word};
 
@@ -51,7 +51,7 @@ impl From<Said> for String {
 
 impl Said {
     /// Fails the demo if the call said something else.
-    pub(super) fn expect_same(&self, expected: &str) -> Result<(), CliError> {
+    pub(super) fn expect_same(&self, expected: &str) -> Result<(), Error> {
         if self.0 == expected {
             return Ok(());
         }
@@ -67,9 +67,9 @@ pub(super) struct Behind {
 
 impl Stage {
     /// Makes the directory and, where git is installed, a repository in it.
-    pub(super) fn set_up(out: Output, keep: Option<PathBuf>) -> Result<Self, CliError> {
+    pub(super) fn set_up(out: Output, keep: Option<PathBuf>) -> Result<Self, Error> {
         let (dir, scratch) = if let Some(dir) = keep {
-            let failed = |source| CliError::File {
+            let failed = |source| Error::File {
                 what: "demo: creating the directory to --keep",
                 path: dir.clone(),
                 source,
@@ -78,7 +78,7 @@ impl Stage {
             (dir.canonicalize().context("finding the new directory")?, None)
         } else {
             let base = std::env::temp_dir();
-            let failed = |source| CliError::File {
+            let failed = |source| Error::File {
                 what: "demo: creating a scratch directory (TMPDIR says where) in",
                 path: base.clone(),
                 source,
@@ -105,20 +105,20 @@ impl Stage {
         Ok(stage)
     }
 
-    fn print(&self, text: &str) -> Result<(), CliError> {
+    fn print(&self, text: &str) -> Result<(), Error> {
         self.out.raw(text.as_bytes())
     }
 
-    pub(super) fn chapter(&self, title: &str) -> Result<(), CliError> {
+    pub(super) fn chapter(&self, title: &str) -> Result<(), Error> {
         self.print(&format!("\n== {title} ==\n"))
     }
 
-    pub(super) fn say(&self, text: &str) -> Result<(), CliError> {
+    pub(super) fn say(&self, text: &str) -> Result<(), Error> {
         self.print(&format!("# {text}\n"))
     }
 
     /// Writes a file of the project.
-    pub(super) fn file(&self, path: &str, content: &str) -> Result<(), CliError> {
+    pub(super) fn file(&self, path: &str, content: &str) -> Result<(), Error> {
         let full = self.dir.join(path);
         if let Some(parent) = full.parent() {
             fs::create_dir_all(parent).with_context(|| format!("creating {}", parent.display()))?;
@@ -128,19 +128,19 @@ impl Stage {
     }
 
     /// A call that has to succeed; answers what it printed.
-    pub(super) fn ic(&mut self, args: &[&str]) -> Result<Said, CliError> {
+    pub(super) fn ic(&mut self, args: &[&str]) -> Result<Said, Error> {
         self.ic_exit(0, args)
     }
 
     /// A call that has to end with `exit`; answers what it printed.
-    pub(super) fn ic_exit(&mut self, exit: i32, args: &[&str]) -> Result<Said, CliError> {
+    pub(super) fn ic_exit(&mut self, exit: i32, args: &[&str]) -> Result<Said, Error> {
         let line = typed(args);
         let done = self.command(args).stdin(Stdio::null()).output().context("starting ic")?;
         self.ended(&line, exit, &done)
     }
 
     /// A call that is fed with a document, as agents feed their hooks, and has to succeed; answers what it printed.
-    pub(super) fn fed(&mut self, args: &[&str], stdin: &Value) -> Result<Said, CliError> {
+    pub(super) fn fed(&mut self, args: &[&str], stdin: &Value) -> Result<Said, Error> {
         let text = stdin.to_string();
         let line = format!("{} <<< {}", typed(args), shell_word(&text));
         let mut command = self.command(args);
@@ -154,7 +154,7 @@ impl Stage {
     }
 
     /// Starts a call that goes on in the background; [`Self::joined`] waits for it.
-    pub(super) fn behind(&mut self, args: &[&str]) -> Result<Behind, CliError> {
+    pub(super) fn behind(&mut self, args: &[&str]) -> Result<Behind, Error> {
         let line = typed(args);
         self.print(&format!("{line} &\n"))?;
         let mut command = self.command(args);
@@ -163,7 +163,7 @@ impl Stage {
     }
 
     /// Waits for a call in the background, which has to succeed; answers what it printed.
-    pub(super) fn joined(&mut self, call: Behind) -> Result<Said, CliError> {
+    pub(super) fn joined(&mut self, call: Behind) -> Result<Said, Error> {
         let done = call.child.wait_with_output().context("waiting for ic")?;
         self.ended(&format!("{} # is back", call.line), 0, &done)
     }
@@ -186,7 +186,7 @@ impl Stage {
         command
     }
 
-    fn ended(&mut self, line: &str, exit: i32, done: &process::Output) -> Result<Said, CliError> {
+    fn ended(&mut self, line: &str, exit: i32, done: &process::Output) -> Result<Said, Error> {
         let (stdout, stderr) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
         let told = done.status.code().filter(|code| *code != 0);
         let told = told.map_or_else(String::new, |code| format!("(exit code {code})\n"));
@@ -201,7 +201,7 @@ impl Stage {
     }
 
     /// A call of git that has to succeed; answers what it printed, or `None` where git is not installed.
-    pub(super) fn git(&mut self, args: &[&str]) -> Result<Option<String>, CliError> {
+    pub(super) fn git(&mut self, args: &[&str]) -> Result<Option<String>, Error> {
         let done = Command::new("git").args(args).current_dir(&self.dir).stdin(Stdio::null()).output();
         let Ok(done) = done else { return Ok(None) };
         let (stdout, stderr) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
@@ -214,14 +214,14 @@ impl Stage {
     }
 
     /// A call with `--json` that has to succeed; answers the document.
-    pub(super) fn json(&mut self, args: &[&str]) -> Result<Value, CliError> {
+    pub(super) fn json(&mut self, args: &[&str]) -> Result<Value, Error> {
         let said = self.ic(&[args, &["--json"]].concat())?;
         Ok(serde_json::from_str(&said)
             .with_context(|| format!("reading the answer of ic {}", args.join(" ")))?)
     }
 
     /// A call that prints a document per line and has to succeed; answers the documents.
-    pub(super) fn events(&mut self, args: &[&str]) -> Result<Vec<Value>, CliError> {
+    pub(super) fn events(&mut self, args: &[&str]) -> Result<Vec<Value>, Error> {
         let said = self.ic(args)?;
         let read = |line| serde_json::from_str(line);
         let events = said.lines().map(read).collect::<Result<_, _>>();
@@ -229,12 +229,12 @@ impl Stage {
     }
 
     /// Fails the demo unless `holds`.
-    pub(super) fn check(&self, what: &str, holds: bool) -> Result<(), CliError> {
+    pub(super) fn check(&self, what: &str, holds: bool) -> Result<(), Error> {
         if holds { self.print(&format!("✓ {what}\n")) } else { Err(anyhow!("not so: {what}").into()) }
     }
 
     /// Starts a process that would run for a minute, in a process group of its own.
-    pub(super) fn start_child(&mut self) -> Result<u32, CliError> {
+    pub(super) fn start_child(&mut self) -> Result<u32, Error> {
         let child = Command::new("sleep")
             .arg("60")
             .process_group(0)
@@ -249,7 +249,7 @@ impl Stage {
     }
 
     /// Waits for the child to end, and fails the demo if it does not.
-    pub(super) fn await_child(&mut self) -> Result<(), CliError> {
+    pub(super) fn await_child(&mut self) -> Result<(), Error> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
         let since = Instant::now();
         while child.try_wait().context("waiting for the child")?.is_none() {
@@ -263,7 +263,7 @@ impl Stage {
     }
 
     /// Ends the demo: says how it went, and removes the directory unless it is kept.
-    pub(super) fn close(mut self) -> Result<(), CliError> {
+    pub(super) fn close(mut self) -> Result<(), Error> {
         let left = match self.scratch.take() {
             None => format!("The project is in {}.", one_line(&self.dir.to_string_lossy())),
             Some(scratch) => {

@@ -1,10 +1,10 @@
 //! Tasks in files: both change, or none.
 
 use super::stage::Stage;
-use crate::cli::error::CliError;
+use crate::app::Error;
 
 /// A task's way from research to a plan, and what is refused on it.
-pub(super) fn tasks(stage: &mut Stage) -> Result<(), CliError> {
+pub(super) fn tasks(stage: &mut Stage) -> Result<(), Error> {
     stage.chapter("Tasks in TODO.md and state.json")?;
     let todo = "# TODO\n\n### 7. Write the parser\n- **Status**: [NOT STARTED]\n\n### 8. Write the printer\n- **Status**: [NOT STARTED]\n";
     stage.file("specs/TODO.md", todo)?;

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::launch::{self, Launched, SANDBOX, Wanted};
+use crate::app::Error;
 use crate::cli::Cx;
-use crate::cli::error::CliError;
 use crate::domain::agent::{Agent, AgentStatus};
 use crate::domain::phase::Phase;
 use crate::domain::run::Run;
@@ -31,7 +31,7 @@ pub(in crate::cli) fn dispatch_agents(cx: &mut Cx, run: &Run, entered: &Phase) {
     }
 }
 
-fn dispatch_agent(cx: &mut Cx, run: &Run, agent: &Agent) -> Result<(), CliError> {
+fn dispatch_agent(cx: &mut Cx, run: &Run, agent: &Agent) -> Result<(), Error> {
     let earlier = match &agent.dispatch_id {
         None => None,
         // One that was never recorded, or was pruned, is none.
@@ -47,8 +47,8 @@ fn dispatch_agent(cx: &mut Cx, run: &Run, agent: &Agent) -> Result<(), CliError>
             let path = Path::new(&run.project_dir).join(".ic/prompts").join(format!("{name}.md"));
             path.display().to_string()
         }
-        (None, Some(name)) => return Err(CliError::usage(format!("\"{name}\" is no name of a prompt"))),
-        (None, None) => return Err(CliError::usage("it has no name to find a prompt by")),
+        (None, Some(name)) => return Err(Error::usage(format!("\"{name}\" is no name of a prompt"))),
+        (None, None) => return Err(Error::usage("it has no name to find a prompt by")),
     };
     let wanted = Wanted {
         agent_type: agent.agent_type.clone(),
@@ -73,6 +73,6 @@ fn dispatch_agent(cx: &mut Cx, run: &Run, agent: &Agent) -> Result<(), CliError>
             Ok(())
         }
         Launched::Overtaken => Ok(()),
-        Launched::Rejected(why) => Err(CliError::Rejected(why.reason, why.current, why.limit)),
+        Launched::Rejected(why) => Err(Error::Rejected(why.reason, why.current, why.limit)),
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{launch, settle};
-use crate::cli::error::CliError;
+use crate::app::Error;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
@@ -40,7 +40,7 @@ impl View for Killed {
 }
 
 impl Verb for Kill {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         settle::settle(cx)?;
         let stamp = cx.stamp.clone();
         cx.write(|tx| {
@@ -97,7 +97,7 @@ impl View for Pruned {
 }
 
 impl Verb for Prune {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         settle::settle(cx)?;
         let stamp = cx.stamp.clone();
         let before = stamp.secs().saturating_sub(self.older_than);

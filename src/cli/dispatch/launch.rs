@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::settle;
-use crate::cli::error::CliError;
-use crate::cli::{Cx, locate};
+use crate::app::Error;
+use crate::cli::Cx;
 use crate::db::{DbError, WriteTx};
 use crate::domain::agent::Agent;
 use crate::domain::dispatch::{Dispatch, DispatchStatus};
@@ -68,8 +68,8 @@ pub(in crate::cli) enum Launched {
 }
 
 /// The program that starts agents here: a script that is named or found, or else `codex`.
-pub(in crate::cli) fn program(named: Option<&Path>) -> Result<Program, CliError> {
-    let cwd = locate::cwd()?;
+pub(in crate::cli) fn program(named: Option<&Path>) -> Result<Program, Error> {
+    let cwd = crate::app::locate::cwd()?;
     let script = |path: PathBuf| {
         let path = crate::os::paths::clean(&path, &cwd);
         Ok(Program::Script { path: text(&path)?, cwd: text(&cwd)? })
@@ -87,8 +87,8 @@ pub(in crate::cli) fn program(named: Option<&Path>) -> Result<Program, CliError>
     }
 }
 
-fn text(path: &Path) -> Result<String, CliError> {
-    let unreadable = || CliError::usage(format!("the path {} is not valid UTF-8", path.display()));
+fn text(path: &Path) -> Result<String, Error> {
+    let unreadable = || Error::usage(format!("the path {} is not valid UTF-8", path.display()));
     path.to_str().map(ToOwned::to_owned).ok_or_else(unreadable)
 }
 
@@ -120,7 +120,7 @@ impl Wanted {
     ///
     /// # Errors
     /// If the prompt cannot be read, or the process table does not show us.
-    pub(in crate::cli) fn row(&self, cx: &Cx) -> Result<NewDispatch, CliError> {
+    pub(in crate::cli) fn row(&self, cx: &Cx) -> Result<NewDispatch, Error> {
         let prompt_hash = self.prompt.as_deref().map(prompt_hash).transpose()?;
         let output = if let Some(output) = &self.output {
             output.clone()
@@ -130,7 +130,7 @@ impl Wanted {
         };
         let command = serde_json::to_string(&self.program.command(&self.task(&output)));
         let launch = NewLaunch {
-            command: command.map_err(|err| CliError::Unexpected(err.into()))?,
+            command: command.map_err(|err| Error::Unexpected(err.into()))?,
             prompt_hash,
             verdict_file: Some(format!("{output}.verdict")),
             sandbox: Some(self.sandbox.clone()),
@@ -164,20 +164,17 @@ impl Wanted {
 }
 
 /// The first 16 hexadecimal digits of a prompt's SHA-256.
-fn prompt_hash(prompt: &str) -> Result<String, CliError> {
-    let failed = |source| CliError::File {
-        what: "spawn: hash prompt: open --prompt-file",
-        path: prompt.into(),
-        source,
-    };
+fn prompt_hash(prompt: &str) -> Result<String, Error> {
+    let failed =
+        |source| Error::File { what: "spawn: hash prompt: open --prompt-file", path: prompt.into(), source };
     let hash = files::sha256_file(Path::new(prompt)).map_err(failed)?;
     let missing = || failed(std::io::ErrorKind::NotFound.into());
     Ok(hash.ok_or_else(missing)?.chars().skip("sha256:".len()).take(16).collect())
 }
 
 /// This process, which looks after a dispatch until its supervisor does.
-fn keeper() -> Result<ProcessKey, CliError> {
-    let me = process::myself().map_err(|err| CliError::Unexpected(err.into()))?;
+fn keeper() -> Result<ProcessKey, Error> {
+    let me = process::myself().map_err(|err| Error::Unexpected(err.into()))?;
     Ok(me.into())
 }
 
@@ -188,10 +185,10 @@ pub(in crate::cli) fn launch(
     row: &NewDispatch,
     idempotency: Option<(&str, &serde_json::Value)>,
     agent: Option<&Agent>,
-) -> Result<Launched, CliError> {
+) -> Result<Launched, Error> {
     match settle::settle(cx) {
         // No database, nothing to settle: the first dispatch may be what makes one.
-        Err(CliError::Ops(err)) if err.is_missing_database() => {}
+        Err(Error::Ops(err)) if err.is_missing_database() => {}
         settled => settled?,
     }
     let stamp = cx.stamp.clone();
@@ -252,7 +249,7 @@ pub(super) struct Report {
 
 /// Starts the supervisor of a recorded dispatch, which waits for `delay_ms` before it starts the child. Answers the child's
 /// pid, if it runs by now.
-pub(super) fn start(cx: &mut Cx, id: &DispatchId, delay_ms: i64) -> Result<Option<i64>, CliError> {
+pub(super) fn start(cx: &mut Cx, id: &DispatchId, delay_ms: i64) -> Result<Option<i64>, Error> {
     let db = cx.existing()?.path().as_os_str().to_owned();
     let env: [(&str, OsString); 2] = [("INTERCORE_DB", db), (DETACHED, "1".into())];
     let delay = delay_ms.to_string();
@@ -268,7 +265,7 @@ pub(super) fn start(cx: &mut Cx, id: &DispatchId, delay_ms: i64) -> Result<Optio
     let error = match report {
         Ok(text) => match serde_json::from_str::<Report>(&text) {
             Ok(Report { error: None, pid }) => return Ok(pid),
-            Ok(Report { error: Some(error), .. }) => return Err(CliError::NotStarted(error)),
+            Ok(Report { error: Some(error), .. }) => return Err(Error::NotStarted(error)),
             Err(_) => "the supervisor ended without a word".to_owned(),
         },
         Err(err) => err.to_string(),
@@ -277,7 +274,7 @@ pub(super) fn start(cx: &mut Cx, id: &DispatchId, delay_ms: i64) -> Result<Optio
 }
 
 /// Closes the record of a dispatch whose child cannot be started, and answers what there is to say.
-pub(super) fn not_started(cx: &mut Cx, id: &DispatchId, error: String) -> Result<CliError, CliError> {
+pub(super) fn not_started(cx: &mut Cx, id: &DispatchId, error: String) -> Result<Error, Error> {
     let stamp = cx.now();
     cx.write(|tx| {
         let dispatch: Dispatch = store::dispatch::get(tx, id)?;
@@ -285,7 +282,7 @@ pub(super) fn not_started(cx: &mut Cx, id: &DispatchId, error: String) -> Result
         store::dispatch::finish(tx, &dispatch, DispatchStatus::Failed, &ending, &stamp)?;
         Ok::<_, OpsError>(())
     })?;
-    Ok(CliError::NotStarted(error))
+    Ok(Error::NotStarted(error))
 }
 
 /// Where the output of a dispatch is kept, beside the database at `db`.

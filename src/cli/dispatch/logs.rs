@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{launch, settle};
-use crate::cli::error::CliError;
+use crate::app::Error;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
 use crate::domain::ids::DispatchId;
@@ -35,20 +35,20 @@ pub(in crate::cli) struct Logs {
 }
 
 impl Verb for Logs {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         settle::settle(cx)?;
         cx.read(|tx| store::dispatch::get(tx, &self.id))?;
         let db = cx.existing()?.path().to_owned();
         let (stdout, stderr) = launch::logs(&db, &self.id)?;
         let path = if self.stderr { stderr } else { stdout };
-        let stop = stream::stop_flag().map_err(|err| CliError::Unexpected(err.into()))?;
+        let stop = stream::stop_flag().map_err(|err| Error::Unexpected(err.into()))?;
         let mut reader = Reader::new(path.clone());
         let mut piece = vec![0; PIECE];
         loop {
             // Before reading: what is written between the two is read in the next round.
             let over = cx.read(|tx| store::dispatch::get(tx, &self.id))?.status.is_terminal();
             loop {
-                let failed = |source| CliError::File { what: "reading", path: path.clone(), source };
+                let failed = |source| Error::File { what: "reading", path: path.clone(), source };
                 let length = reader.read(&mut piece).map_err(failed)?;
                 if length == 0 || !cx.out.stream(&piece[..length], &stop)? {
                     break;

@@ -17,10 +17,10 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::error::CliError;
 use super::output::View;
 use super::verb::Verb;
 use super::{Answer, Cx, args};
+use crate::app::Error;
 use crate::domain::ids::DispatchId;
 use crate::domain::text::one_line;
 use crate::store;
@@ -38,7 +38,7 @@ pub(super) struct Status {
 }
 
 impl Verb for Status {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         settle::settle(cx)?;
         let dispatch = cx.read(|tx| store::dispatch::get(tx, &self.id))?;
         cx.out.show(&DispatchView::from(dispatch))?;
@@ -73,7 +73,7 @@ impl View for Dispatches {
 }
 
 impl Verb for List {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let scope = args::given(self.scope);
         settle::settle(cx)?;
         let found = cx.read(|tx| store::dispatch::list(tx, self.active, scope.as_deref()))?;

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::settle;
-use crate::cli::error::CliError;
-use crate::cli::locate;
+use crate::app::Error;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
@@ -103,7 +102,7 @@ impl Verb for Record {
         "idempotency_key",
     ];
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let pid = self.pid;
         let key = self.idempotency_key.clone();
         let asked = self.asked()?;
@@ -112,7 +111,7 @@ impl Verb for Record {
         let new = NewDispatch { process, ..asked };
         match settle::stop_processes(cx) {
             // No database, nothing to stop: the first record may be what makes one.
-            Err(CliError::Ops(err)) if err.is_missing_database() => {}
+            Err(Error::Ops(err)) if err.is_missing_database() => {}
             settled => _ = settled?,
         }
         let stamp = cx.stamp.clone();
@@ -125,7 +124,7 @@ impl Verb for Record {
             })?;
             match (recorded, gone) {
                 (Some(id), _) => Ok(id),
-                (None, pid) => Err(CliError::NoProcess(pid.unwrap_or_default().into())),
+                (None, pid) => Err(Error::NoProcess(pid.unwrap_or_default().into())),
             }
         })?;
         cx.out.show(&Recorded { id, pid })?;
@@ -135,8 +134,8 @@ impl Verb for Record {
 
 impl Record {
     /// The dispatch as the command line describes it.
-    fn asked(self) -> Result<NewDispatch, CliError> {
-        let cwd = locate::cwd()?;
+    fn asked(self) -> Result<NewDispatch, Error> {
+        let cwd = crate::app::locate::cwd()?;
         let begun = if self.pid.is_some() { DispatchStatus::Running } else { DispatchStatus::Spawned };
         Ok(NewDispatch {
             agent_type: args::given(Some(self.agent_type)).unwrap_or_else(|| "codex".to_owned()),
@@ -161,15 +160,15 @@ impl Record {
 }
 
 /// An absolute path as text.
-pub(super) fn absolute(file: Option<String>, cwd: &Path) -> Result<Option<String>, CliError> {
+pub(super) fn absolute(file: Option<String>, cwd: &Path) -> Result<Option<String>, Error> {
     let Some(file) = args::given(file) else { return Ok(None) };
     let path = paths::clean(Path::new(&file), cwd).into_os_string().into_string();
-    path.map(Some).map_err(|path| CliError::usage(format!("the path {} is not valid UTF-8", path.display())))
+    path.map(Some).map_err(|path| Error::usage(format!("the path {} is not valid UTF-8", path.display())))
 }
 
 /// Which process has this pid now, if any.
-fn identify(pid: i32) -> Result<Option<ProcessKey>, CliError> {
-    let found = process::identify(pid).map_err(|source| CliError::File {
+fn identify(pid: i32) -> Result<Option<ProcessKey>, Error> {
+    let found = process::identify(pid).map_err(|source| Error::File {
         what: "looking up",
         path: PathBuf::from(format!("process {pid}")),
         source,

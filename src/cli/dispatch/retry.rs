@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::launch::{self, SANDBOX, Wanted};
 use super::settle;
-use crate::cli::error::CliError;
+use crate::app::Error;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
@@ -111,7 +111,7 @@ impl View for Shown {
 impl Verb for Retry {
     const KEPT: &'static [&'static str] = &["chain_key", "failure_detail"];
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let escalation = self.escalation()?;
         settle::settle(cx)?;
         let original = cx.read(|tx| retry::require(tx, &self.id))?;
@@ -170,14 +170,14 @@ impl Verb for Retry {
 }
 
 impl Retry {
-    fn escalation(&self) -> Result<Option<Escalation>, CliError> {
+    fn escalation(&self) -> Result<Option<Escalation>, Error> {
         if !self.escalate {
             return Ok(None);
         }
         let name = self.chain_key.clone().unwrap_or_else(|| self.id.to_string());
         let key: Key = format!("dispatch.chain.{name}")
             .parse()
-            .map_err(|err| CliError::usage(format!("dispatch retry: --chain-key: {err}")))?;
+            .map_err(|err| Error::usage(format!("dispatch retry: --chain-key: {err}")))?;
         let mode = self.failure_mode.map_or("unknown", Failure::as_str);
         let detail = args::given(self.failure_detail.clone()).unwrap_or_default();
         let strongest = std::env::var("CLAVAIN_FABLE_AVAILABLE").is_ok_and(|value| value == "1");
@@ -186,7 +186,7 @@ impl Retry {
 }
 
 /// The same task again, with an answer of its own.
-fn again(original: &Dispatch) -> Result<Wanted, CliError> {
+fn again(original: &Dispatch) -> Result<Wanted, Error> {
     let command = original.command.as_deref().and_then(|text| serde_json::from_str::<Command>(text).ok());
     let program = match command {
         Some(command) => command.program(),
@@ -194,7 +194,7 @@ fn again(original: &Dispatch) -> Result<Wanted, CliError> {
         None => launch::program(None)?,
     };
     if original.prompt_file.is_none() && !matches!(program, Program::Given(_)) {
-        return Err(CliError::usage(format!(
+        return Err(Error::usage(format!(
             "dispatch retry: dispatch {} has no prompt to start from",
             original.id
         )));
@@ -224,10 +224,10 @@ fn told_prompt(original: &Dispatch) -> Option<String> {
 }
 
 /// Writes the prompt of the next attempt: the first one, and what went wrong since.
-fn tell(original: &Dispatch, chain: &Chain, path: &Path) -> Result<(), CliError> {
+fn tell(original: &Dispatch, chain: &Chain, path: &Path) -> Result<(), Error> {
     let failed = |path: &Path| {
         let path = path.to_owned();
-        move |source| CliError::File { what: "writing the prompt", path, source }
+        move |source| Error::File { what: "writing the prompt", path, source }
     };
     let prompt = original.prompt_file.as_ref().map(PathBuf::from).unwrap_or_default();
     let mut bytes = std::fs::read(&prompt).map_err(failed(&prompt))?;
@@ -252,14 +252,14 @@ fn tell(original: &Dispatch, chain: &Chain, path: &Path) -> Result<(), CliError>
 }
 
 /// Says that there is nobody left to ask, and leaves the lesson in the project.
-fn exhausted(cx: &Cx, original: &Dispatch, chain: &Chain) -> Result<Answer, CliError> {
+fn exhausted(cx: &Cx, original: &Dispatch, chain: &Chain) -> Result<Answer, Error> {
     let file = Path::new(&original.project_dir)
         .join(format!("escalation-chain-{}.md", chain.chain_key.replace(['/', ':'], "-")));
     let mut text = format!("# Escalation chain {}\n\nNobody is left to ask.\n\n", chain.chain_key);
     for ((dispatch, model), failure) in chain.dispatches.iter().zip(&chain.models).zip(&chain.failures) {
         let _ = writeln!(text, "- {dispatch} ({model}): {failure}"); // writing to a `String` cannot fail
     }
-    std::fs::write(&file, text).map_err(|source| CliError::File {
+    std::fs::write(&file, text).map_err(|source| Error::File {
         what: "writing",
         path: file.clone(),
         source,

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::launch::{self, Launched, SANDBOX, Wanted};
 use super::record::absolute;
-use crate::cli::error::CliError;
+use crate::app::Error;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
-use crate::cli::{Answer, Cx, args, locate};
+use crate::cli::{Answer, Cx, args};
 use crate::domain::ids::DispatchId;
 use crate::domain::launch::Program;
 use crate::domain::state;
@@ -99,7 +99,7 @@ impl Verb for Spawn {
         "program",
     ];
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let key = self.idempotency_key.clone();
         let mut wanted = self.wanted()?;
         if wanted.parent_dispatch.is_none() {
@@ -114,23 +114,23 @@ impl Verb for Spawn {
 }
 
 impl Spawn {
-    fn wanted(self) -> Result<Wanted, CliError> {
+    fn wanted(self) -> Result<Wanted, Error> {
         if self.scheduled || self.scheduler_session.is_some() {
-            return Err(CliError::usage(
+            return Err(Error::usage(
                 "dispatch spawn: --scheduled and --scheduler-session: there is no scheduler yet",
             ));
         }
         if let Some(spec) = &self.sandbox_spec {
             state::check_json(spec)
-                .map_err(|err| CliError::usage(format!("dispatch spawn: --sandbox-spec: {err}")))?;
+                .map_err(|err| Error::usage(format!("dispatch spawn: --sandbox-spec: {err}")))?;
         }
         let prompt = args::given(self.prompt_file);
         if prompt.is_none() && self.program.is_empty() {
-            return Err(CliError::usage("dispatch spawn: --prompt-file is required"));
+            return Err(Error::usage("dispatch spawn: --prompt-file is required"));
         }
         let program = if self.program.is_empty() {
             if let Some(script) = self.dispatch_sh.as_deref().filter(|script| !script.is_file()) {
-                return Err(CliError::usage(format!(
+                return Err(Error::usage(format!(
                     "dispatch spawn: --dispatch-sh: {} is not a file",
                     script.display()
                 )));
@@ -141,9 +141,9 @@ impl Spawn {
         };
         let project = args::project(self.project.as_deref())?.dir;
         if !Path::new(&project).is_dir() {
-            return Err(CliError::usage(format!("dispatch spawn: --project: {project} is not a directory")));
+            return Err(Error::usage(format!("dispatch spawn: --project: {project} is not a directory")));
         }
-        let cwd = locate::cwd()?;
+        let cwd = crate::app::locate::cwd()?;
         let parent = args::given(self.parent_dispatch).and_then(|id| id.parse::<DispatchId>().ok());
         Ok(Wanted {
             agent_type: args::given(Some(self.agent_type)).unwrap_or_else(|| "codex".to_owned()),
@@ -190,7 +190,7 @@ fn arguments(wanted: &Wanted) -> Value {
 }
 
 /// Shows what starting came to.
-pub(super) fn answer(cx: &Cx, launched: Result<Launched, CliError>) -> Result<Answer, CliError> {
+pub(super) fn answer(cx: &Cx, launched: Result<Launched, Error>) -> Result<Answer, Error> {
     match launched? {
         Launched::Started { id, pid } => {
             cx.out.show(&Shown { id, pid })?;
@@ -202,7 +202,7 @@ pub(super) fn answer(cx: &Cx, launched: Result<Launched, CliError>) -> Result<An
             if cx.out.is_json() {
                 cx.out.document(&rejection)?;
             }
-            Err(CliError::Rejected(rejection.reason, rejection.current, rejection.limit))
+            Err(Error::Rejected(rejection.reason, rejection.current, rejection.limit))
         }
     }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::launch::logs;
 use super::settle::{self, GRACE, Left, MARK, family};
-use crate::cli::error::CliError;
+use crate::app::{Code, Error};
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
 use crate::db::{DbError, WriteTx};
@@ -34,7 +34,7 @@ const TRIES: u32 = 20;
 /// How long the guard waits for a supervisor that let go of it to be gone.
 const LEAVE: Duration = Duration::from_secs(5);
 /// What a look at a dispatch answers whose record is none any more.
-const GONE: &str = "dispatch_not_found";
+const GONE: Code = Code::DispatchNotFound;
 /// What the supervisor says to its guard when its work is done.
 const DONE: &[u8] = b"done";
 
@@ -72,8 +72,8 @@ enum End {
 }
 
 impl Verb for Supervise {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let unexpected = |err: std::io::Error| CliError::Unexpected(err.into());
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
+        let unexpected = |err: std::io::Error| Error::Unexpected(err.into());
         child::detach().map_err(unexpected)?;
         let asked = stream::stop_flag().map_err(unexpected)?;
         let me = ProcessKey::from(process::myself().map_err(unexpected)?);
@@ -99,7 +99,7 @@ impl Verb for Supervise {
 }
 
 /// Waits for the time of the start. `false` if the dispatch is over before that.
-fn is_due(cx: &mut Cx, id: &DispatchId, delay: Duration, asked: &AtomicBool) -> Result<bool, CliError> {
+fn is_due(cx: &mut Cx, id: &DispatchId, delay: Duration, asked: &AtomicBool) -> Result<bool, Error> {
     let start = Instant::now();
     loop {
         let dispatch = insist(|| cx.read(|tx| store::dispatch::get(tx, id)))?;
@@ -120,11 +120,11 @@ fn is_due(cx: &mut Cx, id: &DispatchId, delay: Duration, asked: &AtomicBool) -> 
 }
 
 /// Starts the child and sees it through.
-fn attend(cx: &mut Cx, id: &DispatchId, delay: Duration, asked: &AtomicBool) -> Result<(), CliError> {
+fn attend(cx: &mut Cx, id: &DispatchId, delay: Duration, asked: &AtomicBool) -> Result<(), Error> {
     let dispatch = insist(|| cx.read(|tx| store::dispatch::get(tx, id)))?;
     let start = Instant::now();
     let mut child = match plan(cx, &dispatch).and_then(|plan| {
-        Child::start(&plan).map_err(|source| CliError::File {
+        Child::start(&plan).map_err(|source| Error::File {
             what: "starting program",
             path: PathBuf::from(&plan.argv[0]),
             source,
@@ -151,7 +151,7 @@ fn attend(cx: &mut Cx, id: &DispatchId, delay: Duration, asked: &AtomicBool) -> 
     if !matches!(end, End::Exited) {
         stop(&mut child)?;
     }
-    let ended = child.reap().map_err(|err| CliError::Unexpected(err.into()))?;
+    let ended = child.reap().map_err(|err| Error::Unexpected(err.into()))?;
     let closed = close(cx, id, &end, ended);
     // Only now, because whoever waits for the dispatch waits for the child and not for what it left behind.
     child::end_family(&family(id, Some(child.identity())), GRACE);
@@ -160,14 +160,13 @@ fn attend(cx: &mut Cx, id: &DispatchId, delay: Duration, asked: &AtomicBool) -> 
 }
 
 /// What is to be started, and what it is told.
-fn plan(cx: &mut Cx, dispatch: &Dispatch) -> Result<Plan, CliError> {
-    let broken =
-        || CliError::Unexpected(anyhow::anyhow!("the command of dispatch {} is damaged", dispatch.id));
+fn plan(cx: &mut Cx, dispatch: &Dispatch) -> Result<Plan, Error> {
+    let broken = || Error::Unexpected(anyhow::anyhow!("the command of dispatch {} is damaged", dispatch.id));
     let text = dispatch.command.as_deref().ok_or_else(broken)?;
     let command: Command = serde_json::from_str(text).map_err(|_| broken())?;
     let cwd = PathBuf::from(&command.cwd);
     if let Err(source) = cwd.metadata() {
-        return Err(CliError::File { what: "entering", path: cwd, source });
+        return Err(Error::File { what: "entering", path: cwd, source });
     }
     let db = cx.existing()?.path().to_owned();
     let (stdout, stderr) = logs(&db, &dispatch.id)?;
@@ -209,7 +208,7 @@ fn watch(
     child: &mut Child,
     start: Instant,
     asked: &AtomicBool,
-) -> Result<End, CliError> {
+) -> Result<End, Error> {
     let limit = dispatch.timeout_sec.and_then(|secs| u64::try_from(secs).ok()).map(Duration::from_secs);
     let mut beat = Instant::now();
     let mut version = None;
@@ -219,7 +218,7 @@ fn watch(
             return Ok(End::TimedOut);
         }
         let woken = child.wait(left.unwrap_or(TICK).min(TICK), asked);
-        match woken.map_err(|err| CliError::Unexpected(err.into()))? {
+        match woken.map_err(|err| Error::Unexpected(err.into()))? {
             Woken::Ended => return Ok(End::Exited),
             Woken::Asked => {
                 let now = cx.read(|tx| store::dispatch::get(tx, &dispatch.id));
@@ -254,9 +253,9 @@ fn watch(
 }
 
 /// Asks the child's group to end, and kills it when the grace period is over.
-fn stop(child: &mut Child) -> Result<(), CliError> {
+fn stop(child: &mut Child) -> Result<(), Error> {
     static NEVER: AtomicBool = AtomicBool::new(false);
-    let unexpected = |err: std::io::Error| CliError::Unexpected(err.into());
+    let unexpected = |err: std::io::Error| Error::Unexpected(err.into());
     child.signal_group(Signal::Term);
     if child.wait(GRACE, &NEVER).map_err(unexpected)? != Woken::Ended {
         child.signal_group(Signal::Kill);
@@ -265,7 +264,7 @@ fn stop(child: &mut Child) -> Result<(), CliError> {
 }
 
 /// Closes the record, unless it is closed.
-fn close(cx: &mut Cx, id: &DispatchId, end: &End, ended: Ended) -> Result<(), CliError> {
+fn close(cx: &mut Cx, id: &DispatchId, end: &End, ended: Ended) -> Result<(), Error> {
     let dispatch = insist(|| cx.read(|tx| store::dispatch::get(tx, id)))?;
     let (left, counters) = (Left::of(&dispatch), settle::counters(&dispatch));
     let (status, error) = match end {
@@ -297,7 +296,7 @@ fn said(ended: Ended) -> Option<String> {
 }
 
 /// Closes a record whose child was not started, because the supervisor was asked to end.
-fn give_up(cx: &mut Cx, dispatch: &Dispatch) -> Result<(), CliError> {
+fn give_up(cx: &mut Cx, dispatch: &Dispatch) -> Result<(), Error> {
     let ending = Ending { error: Some("its supervisor was asked to end".to_owned()), ..Ending::default() };
     persist(cx, |tx, stamp| {
         store::dispatch::finish(tx, dispatch, DispatchStatus::Cancelled, &ending, stamp)
@@ -306,7 +305,7 @@ fn give_up(cx: &mut Cx, dispatch: &Dispatch) -> Result<(), CliError> {
 }
 
 /// Says that what was to be stopped has been seen gone.
-fn forget_stop(cx: &mut Cx, id: &DispatchId) -> Result<(), CliError> {
+fn forget_stop(cx: &mut Cx, id: &DispatchId) -> Result<(), Error> {
     let dispatch = cx.read(|tx| store::dispatch::get(tx, id))?;
     if dispatch.stop_requested_at.is_some() {
         persist(cx, |tx, stamp| store::dispatch::note_stop(tx, id, Stopping::Over, stamp))?;
@@ -318,10 +317,10 @@ fn forget_stop(cx: &mut Cx, id: &DispatchId) -> Result<(), CliError> {
 fn persist<T, E>(
     cx: &mut Cx,
     mut f: impl FnMut(&WriteTx<'_>, &crate::domain::time::Stamp) -> Result<T, E>,
-) -> Result<T, CliError>
+) -> Result<T, Error>
 where
     E: From<DbError>,
-    CliError: From<E>,
+    Error: From<E>,
 {
     insist(|| {
         let stamp = cx.now();
@@ -331,12 +330,12 @@ where
 
 /// Tries again, for minutes if need be, while the database is busy, or its disk is full or fails. What is
 /// recorded here may be recorded twice.
-fn insist<T>(mut attempt: impl FnMut() -> Result<T, CliError>) -> Result<T, CliError> {
+fn insist<T>(mut attempt: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
     let mut tried = 0;
     loop {
         match attempt() {
             Err(err)
-                if matches!(err.code(), "db_busy" | "db_full" | "db_error" | "db_in_doubt")
+                if matches!(err.code(), Code::DbBusy | Code::DbFull | Code::DbError | Code::DbInDoubt)
                     && tried < TRIES =>
             {
                 tried += 1;
@@ -348,16 +347,16 @@ fn insist<T>(mut attempt: impl FnMut() -> Result<T, CliError>) -> Result<T, CliE
 }
 
 /// Tells whoever asked for the dispatch, who waits for it, and lets them go.
-fn report(cx: &mut Cx, pid: Option<i64>, error: Option<String>) -> Result<Answer, CliError> {
+fn report(cx: &mut Cx, pid: Option<i64>, error: Option<String>) -> Result<Answer, Error> {
     let answer = if error.is_some() { Answer::No } else { Answer::Yes };
     // Nobody may be there any more: the work goes on.
     let _ = cx.out.document(&Report { pid, error });
-    child::let_go_of_stdout().map_err(|err| CliError::Unexpected(err.into()))?;
+    child::let_go_of_stdout().map_err(|err| Error::Unexpected(err.into()))?;
     Ok(answer)
 }
 
 impl Verb for Guard {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let mut said = Vec::new();
         // An error is as good as an end: then it is looked.
         let _ = std::io::stdin().lock().read_to_end(&mut said);

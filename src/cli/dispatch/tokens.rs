@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::settle;
-use crate::cli::error::CliError;
+use crate::app::Error;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
@@ -51,10 +51,10 @@ impl View for Updated {
 }
 
 impl Verb for Tokens {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let Self { id, input, output, cache, set: _ } = self;
         if input.or(output).or(cache).is_none() {
-            return Err(CliError::usage("dispatch tokens: provide at least one of --in, --out, --cache"));
+            return Err(Error::usage("dispatch tokens: provide at least one of --in, --out, --cache"));
         }
         settle::stop_processes(cx)?;
         let tokens = NewTokens { input, output, cache };

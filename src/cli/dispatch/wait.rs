@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::settle::{self, is_lost};
 use super::{Dispatches, view::DispatchView};
-use crate::cli::error::CliError;
+use crate::app::Error;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
 use crate::domain::dispatch::{Dispatch, DispatchStatus};
@@ -33,7 +33,7 @@ pub(in crate::cli) struct Poll {
 }
 
 impl Verb for Poll {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         settle::settle(cx)?;
         let dispatch = cx.read(|tx| store::dispatch::get(tx, &self.id))?;
         if !dispatch.status.is_terminal()
@@ -75,7 +75,7 @@ pub(in crate::cli) struct Wait {
 }
 
 impl Verb for Wait {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         settle::settle(cx)?;
         let mut over = self.wait(cx)?;
         if !self.is_enough(&over) {
@@ -104,7 +104,7 @@ impl Verb for Wait {
 
 impl Wait {
     /// Waits, and answers how things stand then.
-    fn wait(&self, cx: &mut Cx) -> Result<Vec<Dispatch>, CliError> {
+    fn wait(&self, cx: &mut Cx) -> Result<Vec<Dispatch>, Error> {
         let start = Instant::now();
         let (mut looked, mut turned) = (Instant::now(), None::<Instant>);
         loop {
@@ -140,10 +140,10 @@ impl Wait {
         }
     }
 
-    fn look(&self, cx: &mut Cx) -> Result<Vec<Dispatch>, CliError> {
+    fn look(&self, cx: &mut Cx) -> Result<Vec<Dispatch>, Error> {
         cx.read(|tx| {
             let all = self.ids.iter().map(|id| store::dispatch::get(tx, id));
-            Ok::<_, CliError>(all.collect::<Result<Vec<_>, StoreError>>()?)
+            Ok::<_, Error>(all.collect::<Result<Vec<_>, StoreError>>()?)
         })
     }
 
@@ -161,7 +161,7 @@ fn spinner(elapsed: Duration, now: &[Dispatch]) -> String {
 }
 
 /// Ends a dispatch that was waited for in vain.
-fn give_up(cx: &mut Cx, id: &DispatchId) -> Result<(), CliError> {
+fn give_up(cx: &mut Cx, id: &DispatchId) -> Result<(), Error> {
     let stamp = cx.now();
     cx.write(|tx| {
         let dispatch = store::dispatch::get(tx, id)?;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::cli::error::CliError;
+use crate::app::Error;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
@@ -17,7 +17,7 @@ use crate::store::cursor::Cursor;
 use crate::store::{self, StoreError};
 
 /// Reads the name of a consumer.
-pub(super) fn consumer(text: &str) -> Result<String, String> {
+pub(in crate::cli) fn consumer(text: &str) -> Result<String, String> {
     match text.len() {
         0 => Err("must not be empty".to_owned()),
         1..=200 if text.chars().any(char::is_control) => {
@@ -108,7 +108,7 @@ impl View for Table {
 }
 
 impl Verb for List {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let cursors = cx.read(store::cursor::list)?;
         let shown = cursors.into_iter().map(|cursor| Shown::new(cursor, cx)).collect();
         cx.out.show(&Table(shown))?;
@@ -134,13 +134,13 @@ impl View for Shown {
 }
 
 impl Verb for Get {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let consumer = Consumer::from(self.whose);
         let stamp = cx.stamp.clone();
         let cursor = cx.read(|tx| {
             let cursor = require(tx, &consumer)?;
             consume::position(tx, &consumer, &stamp)?;
-            Ok::<_, CliError>(cursor)
+            Ok::<_, Error>(cursor)
         })?;
         cx.out.show(&Shown::new(cursor, cx))?;
         Ok(Answer::Yes)
@@ -171,12 +171,12 @@ pub(in crate::cli) struct Set {
 impl Verb for Set {
     const KEPT: &'static [&'static str] = &["consumer", "run"];
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let consumer = Consumer::from(self.whose);
         let stamp = cx.stamp.clone();
         let cursor = cx.write(|tx| {
             consume::set(tx, &consumer, self.position, self.force, &stamp)?;
-            Ok::<_, CliError>(require(tx, &consumer)?)
+            Ok::<_, Error>(require(tx, &consumer)?)
         })?;
         cx.out.show(&Shown::new(cursor, cx))?;
         Ok(Answer::Yes)
@@ -213,7 +213,7 @@ impl View for Registered {
 impl Verb for Register {
     const KEPT: &'static [&'static str] = &["consumer", "run"];
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let consumer = Consumer::from(self.whose);
         let stamp = cx.stamp.clone();
         let durable = cx.write(|tx| consume::register(tx, &consumer, self.durable, &stamp))?;
@@ -244,7 +244,7 @@ impl View for Forgotten {
 }
 
 impl Verb for Reset {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let named = Consumer::from(self.whose);
         let split = named.name.rsplit_once(':').filter(|_| named.run_id.is_empty());
         let of_run = split.map(|(name, run)| (name.to_owned(), run.to_owned()));

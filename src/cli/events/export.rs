@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::form::json_line;
-use super::pieces::Pieces;
-use crate::cli::error::CliError;
+use crate::app::Error;
+use crate::app::events::reader::{Admit, EventReader};
+use crate::cli::commands::events::form::json_line;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
-use crate::cli::{Answer, Cx, locate};
+use crate::cli::{Answer, Cx};
 use crate::db::DbError;
 use crate::domain::event::{Event, Origin};
 use crate::domain::ids::RunId;
@@ -125,17 +125,17 @@ impl View for Done {
 }
 
 impl Verb for Export {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         if self.file == Path::new("-") {
             let out = cx.out;
             write_log(cx, |bytes| out.raw(bytes))?;
             return Ok(Answer::Yes);
         }
-        let path = paths::clean(&self.file, &locate::cwd()?);
+        let path = paths::clean(&self.file, &cx.cwd()?);
         if path.symlink_metadata().is_ok() {
             return Err(DbError::Exists(path).into());
         }
-        let failed = |source| CliError::File { what: "writing", path: path.clone(), source };
+        let failed = |source| Error::File { what: "writing", path: path.clone(), source };
         let file = Unfinished::beside(&path).map_err(failed)?;
         let mut writer = file.writer();
         let head = write_log(cx, |bytes| writer.write_all(bytes).map_err(failed))?;
@@ -150,17 +150,18 @@ impl Verb for Export {
 }
 
 /// Hands the export to `put`, piece by piece, and checks the chain as it goes.
-fn write_log(cx: &mut Cx, mut put: impl FnMut(&[u8]) -> Result<(), CliError>) -> Result<Head, CliError> {
-    let (mut pieces, head) = Pieces::up_to_now(Filter::default(), cx)?;
+fn write_log(cx: &mut Cx, mut put: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<Head, Error> {
+    let (mut reader, head) = EventReader::up_to_now(Filter::default(), cx)?;
     put(&line(&Header { format: FORM.to_owned(), head: head.to_string() })?)?;
     let mut at = Head::genesis();
     loop {
-        let piece = pieces.next(cx, |event, text| {
+        let piece = reader.next(cx, |_| Admit::Take)?;
+        let mut lines = Vec::new();
+        for event in piece.events {
             at = store::event::follows(&at, &event).map_err(StoreError::ChainBroken)?;
-            json_line(&Stored::from(event), text)?;
-            Ok(true)
-        })?;
-        put(&piece.text)?;
+            json_line(&Stored::from(event), &mut lines)?;
+        }
+        put(&lines)?;
         if !piece.full {
             break;
         }
@@ -176,7 +177,7 @@ fn write_log(cx: &mut Cx, mut put: impl FnMut(&[u8]) -> Result<(), CliError>) ->
     Err(StoreError::ChainBroken(broken).into())
 }
 
-fn line(value: &impl Serialize) -> Result<Vec<u8>, CliError> {
+fn line(value: &impl Serialize) -> Result<Vec<u8>, Error> {
     let mut text = Vec::new();
     json_line(value, &mut text)?;
     Ok(text)
@@ -194,8 +195,8 @@ pub(in crate::cli) struct Import {
 }
 
 impl Verb for Import {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let failed = |source| CliError::File { what: "reading", path: self.file.clone(), source };
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
+        let failed = |source| Error::File { what: "reading", path: self.file.clone(), source };
         // Nobody is waited for while the write lock is held.
         let mut file = if self.file == Path::new("-") {
             files::spooled(&mut io::stdin().lock()).map_err(failed)?
@@ -210,7 +211,7 @@ impl Verb for Import {
                 let event = stored.into_event().map_err(|problem| bad(lines.number, &problem))?;
                 taking.take(&event)?;
             }
-            Ok::<_, CliError>(taking.finish(&header.head)?)
+            Ok::<_, Error>(taking.finish(&header.head)?)
         })?;
         cx.out.show(&Done { events: head.id, head: head.to_string(), new: Some(new) })?;
         Ok(Answer::Yes)
@@ -218,10 +219,7 @@ impl Verb for Import {
 }
 
 /// The lines behind the header, and the header: from the beginning of the file, wherever it was read up to.
-fn begin(
-    file: &mut File,
-    failed: impl Fn(io::Error) -> CliError,
-) -> Result<(Lines<&mut File>, Header), CliError> {
+fn begin(file: &mut File, failed: impl Fn(io::Error) -> Error) -> Result<(Lines<&mut File>, Header), Error> {
     file.rewind().map_err(&failed)?;
     let mut lines = Lines { reader: BufReader::new(file), number: 0 };
     let header: Header = lines.next(failed)?.ok_or_else(|| bad(1, "the file is empty"))?;
@@ -239,8 +237,8 @@ struct Lines<R> {
 impl<R: Read> Lines<R> {
     fn next<T: serde::de::DeserializeOwned>(
         &mut self,
-        failed: impl Fn(io::Error) -> CliError,
-    ) -> Result<Option<T>, CliError> {
+        failed: impl Fn(io::Error) -> Error,
+    ) -> Result<Option<T>, Error> {
         let mut line = Vec::new();
         self.number += 1;
         if (&mut self.reader).take(LONGEST).read_until(b'\n', &mut line).map_err(failed)? == 0 {
@@ -250,6 +248,6 @@ impl<R: Read> Lines<R> {
     }
 }
 
-fn bad(line: u64, problem: &str) -> CliError {
-    CliError::Input(format!("events import: line {line} of the file: {problem}"))
+fn bad(line: u64, problem: &str) -> Error {
+    Error::Input(format!("events import: line {line} of the file: {problem}"))
 }

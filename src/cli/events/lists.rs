@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::form::json_line;
-use super::pieces::Pieces;
-use crate::cli::error::CliError;
-use crate::cli::output::rfc3339;
+use crate::app::Error;
+use crate::app::events::reader::{Admit, EventReader};
+use crate::cli::commands::events::form::json_line;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
 use crate::domain::event::{Event, Origin, Source};
 use crate::domain::ids::RunId;
+use crate::domain::time::rfc3339;
 use crate::store::event::Filter;
 
 /// How many rows a limit of 0 or less means.
@@ -28,7 +28,7 @@ pub(in crate::cli) struct Reviews {
 }
 
 impl Verb for Reviews {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let asked =
             Asked { source: "review", subject: None, run: None, since: self.since, limit: self.limit };
         print(cx, asked, |event, row, data| {
@@ -61,7 +61,7 @@ pub(in crate::cli) struct Agencies {
 }
 
 impl Verb for Agencies {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let asked = Asked {
             source: "agency",
             subject: args::given(self.agency),
@@ -96,7 +96,7 @@ pub(in crate::cli) struct Interspect {
 }
 
 impl Verb for Interspect {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let subject = args::given(self.agent);
         let asked = Asked { source: "interspect", subject, run: None, since: self.since, limit: self.limit };
         print(cx, asked, |event, row, data| {
@@ -126,31 +126,35 @@ fn print(
     cx: &mut Cx,
     asked: Asked,
     fill: impl Fn(&Event, &mut Map<String, Value>, &Map<String, Value>),
-) -> Result<Answer, CliError> {
+) -> Result<Answer, Error> {
     let mut left = if asked.limit <= 0 { MOST } else { asked.limit };
-    let source: Source = asked.source.parse().map_err(CliError::usage)?;
+    let source: Source = asked.source.parse().map_err(Error::usage)?;
     let filter = Filter { source: Some(source), run_id: asked.run, since: asked.since, ..Filter::default() };
-    let (mut pieces, _) = Pieces::up_to_now(filter, cx)?;
+    let (mut reader, _) = EventReader::up_to_now(filter, cx)?;
     loop {
-        let piece = pieces.next(cx, |event, text| {
+        let piece = reader.next(cx, |event| {
             if left == 0 {
-                return Ok(false);
+                return Admit::Enough;
             }
-            // What the kernel itself tells of this source, of overrides say, is no record of anybody.
+            // The kernel's own events of this source, of overrides say, were recorded by no caller.
             let recorded = event.origin == Origin::External;
             if recorded && asked.subject.as_ref().is_none_or(|subject| *subject == event.subject) {
                 left -= 1;
-                let mut row = Map::from_iter([("id".to_owned(), json!(event.id))]);
-                if let Some(run) = &event.run_id {
-                    row.insert("run_id".to_owned(), run.as_str().into());
-                }
-                fill(&event, &mut row, &said(&event));
-                row.insert("timestamp".to_owned(), rfc3339(event.at_ms).into());
-                json_line(&row, text)?;
+                return Admit::Take;
             }
-            Ok(true)
+            Admit::Pass
         })?;
-        cx.out.raw(&piece.text)?;
+        let mut lines = Vec::new();
+        for event in &piece.events {
+            let mut row = Map::from_iter([("id".to_owned(), json!(event.id))]);
+            if let Some(run) = &event.run_id {
+                row.insert("run_id".to_owned(), run.as_str().into());
+            }
+            fill(event, &mut row, &said(event));
+            row.insert("timestamp".to_owned(), rfc3339(event.at_ms).into());
+            json_line(&row, &mut lines)?;
+        }
+        cx.out.raw(&lines)?;
         if !piece.full {
             return Ok(Answer::Yes);
         }

@@ -2,10 +2,7 @@
 
 pub(super) mod cursor;
 pub(super) mod export;
-mod form;
 pub(super) mod lists;
-mod pieces;
 pub(super) mod record;
 pub(super) mod stats;
-pub(super) mod tail;
 pub(super) mod verify;

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::app::Error;
+use crate::app::caller;
 use crate::cli::args::{self, RunRef};
-use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
-use crate::cli::{Answer, Cx, caller};
+use crate::cli::{Answer, Cx};
 use crate::domain::event::Source;
 use crate::domain::ids::RunId;
 use crate::domain::record::{self, Content};
@@ -65,7 +66,7 @@ impl Verb for Record {
     const KEPT: &'static [&'static str] =
         &["source", "kind", "payload", "run", "session", "project", "idempotency_key"];
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let answers_ok = ["coordination", "intent"].contains(&self.source.as_str());
         let request = self.about.request("events record", "--payload", self.source, self.kind)?;
         tell(cx, &request, answers_ok)
@@ -74,12 +75,14 @@ impl Verb for Record {
 
 impl About {
     /// The event to record; `flag` is what the caller gave the payload with.
-    fn request(self, command: &str, flag: &str, source: Source, kind: String) -> Result<Request, CliError> {
+    fn request(self, command: &str, flag: &str, source: Source, kind: String) -> Result<Request, Error> {
         let payload = self.payload.as_deref().map(|text| read(command, flag, text)).transpose()?;
         let content = content(command, &source, &kind, payload.as_deref())
-            .map_err(|err| CliError::usage(err.to_string().replace("--payload", flag)))?;
+            .map_err(|err| Error::usage(err.to_string().replace("--payload", flag)))?;
         // Evidence is counted by sessions: the name of an agent, which outlives them, is the last resort.
-        let session = args::given(self.session).or_else(caller::session).or_else(|| caller::owner(None));
+        let session = args::given(self.session)
+            .or_else(|| caller::session(&crate::app::Environment::Process))
+            .or_else(|| caller::owner(&crate::app::Environment::Process, None));
         let project = args::project(self.project.as_deref())?;
         Ok(Request {
             source,
@@ -94,7 +97,7 @@ impl About {
 }
 
 /// The payload as given, or what is in the file or comes from stdin.
-fn read(command: &str, flag: &str, given: &str) -> Result<String, CliError> {
+fn read(command: &str, flag: &str, given: &str) -> Result<String, Error> {
     let most = u64::try_from(MAX_PAYLOAD).unwrap_or(u64::MAX).saturating_add(1);
     let mut text = String::new();
     let (what, done) = match given.strip_prefix('@') {
@@ -107,22 +110,22 @@ fn read(command: &str, flag: &str, given: &str) -> Result<String, CliError> {
     match done {
         Ok(_) => Ok(text),
         Err(err) if err.kind() == io::ErrorKind::InvalidData => {
-            Err(CliError::usage(format!("{command}: {flag} must be UTF-8")))
+            Err(Error::usage(format!("{command}: {flag} must be UTF-8")))
         }
         Err(source) => {
             let what = format!("the {flag} {what}");
-            Err(CliError::File { what: "reading", path: PathBuf::from(what), source })
+            Err(Error::File { what: "reading", path: PathBuf::from(what), source })
         }
     }
 }
 
-fn content(command: &str, source: &Source, kind: &str, payload: Option<&str>) -> Result<Content, CliError> {
-    record::read(source, kind, payload).map_err(|err| CliError::usage(format!("{command}: {err}")))
+fn content(command: &str, source: &Source, kind: &str, payload: Option<&str>) -> Result<Content, Error> {
+    record::read(source, kind, payload).map_err(|err| Error::usage(format!("{command}: {err}")))
 }
 
 /// Records the event and prints its number.
-fn tell(cx: &mut Cx, request: &Request, answers_ok: bool) -> Result<Answer, CliError> {
-    check(request).map_err(|err| CliError::usage(format!("events record: {err}")))?;
+fn tell(cx: &mut Cx, request: &Request, answers_ok: bool) -> Result<Answer, Error> {
+    check(request).map_err(|err| Error::usage(format!("events record: {err}")))?;
     let stamp = cx.stamp.clone();
     let id = cx.write(|tx| record(tx, request, &stamp))?;
     cx.out.show(&Recorded { id, answers_ok })?;
@@ -181,16 +184,16 @@ impl Verb for Emit {
         "idempotency_key",
     ];
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let Some(kind) = self.what.or(self.kind) else {
-            return Err(CliError::usage("events emit: --type is required"));
+            return Err(Error::usage("events emit: --type is required"));
         };
         let mut about = self.about;
         let flag = if self.context.is_some() { "--context" } else { "--payload" };
         about.payload = about.payload.or(self.context);
         if let Some(run) = self.of {
             if about.run.as_ref().is_some_and(|other| *other != run) {
-                return Err(CliError::usage("events emit: --run names another run"));
+                return Err(Error::usage("events emit: --run names another run"));
             }
             about.run = Some(run);
         }
@@ -218,8 +221,8 @@ pub(in crate::cli) struct Add {
 impl Verb for Add {
     const KEPT: &'static [&'static str] = &["kind", "detail", "idempotency_key"];
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let source: Source = UNNAMED.parse().map_err(CliError::usage)?;
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
+        let source: Source = UNNAMED.parse().map_err(Error::usage)?;
         let detail = args::given(self.detail);
         let content = Content { reason: detail, ..content("events add", &source, &self.kind, None)? };
         let wanted = self.run.wanted()?;
@@ -273,8 +276,8 @@ impl Verb for Interspect {
     const KEPT: &'static [&'static str] =
         &["agent", "kind", "reason", "context", "session", "project", "run", "idempotency_key"];
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let source: Source = "interspect".parse().map_err(CliError::usage)?;
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
+        let source: Source = "interspect".parse().map_err(Error::usage)?;
         let mut payload = Map::new();
         payload.insert("agent_name".to_owned(), self.agent.into());
         if let Some(reason) = args::given(self.reason) {
@@ -286,7 +289,7 @@ impl Verb for Interspect {
         }
         let payload = Value::from(payload).to_string();
         let content = content("interspect record", &source, &self.kind, Some(&payload)).map_err(|err| {
-            CliError::usage(err.to_string().replace("--payload", "--agent, --reason or --context"))
+            Error::usage(err.to_string().replace("--payload", "--agent, --reason or --context"))
         })?;
         let request = Request {
             source,

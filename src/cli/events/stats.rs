@@ -4,12 +4,13 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::cli::error::CliError;
-use crate::cli::output::{View, rfc3339};
+use crate::app::Error;
+use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
 use crate::domain::event::{Origin, Source};
 use crate::domain::text::one_line;
+use crate::domain::time::rfc3339;
 use crate::store;
 
 /// Show what is in the log, in numbers
@@ -56,7 +57,7 @@ impl View for Shown {
 }
 
 impl Verb for Stats {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let stats = cx.read(store::event::stats)?;
         let path = cx.existing()?.path();
         let mut log = path.as_os_str().to_owned();

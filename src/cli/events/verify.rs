@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use crate::cli::error::CliError;
+use crate::app::Error;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
@@ -79,7 +79,7 @@ impl View for Broken {
 }
 
 impl Verb for Verify {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         match cx.read(|tx| self.check(tx))? {
             Ok(sound) => {
                 cx.out.show(&sound)?;
@@ -87,18 +87,18 @@ impl Verb for Verify {
             }
             Err(broken) => {
                 cx.out.show(&broken)?;
-                Err(CliError::ChainBroken(format!("event {}: {}", broken.id, broken.problem)))
+                Err(Error::ChainBroken(format!("event {}: {}", broken.id, broken.problem)))
             }
         }
     }
 }
 
 impl Verify {
-    fn check(&self, tx: &ReadTx<'_>) -> Result<Result<Sound, Broken>, CliError> {
+    fn check(&self, tx: &ReadTx<'_>) -> Result<Result<Sound, Broken>, Error> {
         let end = store::event::head(tx)?.id;
         let to = self.to.unwrap_or(end.max(self.from));
         if to < self.from || (self.from > 1 || self.to.is_some()) && to > end {
-            return Err(CliError::usage(format!(
+            return Err(Error::usage(format!(
                 "events verify: no events {} to {to}: the log ends at {end}",
                 self.from
             )));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::evidence;
-use crate::cli::error::CliError;
+use crate::app::Error;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
@@ -89,7 +89,7 @@ impl Checked {
 }
 
 impl Verb for Check {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let calibration = args::calibration(self.calibration_file.as_deref(), cx)?;
         let mut terms = Terms { calibration, ..Terms::at(self.priority) };
         let (run, answer) = evidence::compared(cx, &self.run, |cx, evidence| {

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use crate::app::Error;
 use crate::cli::Cx;
-use crate::cli::error::CliError;
 use crate::domain::artifact::Artifact;
 use crate::domain::ids::{ArtifactId, RunId};
 use crate::domain::run::Run;
@@ -16,10 +16,10 @@ use crate::store;
 pub(in crate::cli) fn compared<T>(
     cx: &mut Cx,
     run: &RunId,
-    mut attempt: impl FnMut(&mut Cx, Option<Vec<ArtifactId>>) -> Result<T, CliError>,
-) -> Result<T, CliError> {
+    mut attempt: impl FnMut(&mut Cx, Option<Vec<ArtifactId>>) -> Result<T, Error>,
+) -> Result<T, Error> {
     match attempt(cx, None) {
-        Err(CliError::Ops(OpsError::EvidenceUnread(_))) => {
+        Err(Error::Ops(OpsError::EvidenceUnread(_))) => {
             let unchanged = unchanged(cx, run)?;
             attempt(cx, Some(unchanged))
         }
@@ -28,7 +28,7 @@ pub(in crate::cli) fn compared<T>(
 }
 
 /// Returns the artifacts with runtime evidence whose files have the hash that they were filed with.
-pub(in crate::cli) fn unchanged(cx: &mut Cx, run: &RunId) -> Result<Vec<ArtifactId>, CliError> {
+pub(in crate::cli) fn unchanged(cx: &mut Cx, run: &RunId) -> Result<Vec<ArtifactId>, Error> {
     let (run, receipts) = cx.read(|tx| {
         let run = store::run::get(tx, run)?;
         let receipts = if run.asks_evidence() { gate::receipts(tx, &run)? } else { Vec::new() };

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::app::Error;
+use crate::app::effects::{self, Moved};
 use crate::cli::dispatch;
-use crate::cli::effects::{self, Moved};
-use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
@@ -62,10 +62,10 @@ impl View for Overridden<'_> {
 }
 
 impl Verb for Override {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let category = match (self.justified, self.expedient) {
             (true, true) => {
-                return Err(CliError::usage(
+                return Err(Error::usage(
                     "gate override: --justified and --expedient are mutually exclusive",
                 ));
             }

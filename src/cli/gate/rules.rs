@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::cli::error::CliError;
+use crate::app::Error;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
@@ -94,7 +94,7 @@ fn gates(chain: &Chain, rules: impl Fn(&Phase, &Phase) -> (RuleSource, Vec<Rule>
 }
 
 impl Verb for Rules {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let mut found = match &self.run {
             None => gates(&Chain::default(), |from, to| (RuleSource::Default, default_rules(from, to))),
             Some(id) => {

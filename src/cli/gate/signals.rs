@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::cli::error::CliError;
+use crate::app::Error;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
 use crate::domain::event::Source;
@@ -30,7 +30,7 @@ struct Found {
 }
 
 impl Verb for Signals {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let found = cx.read(|tx| {
             let mut collector = Collector::default();
             // How a decision turned out depends on what came after it, never on what came before.

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use super::{fence, holder, hurry, is_fenced, request, require_fence, require_fence_at_home, shrug};
-use crate::cli::coordination::Around;
-use crate::cli::error::CliError;
-use crate::cli::keep_out::{Effort, databases, warn_if_tracked, way_out};
+use crate::app::Error;
+use crate::app::caller;
+use crate::app::coordination::Surroundings;
+use crate::app::git_exclude::{Effort, databases, warn_if_tracked, way_out};
+use crate::app::locate;
 use crate::cli::verb::Verb;
-use crate::cli::{Answer, Cx, caller, locate};
+use crate::cli::{Answer, Cx};
 use crate::domain::text::{one_line, shell_word};
 use crate::ops::OpsError;
 use crate::ops::coordination::{self, InTheWay, Request};
@@ -34,7 +36,7 @@ pub(in crate::cli) struct PreCommit {
 }
 
 impl Verb for PreCommit {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let fence = match fence() {
             Ok(fence) => fence,
             // It cannot be told whether the lock that is meant still holds.
@@ -64,8 +66,8 @@ impl Verb for PreCommit {
                 }
                 Ok(Answer::No)
             }
-            Err(CliError::Ops(err)) if err.is_missing_database() && !fenced => Ok(Answer::Yes),
-            Err(CliError::Ops(err)) if is_fenced(&err) => Err(err.into()),
+            Err(Error::Ops(err)) if err.is_missing_database() && !fenced => Ok(Answer::Yes),
+            Err(Error::Ops(err)) if is_fenced(&err) => Err(err.into()),
             Err(err) if self.strict => Err(err),
             Err(err) => Ok(shrug(cx, &err)),
         }
@@ -91,23 +93,23 @@ fn advice(owner: &str, InTheWay { request, lock }: &InTheWay) -> String {
 }
 
 /// Checks a commit of what is staged.
-fn gate(cx: &mut Cx, fence: Option<(String, i64)>) -> Result<Gate, CliError> {
+fn gate(cx: &mut Cx, fence: Option<(String, i64)>) -> Result<Gate, Error> {
     hurry(cx);
-    let failed = |source| CliError::File { what: "asking git in", path: PathBuf::from("."), source };
-    let top = paths::canonical_key(&commit::top(&locate::cwd()?).map_err(failed)?);
-    let place = locate::locate_for(&cx.globals, &top, &top)?;
+    let failed = |source| Error::File { what: "asking git in", path: PathBuf::from("."), source };
+    let top = paths::canonical_key(&commit::top(&cx.cwd()?).map_err(failed)?);
+    let place = locate::locate_for(cx, &top, &top)?;
     cx.turn_to(place.clone());
     // A repository without a database has no locks, and gets no database by a commit.
     if !place.path.exists() {
         cx.existing()?;
     }
     cx.writable()?;
-    let owner = match caller::owner(None) {
+    let owner = match caller::owner(&cx.env, None) {
         Some(owner) => owner,
         None => format!("git:{}", commit::committer(&top).map_err(failed)?),
     };
     let staged = commit::staged(&top).map_err(failed)?;
-    let located = locate::locate(&cx.globals)?.path;
+    let located = locate::locate(cx)?.path;
     // What is staged may be its removal, which is the way out.
     let databases = databases(&staged, &top, &located);
     if let Some(path) = commit::in_index(&top, &databases).map_err(failed)?.into_iter().next() {
@@ -116,8 +118,9 @@ fn gate(cx: &mut Cx, fence: Option<(String, i64)>) -> Result<Gate, CliError> {
     let each = staged.iter().map(|path| request(&owner, &top, &top.join(path), HELD, "commit"));
     let requests: Vec<Request> = each.filter_map(Result::transpose).collect::<Result<_, _>>()?;
     let fence = require_fence_at_home(cx, &place, fence)?;
-    warn_if_tracked(cx.out, cx.existing()?.path(), Effort::All);
-    let (around, stamp) = (Around::look(cx)?, cx.stamp.clone());
+    let database = cx.existing()?.path().to_owned();
+    warn_if_tracked(cx, &database, Effort::All);
+    let (around, stamp) = (Surroundings::with_foreign_locks(cx)?, cx.stamp.clone());
     let blockers = around.with(|outside| {
         cx.read(|tx| -> Result<_, OpsError> {
             require_fence(tx, fence.as_ref(), &stamp)?;

@@ -8,11 +8,12 @@ use super::{
     Call, fail_open, fence, holder, hurry, is_fenced, notice, request, require_fence, require_fence_at_home,
     scope_of,
 };
-use crate::cli::coordination::Around;
-use crate::cli::error::CliError;
-use crate::cli::keep_out::{Effort, warn_if_tracked};
+use crate::app::Error;
+use crate::app::coordination::Surroundings;
+use crate::app::git_exclude::{Effort, warn_if_tracked};
+use crate::app::locate;
 use crate::cli::verb::Verb;
-use crate::cli::{Answer, Cx, locate};
+use crate::cli::{Answer, Cx};
 use crate::domain::coordination::Lock;
 use crate::domain::text::one_line;
 use crate::ops::coordination::{self, Asked, Request, Reserved, Turn};
@@ -32,7 +33,7 @@ enum Told {
 }
 
 /// Reserves the file that the call is about, for its caller.
-fn hold(cx: &mut Cx) -> Result<(String, Told), CliError> {
+fn hold(cx: &mut Cx) -> Result<(String, Told), Error> {
     hurry(cx);
     let call = Call::read()?;
     let Some(file) = call.file()? else { return Ok((String::new(), Told::Nothing)) };
@@ -43,10 +44,10 @@ fn hold(cx: &mut Cx) -> Result<(String, Told), CliError> {
         Err(err) => return Ok((shown, Told::Fenced(err.to_string()))),
     };
     let cwd = paths::canonical_key(&call.cwd()?);
-    let place = locate::locate_for(&cx.globals, &file, &cwd)?;
+    let place = locate::locate_for(cx, &file, &cwd)?;
     let Some(owner) = call.owner() else {
         // Without a database, nothing is reserved for any caller.
-        let unknown = || Err(CliError::Input("the call has no usable session_id".to_owned()));
+        let unknown = || Err(Error::Input("the call has no usable session_id".to_owned()));
         return if place.path.exists() { unknown() } else { Ok((shown, Told::Nothing)) };
     };
     let Some(scope) = scope_of(&file, &cwd) else { return Ok((shown, Told::Nothing)) };
@@ -54,11 +55,11 @@ fn hold(cx: &mut Cx) -> Result<(String, Told), CliError> {
         return Ok((shown, Told::Nothing));
     };
     let shown = request.held.text().to_owned();
-    let (around, stamp) = (Around::look(cx)?, cx.stamp.clone());
+    let (around, stamp) = (Surroundings::with_foreign_locks(cx)?, cx.stamp.clone());
     let outer = outer(&owner, &scope, &file)?;
     cx.turn_to(place.clone());
     let fence = match require_fence_at_home(cx, &place, fence) {
-        Err(CliError::Ops(err)) if is_fenced(&err) => return Ok((shown, Told::Fenced(err.to_string()))),
+        Err(Error::Ops(err)) if is_fenced(&err) => return Ok((shown, Told::Fenced(err.to_string()))),
         checked => checked?,
     };
     let done = around.with(|outside| {
@@ -73,22 +74,21 @@ fn hold(cx: &mut Cx) -> Result<(String, Told), CliError> {
             coordination::reserve(tx, &request, &Turn::default(), outside, &stamp)
         })
     });
-    let out = cx.out;
-    if let Ok(db) = cx.existing() {
-        warn_if_tracked(out, db.path(), Effort::Little);
+    if let Ok(path) = cx.existing().map(|db| db.path().to_owned()) {
+        warn_if_tracked(cx, &path, Effort::Little);
     }
     Ok(match done {
         Ok(Reserved::Conflict { blocker, .. }) => (shown, Told::Held(Box::new(blocker))),
         Ok(_) => (shown, Told::Nothing),
-        Err(CliError::Ops(err)) if is_fenced(&err) => (shown, Told::Fenced(err.to_string())),
+        Err(Error::Ops(err)) if is_fenced(&err) => (shown, Told::Fenced(err.to_string())),
         // With a fence set, a missing database is a failure: the session's lock cannot be checked.
-        Err(CliError::Ops(err)) if err.is_missing_database() && fence.is_none() => (shown, Told::Nothing),
+        Err(Error::Ops(err)) if err.is_missing_database() && fence.is_none() => (shown, Told::Nothing),
         Err(err) => return Err(err),
     })
 }
 
 /// The same file in the repositories around its own: a tree of theirs may be held as a whole.
-fn outer(owner: &str, scope: &Path, file: &Path) -> Result<Vec<Request>, CliError> {
+fn outer(owner: &str, scope: &Path, file: &Path) -> Result<Vec<Request>, Error> {
     let mut found = Vec::new();
     let mut above = scope.parent().map(Path::to_owned);
     while let Some(top) = above.take().and_then(|dir| paths::git_top_level(&dir)) {
@@ -121,7 +121,7 @@ struct Specific<'a> {
     additional_context: Option<&'a str>,
 }
 
-fn deny(cx: &Cx, reason: &str, notice: Option<String>) -> Result<Answer, CliError> {
+fn deny(cx: &Cx, reason: &str, notice: Option<String>) -> Result<Answer, Error> {
     let specific = Specific {
         hook_event_name: "PreToolUse",
         permission_decision: Some("deny"),
@@ -131,7 +131,7 @@ fn deny(cx: &Cx, reason: &str, notice: Option<String>) -> Result<Answer, CliErro
     answer(cx, reason, specific, notice)
 }
 
-fn report(cx: &Cx, reason: &str) -> Result<Answer, CliError> {
+fn report(cx: &Cx, reason: &str) -> Result<Answer, Error> {
     let specific = Specific {
         hook_event_name: "PostToolUse",
         permission_decision: None,
@@ -141,7 +141,7 @@ fn report(cx: &Cx, reason: &str) -> Result<Answer, CliError> {
     answer(cx, reason, specific, None)
 }
 
-fn answer(cx: &Cx, reason: &str, specific: Specific<'_>, notice: Option<String>) -> Result<Answer, CliError> {
+fn answer(cx: &Cx, reason: &str, specific: Specific<'_>, notice: Option<String>) -> Result<Answer, Error> {
     cx.out.document(&Denied { decision: "block", reason, specific, notice })?;
     Ok(Answer::Yes)
 }
@@ -162,7 +162,7 @@ pub(in crate::cli) struct PreEdit {
 }
 
 impl Verb for PreEdit {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         match hold(cx) {
             Ok((_, Told::Nothing)) => Ok(Answer::Yes),
             Ok((path, Told::Held(lock))) => {
@@ -192,7 +192,7 @@ impl Verb for PreEdit {
 pub(in crate::cli) struct PostEdit {}
 
 impl Verb for PostEdit {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         match hold(cx) {
             Ok((_, Told::Nothing)) => Ok(Answer::Yes),
             Ok((path, Told::Held(lock))) => {

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::cli::error::CliError;
+use crate::app::Error;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
-use crate::cli::{Answer, Cx, locate};
+use crate::cli::{Answer, Cx};
 use crate::domain::install::{self, Change};
 use crate::domain::text::one_line;
 use crate::os::{commit, files, paths, swap};
@@ -75,14 +75,14 @@ impl View for All {
 }
 
 impl Verb for Install {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let settings = |text: Option<&str>| install::settings_with(text);
         self.which.carry_out(cx, &settings, &|text| install::script_with(text))
     }
 }
 
 impl Verb for Uninstall {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let settings = |text: Option<&str>| install::settings_without(text);
         self.which.carry_out(cx, &settings, &|text| Ok(install::script_without(text)))
     }
@@ -92,8 +92,8 @@ impl Verb for Uninstall {
 type Plan<'a> = &'a dyn Fn(Option<&str>) -> Result<Change, String>;
 
 impl Which {
-    fn carry_out(&self, cx: &mut Cx, settings: Plan<'_>, script: Plan<'_>) -> Result<Answer, CliError> {
-        let cwd = paths::canonical_key(&locate::cwd()?);
+    fn carry_out(&self, cx: &mut Cx, settings: Plan<'_>, script: Plan<'_>) -> Result<Answer, Error> {
+        let cwd = paths::canonical_key(&cx.cwd()?);
         let top = paths::git_top_level(&cwd).unwrap_or_else(|| cwd.clone());
         let both = !self.claude && !self.git;
         let mut planned = Vec::new();
@@ -108,7 +108,7 @@ impl Which {
                 Ok(hooks) => planned.push(plan(hooks.join("pre-commit"), 0o755, script)?),
                 Err(err) if both => cx.out.warn(format_args!("no git hook: {}", one_line(&err.to_string()))),
                 Err(source) => {
-                    return Err(CliError::File { what: "asking git in", path: top, source });
+                    return Err(Error::File { what: "asking git in", path: top, source });
                 }
             }
         }
@@ -149,22 +149,22 @@ struct Planned {
     change: Change,
 }
 
-fn plan(file: PathBuf, mode: u32, plan: Plan<'_>) -> Result<Planned, CliError> {
+fn plan(file: PathBuf, mode: u32, plan: Plan<'_>) -> Result<Planned, Error> {
     if file.is_symlink() && !file.exists() {
         let err = io::Error::other("it is a symlink to a file that is not there");
-        return Err(CliError::File { what: "reading", path: file, source: err });
+        return Err(Error::File { what: "reading", path: file, source: err });
     }
     let text = match std::fs::read_to_string(&file) {
         Ok(text) => Some(text),
         Err(err) if err.kind() == io::ErrorKind::NotFound => None,
-        Err(source) => return Err(CliError::File { what: "reading", path: file, source }),
+        Err(source) => return Err(Error::File { what: "reading", path: file, source }),
     };
     let change = plan(text.as_deref())
-        .map_err(|err| CliError::Input(format!("{}: {err}; nothing was changed", file.display())))?;
+        .map_err(|err| Error::Input(format!("{}: {err}; nothing was changed", file.display())))?;
     Ok(Planned { file, mode, exists: text.is_some(), change })
 }
 
-fn apply(file: &Path, mode: u32, change: &Change) -> Result<(), CliError> {
+fn apply(file: &Path, mode: u32, change: &Change) -> Result<(), Error> {
     let done = match change {
         Change::None => Ok(()),
         Change::Write(text) => file
@@ -175,5 +175,5 @@ fn apply(file: &Path, mode: u32, change: &Change) -> Result<(), CliError> {
         Change::Remove(left) if file.is_symlink() => swap::put(file, left.as_bytes(), mode),
         Change::Remove(_) => std::fs::remove_file(file),
     };
-    done.map_err(|source| CliError::File { what: "writing", path: file.to_owned(), source })
+    done.map_err(|source| Error::File { what: "writing", path: file.to_owned(), source })
 }

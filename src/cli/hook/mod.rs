@@ -13,14 +13,16 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::error::CliError;
-use super::locate::Located;
-use super::{Answer, Cx, artifact, caller, locate, output};
+use super::{Answer, Cx, artifact};
+use crate::app::caller;
+use crate::app::locate::{self, Located};
+use crate::app::{Code, Error};
 use crate::db::ReadTx;
 use crate::domain::coordination::{Lock, LockKind};
 use crate::domain::glob::Pattern;
 use crate::domain::json::ObjectEnd;
 use crate::domain::text::one_line;
+use crate::domain::time;
 use crate::domain::time::Stamp;
 use crate::ops::OpsError;
 use crate::ops::coordination::{self, Held, Request};
@@ -58,18 +60,17 @@ struct Input {
 impl Call {
     /// Reads a call from stdin, and does not wait for the caller to close it. A name that is not UTF-8 is
     /// read as far as it is.
-    fn read() -> Result<Self, CliError> {
+    fn read() -> Result<Self, Error> {
         let mut end = ObjectEnd::default();
         let read = stream::read_until(std::io::stdin(), MOST_BYTES, READING, |bytes| end.find(bytes));
-        let bytes =
-            read.map_err(|err| CliError::Input(format!("the call on stdin is not complete: {err}")))?;
+        let bytes = read.map_err(|err| Error::Input(format!("the call on stdin is not complete: {err}")))?;
         serde_json::from_str(&String::from_utf8_lossy(&bytes))
-            .map_err(|err| CliError::Input(format!("the call on stdin is not understood: {err}")))
+            .map_err(|err| Error::Input(format!("the call on stdin is not understood: {err}")))
     }
 
     /// Returns who calls: the agent that the environment names, or the session.
     fn owner(&self) -> Option<String> {
-        caller::owner(self.session_id.as_deref())
+        caller::owner(&crate::app::Environment::Process, self.session_id.as_deref())
     }
 
     /// Returns whether the call tells of the end of a session, and not of the end of a turn, or of a session
@@ -93,13 +94,13 @@ impl Call {
     }
 
     /// The directory that it is in.
-    fn cwd(&self) -> Result<PathBuf, CliError> {
-        let cwd = locate::cwd()?;
+    fn cwd(&self) -> Result<PathBuf, Error> {
+        let cwd = crate::app::locate::cwd()?;
         Ok(self.cwd.as_ref().map_or_else(|| cwd.clone(), |given| paths::clean(given, &cwd)))
     }
 
     /// The file that it changes, if it changes one.
-    fn file(&self) -> Result<Option<PathBuf>, CliError> {
+    fn file(&self) -> Result<Option<PathBuf>, Error> {
         let edits = ["Edit", "Write", "MultiEdit", "NotebookEdit"];
         if self.tool_name.as_deref().is_some_and(|tool| !edits.contains(&tool)) {
             return Ok(None);
@@ -128,20 +129,14 @@ fn scope_of(place: &Path, cwd: &Path) -> Option<PathBuf> {
 }
 
 /// The reservation of one file in its scope.
-fn request(
-    owner: &str,
-    scope: &Path,
-    file: &Path,
-    ttl: i64,
-    reason: &str,
-) -> Result<Option<Request>, CliError> {
+fn request(owner: &str, scope: &Path, file: &Path, ttl: i64, reason: &str) -> Result<Option<Request>, Error> {
     let (Some(scope_text), Ok(within)) = (scope.to_str(), file.strip_prefix(scope)) else { return Ok(None) };
     let within = within.to_string_lossy();
     if within.is_empty() {
         return Ok(None);
     }
     let pattern = Pattern::of_path(scope_text, &within)
-        .map_err(|err| CliError::Input(format!("hook: {}: {err}", one_line(&within))))?;
+        .map_err(|err| Error::Input(format!("hook: {}: {err}", one_line(&within))))?;
     let held = Held::Paths(if file.is_dir() { pattern } else { pattern.of_file() });
     Ok(Some(Request {
         kind: LockKind::FileReservation,
@@ -160,10 +155,10 @@ fn request(
 }
 
 /// The lock and the token that the environment says the session works under.
-fn fence() -> Result<Option<(String, i64)>, CliError> {
+fn fence() -> Result<Option<(String, i64)>, Error> {
     match std::env::var("INTERCORE_FENCE") {
         Ok(text) if !text.is_empty() => {
-            artifact::fence(&text).map(Some).map_err(|err| CliError::Input(format!("INTERCORE_FENCE: {err}")))
+            artifact::fence(&text).map(Some).map_err(|err| Error::Input(format!("INTERCORE_FENCE: {err}")))
         }
         _ => Ok(None),
     }
@@ -188,9 +183,9 @@ fn require_fence_at_home(
     cx: &mut Cx,
     place: &Located,
     fence: Option<(String, i64)>,
-) -> Result<Option<(String, i64)>, CliError> {
+) -> Result<Option<(String, i64)>, Error> {
     let Some((lock, token)) = fence else { return Ok(None) };
-    let home = locate::locate(&cx.globals)?;
+    let home = locate::locate(cx)?;
     if home == *place || !home.path.exists() {
         return Ok(Some((lock, token)));
     }
@@ -200,7 +195,7 @@ fn require_fence_at_home(
     cx.turn_to(place.clone());
     match checked {
         Ok(_) => Ok(None),
-        Err(CliError::Ops(OpsError::Store(StoreError::LockNotFound(_)))) => Ok(Some((lock, token))),
+        Err(Error::Ops(OpsError::Store(StoreError::LockNotFound(_)))) => Ok(Some((lock, token))),
         Err(err) => Err(err),
     }
 }
@@ -214,8 +209,8 @@ struct Notice {
 
 /// Returns what the agent's user has to know, because only the user can help: the database and the program do
 /// not fit.
-fn notice(err: &CliError) -> Option<String> {
-    ["schema_too_new", "schema_too_old"].contains(&err.code()).then(|| {
+fn notice(err: &Error) -> Option<String> {
+    [Code::SchemaTooNew, Code::SchemaTooOld].contains(&err.code()).then(|| {
         let hint = err.hint().unwrap_or_default();
         format!("ic: {}: {hint}. Until then, no file is reserved for this agent.", one_line(&err.to_string()))
     })
@@ -223,7 +218,7 @@ fn notice(err: &CliError) -> Option<String> {
 
 /// Lets an agent go on, and says what went wrong: on stderr, and to its user where that is for the user to
 /// mend.
-fn fail_open(cx: &Cx, err: &CliError) -> Result<Answer, CliError> {
+fn fail_open(cx: &Cx, err: &Error) -> Result<Answer, Error> {
     if let Some(text) = notice(err) {
         cx.out.document(&Notice { text })?;
     }
@@ -231,7 +226,7 @@ fn fail_open(cx: &Cx, err: &CliError) -> Result<Answer, CliError> {
 }
 
 /// Says what went wrong, and lets the caller go on.
-fn shrug(cx: &Cx, err: &CliError) -> Answer {
+fn shrug(cx: &Cx, err: &Error) -> Answer {
     cx.out.warn(format_args!("hook: {}", one_line(&err.to_string())));
     Answer::Yes
 }
@@ -242,7 +237,7 @@ fn holder(path: &str, lock: &Lock) -> String {
     let reason = reason.map_or_else(String::new, |reason| format!(", \"{}\"", one_line(reason)));
     let until = lock.expires_at.map_or_else(
         || "until it is released".to_owned(),
-        |at| format!("until {}", output::rfc3339(at.saturating_mul(1000))),
+        |at| format!("until {}", time::rfc3339(at.saturating_mul(1000))),
     );
     format!(
         "{} is reserved by {} ({}{reason}, {until})",
@@ -254,5 +249,5 @@ fn holder(path: &str, lock: &Lock) -> String {
 
 /// Gives the call no more time than its caller has.
 fn hurry(cx: &mut Cx) {
-    cx.globals.timeout = cx.globals.timeout.min(PATIENCE);
+    cx.options.timeout = cx.options.timeout.min(PATIENCE);
 }

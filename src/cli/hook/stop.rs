@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::{Call, fail_open, fence, hurry};
-use crate::cli::error::CliError;
-use crate::cli::keep_out::{Effort, warn_if_tracked};
-use crate::cli::locate::{self, Located};
+use crate::app::Error;
+use crate::app::git_exclude::{Effort, warn_if_tracked};
+use crate::app::locate::{self, Located};
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
 use crate::domain::coordination::Lock;
@@ -26,7 +26,7 @@ use crate::os::{git, paths};
 pub(in crate::cli) struct Stop {}
 
 impl Verb for Stop {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         match release(cx) {
             Ok(()) => Ok(Answer::Yes),
             Err(err) => fail_open(cx, &err),
@@ -34,7 +34,7 @@ impl Verb for Stop {
     }
 }
 
-fn release(cx: &mut Cx) -> Result<(), CliError> {
+fn release(cx: &mut Cx) -> Result<(), Error> {
     hurry(cx);
     let call = Call::read()?;
     let Some(owner) = call.owner() else { return Ok(()) };
@@ -46,7 +46,8 @@ fn release(cx: &mut Cx) -> Result<(), CliError> {
     }
     for place in places(cx, &call)? {
         cx.turn_to(place);
-        warn_if_tracked(cx.out, cx.writable()?.path(), Effort::All);
+        let database = cx.writable()?.path().to_owned();
+        warn_if_tracked(cx, &database, Effort::All);
         let mut ending = cx.read(|tx| coordination::automatic(tx, &owner))?;
         ending.retain(|lock| fence.as_ref().is_none_or(|(fenced, _)| *fenced != lock.id));
         if !all {
@@ -62,12 +63,12 @@ fn release(cx: &mut Cx) -> Result<(), CliError> {
 
 /// The databases in which the session may have reserved files, as far as the call tells: a file is reserved
 /// in the database nearest above it.
-fn places(cx: &Cx, call: &Call) -> Result<Vec<Located>, CliError> {
+fn places(cx: &Cx, call: &Call) -> Result<Vec<Located>, Error> {
     let cwd = paths::canonical_key(&call.cwd()?);
-    let given = locate::given(&cx.globals)?;
+    let given = locate::given(cx)?;
     let mut found: Vec<Located> = given.into_iter().collect();
-    found.push(locate::locate_for(&cx.globals, &cwd, &cwd)?);
-    found.push(locate::locate(&cx.globals)?);
+    found.push(locate::locate_for(cx, &cwd, &cwd)?);
+    found.push(locate::locate(cx)?);
     let mut seen = BTreeSet::new();
     found.retain(|place| place.path.exists() && seen.insert(paths::canonical_key(&place.path)));
     Ok(found)

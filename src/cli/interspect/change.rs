@@ -8,10 +8,11 @@ use serde::Serialize;
 use super::flow::{Done, How, perform};
 use super::site::Site;
 use super::{Named, Where};
-use crate::cli::error::CliError;
+use crate::app::Error;
+use crate::app::caller;
 use crate::cli::output::View;
 use crate::cli::verb::Verb as Command;
-use crate::cli::{Answer, Cx, args, caller};
+use crate::cli::{Answer, Cx, args};
 use crate::domain::routing::{AgentName, Scope, file_pattern};
 use crate::domain::text::{Required, one_line};
 use crate::ops::routing::{Change, Decided, Verb};
@@ -104,7 +105,7 @@ impl View for Shown {
 
 impl Manner {
     /// Makes the change and shows it.
-    fn make(self, change: Change, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn make(self, change: Change, cx: &mut Cx) -> Result<Answer, Error> {
         let site = Site::find(&self.place, cx)?;
         let how = How { wait: self.wait, hooks: self.verify, allow_unknown: self.allow_unknown };
         let done = perform(cx, &site, &how, &change)?;
@@ -131,7 +132,9 @@ impl Manner {
 
     fn by(&self) -> String {
         let given = args::given(self.by.clone());
-        given.or_else(|| caller::owner(None)).unwrap_or_else(|| "human".to_owned())
+        given
+            .or_else(|| caller::owner(&crate::app::Environment::Process, None))
+            .unwrap_or_else(|| "human".to_owned())
     }
 
     fn change(&self, verb: Verb, agent: &Named, reason: &str) -> Change {
@@ -180,7 +183,7 @@ pub(in crate::cli) struct Propose {
 impl Command for Propose {
     const KEPT: &'static [&'static str] = &["reason", "domain", "file_pattern", "by", "path"];
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let change = self.manner.with_case(Verb::Propose, &self.agent, self.case);
         self.manner.make(change, cx)
     }
@@ -201,7 +204,7 @@ pub(in crate::cli) struct Approve {
 impl Command for Approve {
     const KEPT: &'static [&'static str] = &["by", "path"];
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let change = self.manner.change(Verb::Approve, &self.agent, "approved");
         self.manner.make(change, cx)
     }
@@ -234,7 +237,7 @@ pub(in crate::cli) struct Apply {
 impl Command for Apply {
     const KEPT: &'static [&'static str] = &["reason", "domain", "file_pattern", "by", "path"];
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let mut change = self.manner.with_case(Verb::Apply, &self.agent, self.case);
         change.update = self.update;
         if self.auto {
@@ -267,7 +270,7 @@ pub(in crate::cli) struct Revert {
 impl Command for Revert {
     const KEPT: &'static [&'static str] = &["reason", "by", "path"];
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let reason = self.reason.as_ref().map_or(REVERTED, Required::as_str);
         let change =
             Change { blacklist: self.blacklist, ..self.manner.change(Verb::Revert, &self.agent, reason) };

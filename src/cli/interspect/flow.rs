@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::site::{Site, hash, refused};
 use super::{quarantine, written};
+use crate::app::Error;
+use crate::app::coordination::Surroundings;
 use crate::cli::Cx;
-use crate::cli::coordination::Around;
-use crate::cli::error::CliError;
 use crate::db::crash_point;
 use crate::domain::ids::ModificationId;
 use crate::domain::process::ProcessKey;
@@ -62,8 +62,8 @@ pub(super) enum Done {
 ///
 /// # Errors
 /// Whatever refuses it; then nothing has changed, but for what the next call finishes.
-pub(super) fn perform(cx: &mut Cx, site: &Site, how: &How, change: &Change) -> Result<Done, CliError> {
-    let me: ProcessKey = myself().map(Into::into).map_err(|err| CliError::Unexpected(err.into()))?;
+pub(super) fn perform(cx: &mut Cx, site: &Site, how: &How, change: &Change) -> Result<Done, Error> {
+    let me: ProcessKey = myself().map(Into::into).map_err(|err| Error::Unexpected(err.into()))?;
     let lock = acquire(cx, site, how.wait, &me)?;
     crash_point("routing_locked");
     let done = under_lock(cx, site, how, change, &me, &lock);
@@ -75,8 +75,8 @@ pub(super) fn perform(cx: &mut Cx, site: &Site, how: &How, change: &Change) -> R
 }
 
 /// Takes the lock of the file, and says who holds it if that takes too long (IS-13).
-fn acquire(cx: &mut Cx, site: &Site, wait: Duration, me: &ProcessKey) -> Result<String, CliError> {
-    let around = Around::here()?;
+fn acquire(cx: &mut Cx, site: &Site, wait: Duration, me: &ProcessKey) -> Result<String, Error> {
+    let around = Surroundings::here(cx)?;
     let start = Instant::now();
     let mut pause = Duration::from_millis(4);
     loop {
@@ -124,7 +124,7 @@ fn under_lock(
     change: &Change,
     me: &ProcessKey,
     lock: &str,
-) -> Result<Done, CliError> {
+) -> Result<Done, Error> {
     reconcile(cx, site)?;
     let propose_first = site.allowed()?;
     // What is taken back may have left the roster long ago.
@@ -162,7 +162,7 @@ fn attempt(
     (change, propose_first, is_first): (&Change, bool, bool),
     me: &ProcessKey,
     lock: &str,
-) -> Result<Attempt, CliError> {
+) -> Result<Attempt, Error> {
     let stamp = cx.now();
     let days = site.thresholds.canary_window_days;
     let ends = stamp.secs().saturating_add(days.saturating_mul(24 * 3600));
@@ -226,7 +226,7 @@ fn attempt(
 
 /// Waits until the branch, the index and the working tree have one version of the file; returns what still
 /// differs if that takes too long.
-fn settled(site: &Site) -> Result<Option<GitError>, CliError> {
+fn settled(site: &Site) -> Result<Option<GitError>, Error> {
     let start = Instant::now();
     loop {
         let read = site.read()?.map(|(text, _)| text);
@@ -245,8 +245,8 @@ fn settled(site: &Site) -> Result<Option<GitError>, CliError> {
 }
 
 /// The new content, durable beside the file: after the commit nothing is left that could want for space.
-fn prepare(site: &Site, text: &str) -> Result<Replacement, CliError> {
-    let failed = |source| CliError::File { what: "writing", path: site.file.clone(), source };
+fn prepare(site: &Site, text: &str) -> Result<Replacement, Error> {
+    let failed = |source| Error::File { what: "writing", path: site.file.clone(), source };
     Replacement::prepare(&site.file, text.as_bytes()).map_err(failed)
 }
 
@@ -257,7 +257,7 @@ fn commit(
     intent: &Intent,
     content: Content<'_>,
     message: &str,
-) -> Result<Result<git::Committed, GitError>, CliError> {
+) -> Result<Result<git::Committed, GitError>, Error> {
     let changes = [git::Change { path: site.path.as_ref(), content }];
     let step = |step| {
         crash_point(match step {
@@ -295,12 +295,12 @@ fn replace(
     detail: &Detail,
     committed: &str,
     mut new: Replacement,
-) -> Result<(), CliError> {
+) -> Result<(), Error> {
     let mut expected = detail.before.clone();
     for _ in 0..MERGES {
         let Ok(now) = site.read() else { break };
         if now.as_ref().map(|(_, hash)| hash) == expected.as_ref() {
-            let failed = |source| CliError::File { what: "replacing", path: site.file.clone(), source };
+            let failed = |source| Error::File { what: "replacing", path: site.file.clone(), source };
             return new.publish().map_err(failed);
         }
         let Some((theirs, hash)) = now else { break };
@@ -326,7 +326,7 @@ fn replace(
 }
 
 /// Settles what a process that is gone left half done: forward if its commit is in the history, else back (IS-03).
-fn reconcile(cx: &mut Cx, site: &Site) -> Result<(), CliError> {
+fn reconcile(cx: &mut Cx, site: &Site) -> Result<(), Error> {
     let resource = routing::resource(&site.top, &site.path);
     for left in cx.read(|tx| intent::on(tx, INTENT, &resource))? {
         if !is_left(&left, cx.stamp.secs()) {
@@ -337,7 +337,7 @@ fn reconcile(cx: &mut Cx, site: &Site) -> Result<(), CliError> {
         site.repo.recover()?;
         let found = site.repo.find((TRAILER, left.id.as_str()), detail.base.as_deref())?;
         let stamp = cx.now();
-        let failed = |source| CliError::File { what: "removing", path: site.file.clone(), source };
+        let failed = |source| Error::File { what: "removing", path: site.file.clone(), source };
         Replacement::discard_left(&site.file).map_err(failed)?;
         let Some(commit) = found else {
             let why = "its process ended before the commit";
@@ -355,7 +355,7 @@ fn reconcile(cx: &mut Cx, site: &Site) -> Result<(), CliError> {
 }
 
 /// Gives the working tree's file what the commit has, if it still is what it was before.
-fn roll_forward(cx: &Cx, site: &Site, detail: &Detail, commit: &str) -> Result<(), CliError> {
+fn roll_forward(cx: &Cx, site: &Site, detail: &Detail, commit: &str) -> Result<(), Error> {
     let path = std::path::Path::new(&detail.path);
     let Some(content) = site.repo.content(commit, path)? else { return Ok(()) };
     let now = site.read()?.map(|(_, hash)| hash);

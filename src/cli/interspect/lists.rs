@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::Where;
 use super::site::{Site, refused};
-use crate::cli::error::CliError;
+use crate::app::Error;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
-use crate::cli::{Answer, Cx, locate};
+use crate::cli::{Answer, Cx};
 use crate::db::Peer;
 use crate::domain::routing::bare;
 use crate::domain::routing::canary::{CanaryStatus, thousandths};
@@ -72,7 +72,7 @@ impl View for Put {
 impl Verb for Blacklist {
     const KEPT: &'static [&'static str] = &["pattern", "reason"];
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let Some(pattern) = self.pattern else {
             let list = cx.read(store::blacklist)?;
             cx.out.show(&List(list))?;
@@ -103,7 +103,7 @@ pub(in crate::cli) struct Unblock {
 }
 
 impl Verb for Unblock {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let key = key(&self.pattern);
         let stamp = cx.stamp.clone();
         if !cx.write(|tx| store::remove_blacklisted(tx, &key, &stamp))? {
@@ -145,7 +145,7 @@ pub(super) fn line(one: &Watched, w: &mut dyn Write) -> io::Result<()> {
 }
 
 impl Verb for Check {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let site = Site::find(&self.place, cx)?;
         let stamp = cx.stamp.clone();
         let found = cx.write(|tx| canary::check(tx, &site.top, &site.path, &site.thresholds, &stamp))?;
@@ -178,13 +178,13 @@ impl View for Took {
 }
 
 impl Verb for Import {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
-        let cwd = locate::cwd()?;
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
+        let cwd = cx.cwd()?;
         let top = || paths::git_top_level(&cwd).unwrap_or_else(|| cwd.clone());
         let from = self.from.unwrap_or_else(|| top().join(EVIDENCE));
         let unusable =
-            |what: &dyn std::fmt::Display| CliError::Input(format!("--from {}: {what}", from.display()));
-        let other = Peer::open(&paths::clean(&from, &cwd), cx.globals.timeout);
+            |what: &dyn std::fmt::Display| Error::Input(format!("--from {}: {what}", from.display()));
+        let other = Peer::open(&paths::clean(&from, &cwd), cx.options.timeout);
         let other = other.map_err(|err| unusable(&err))?;
         if !other.has_table("evidence").map_err(|err| unusable(&err))? {
             return Err(unusable(&"it has no table `evidence`"));

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::site::{Site, refused};
 use super::{Where, lists, quarantine};
-use crate::cli::error::CliError;
+use crate::app::Error;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
@@ -81,11 +81,11 @@ impl View for Decisions {
 }
 
 impl Verb for Triage {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let site = Site::find(&self.place, cx)?;
         let overrides = site.overrides().or_else(|err| {
             cx.out.warn(err);
-            Overrides::parse("").map_err(CliError::Input)
+            Overrides::parse("").map_err(Error::Input)
         })?;
         let domain = self.domain.as_ref().map(Required::as_str);
         let (entries, malformed) = overrides.entries();
@@ -182,7 +182,7 @@ impl View for Patterns {
 }
 
 impl Verb for Eligible {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let site = Site::find(&self.place, cx)?;
         let overrides = site.overrides()?;
         let now = cx.stamp.secs();
@@ -242,7 +242,7 @@ impl View for Entries {
 }
 
 impl Verb for List {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let site = Site::find(&self.place, cx)?;
         let (entries, malformed) = site.overrides()?.entries();
         if malformed > 0 {
@@ -320,7 +320,7 @@ impl View for Shown {
 }
 
 impl Verb for Status {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let site = Site::find(&self.place, cx)?;
         let (entries, malformed) = site.overrides()?.entries();
         let resource = routing::resource(&site.top, &site.path);

@@ -7,8 +7,8 @@ pub(super) mod look;
 mod roster;
 mod site;
 
-use crate::cli::output::rfc3339_seconds as written;
 use crate::domain::routing::{AgentName, override_path};
+use crate::domain::time::rfc3339_seconds as written;
 
 /// How long evidence is kept back before it counts, in hours, unless `INTERSPECT_QUARANTINE_HOURS` says otherwise.
 const QUARANTINE_HOURS: i64 = 48;

@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 
 use super::Where;
 use super::roster::Roster;
-use crate::cli::error::CliError;
-use crate::cli::{Cx, locate};
+use crate::app::Error;
+use crate::cli::Cx;
 use crate::domain::chain::hex;
 use crate::domain::routing::file::Overrides;
 use crate::domain::routing::policy::{Protected, Thresholds};
@@ -44,15 +44,15 @@ impl Site {
     /// # Errors
     /// A usage error for a path that is absolute or leads upwards, whoever said it (IS-17); [`Refusal::Outside`] for one
     /// that leads out of the repository (IS-11); where there is no repository, or a setting that cannot be read.
-    pub(super) fn find(given: &Where, cx: &Cx) -> Result<Self, CliError> {
+    pub(super) fn find(given: &Where, cx: &Cx) -> Result<Self, Error> {
         let set = std::env::var("FLUX_ROUTING_OVERRIDES_PATH").ok().filter(|path| !path.is_empty());
         let asked = match (&given.path, set) {
             (Some(path), _) => path.clone(),
             (None, Some(path)) => override_path(&path)
-                .map_err(|err| CliError::usage(format!("FLUX_ROUTING_OVERRIDES_PATH {err}")))?,
+                .map_err(|err| Error::usage(format!("FLUX_ROUTING_OVERRIDES_PATH {err}")))?,
             (None, None) => DEFAULT_PATH.to_owned(),
         };
-        let cwd = locate::cwd()?;
+        let cwd = cx.cwd()?;
         let repo = Repository::discover(&cwd)?;
         let outside = || refused(Refusal::Outside(asked.clone()));
         let file = paths::canonical_key(&repo.top().join(&asked));
@@ -69,7 +69,7 @@ impl Site {
     ///
     /// # Errors
     /// [`Refusal::Malformed`] for what is no text, no file, or cannot be read.
-    pub(super) fn read(&self) -> Result<Option<(String, String)>, CliError> {
+    pub(super) fn read(&self) -> Result<Option<(String, String)>, Error> {
         let malformed = |why: String| refused(Refusal::Malformed { path: self.path.clone(), why });
         let Some(bytes) = files::content(&self.file, MOST).map_err(|err| malformed(err.to_string()))? else {
             return Ok(None);
@@ -84,7 +84,7 @@ impl Site {
     ///
     /// # Errors
     /// If git cannot be asked.
-    pub(super) fn base_of(&self, text: Option<&str>) -> Result<Option<Vec<u8>>, CliError> {
+    pub(super) fn base_of(&self, text: Option<&str>) -> Result<Option<Vec<u8>>, Error> {
         let read = text.map(|text| text.as_bytes().to_vec());
         if text.is_none_or(|text| !text.trim().is_empty()) {
             return Ok(read);
@@ -102,7 +102,7 @@ impl Site {
     ///
     /// # Errors
     /// [`Refusal::Malformed`].
-    pub(super) fn overrides(&self) -> Result<Overrides, CliError> {
+    pub(super) fn overrides(&self) -> Result<Overrides, Error> {
         let text = self.read()?.map_or_else(String::new, |(text, _)| text);
         let malformed = |why| refused(Refusal::Malformed { path: self.path.clone(), why });
         Overrides::parse(&text).map_err(malformed)
@@ -112,7 +112,7 @@ impl Site {
     ///
     /// # Errors
     /// [`Refusal::Forbidden`]; also where the project says nothing, or nothing that can be read.
-    pub(super) fn allowed(&self) -> Result<bool, CliError> {
+    pub(super) fn allowed(&self) -> Result<bool, Error> {
         let rules = self.repo.top().join(SETTINGS).join("protected-paths.json");
         let forbidden = |why: String| refused(Refusal::Forbidden { path: self.path.clone(), why });
         let unreadable = |why: &dyn std::fmt::Display| forbidden(format!("protected-paths.json: {why}"));
@@ -128,7 +128,7 @@ impl Site {
 }
 
 /// A refusal of ours.
-pub(super) fn refused(refusal: Refusal) -> CliError {
+pub(super) fn refused(refusal: Refusal) -> Error {
     OpsError::from(refusal).into()
 }
 
@@ -137,8 +137,8 @@ pub(super) fn hash(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-fn thresholds(path: &Path, cx: &Cx) -> Result<Thresholds, CliError> {
-    let unreadable = |why: String| CliError::Input(format!("{SETTINGS}/confidence.json: {why}"));
+fn thresholds(path: &Path, cx: &Cx) -> Result<Thresholds, Error> {
+    let unreadable = |why: String| Error::Input(format!("{SETTINGS}/confidence.json: {why}"));
     let Some(bytes) = files::content(path, MOST).map_err(|err| unreadable(err.to_string()))? else {
         return Ok(Thresholds::default());
     };

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use crate::app::Error;
+use crate::app::effects::{self, Moved};
 use crate::cli::action::ActionView;
 use crate::cli::dispatch;
-use crate::cli::effects::{self, Moved};
-use crate::cli::error::CliError;
 use crate::cli::gate::evidence;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
@@ -55,7 +55,7 @@ pub(in crate::cli) struct Advance {
 impl Verb for Advance {
     const KEPT: &'static [&'static str] = &["skip_reason"];
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let calibration = args::calibration(self.calibration_file.as_deref(), cx)?;
         let terms = Terms { disabled: self.disable_gates, calibration, ..Terms::at(self.priority) };
         let bypass = terms.bypass();

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
+use crate::app::Error;
 use crate::cli::args::RunRef;
-use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
@@ -24,12 +24,12 @@ pub(in crate::cli) struct RunBudget {
 }
 
 impl Verb for RunBudget {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let wanted = self.run.wanted()?;
         let shown = cx.read(|tx| {
             let run = wanted.find(tx)?;
             let used = store::dispatch::tokens_used(tx, run.id.as_str())?;
-            Ok::<_, CliError>(Shown { budget: run.budget(), id: run.id, used })
+            Ok::<_, Error>(Shown { budget: run.budget(), id: run.id, used })
         })?;
         let exceeded = shown.budget.is_some_and(|budget| budget.standing(shown.used) == Standing::Exceeded);
         cx.out.show(&shown)?;

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
+use crate::app::Error;
 use crate::cli::dispatch;
-use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
@@ -27,7 +27,7 @@ pub(in crate::cli) struct Cancel {
 }
 
 impl Verb for Cancel {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let stamp = cx.stamp.clone();
         let done = cx.write(|tx| cancel::cancel(tx, &self.id, !self.no_signal, &stamp))?;
         let signalled =

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::cli::error::CliError;
+use crate::app::Error;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
@@ -150,7 +150,7 @@ impl Verb for Create {
         "idempotency_key",
     ];
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let key = self.idempotency_key.clone();
         let request = self.request()?;
         // Chain and rules are left out by the request's own serialisation: they go along as what was typed.
@@ -172,14 +172,12 @@ impl Verb for Create {
 }
 
 impl Create {
-    fn request(self) -> Result<Request, CliError> {
+    fn request(self) -> Result<Request, Error> {
         let projects = match &self.projects {
             None => Vec::new(),
             Some(list) => {
                 if args::given(self.project.clone()).is_some() {
-                    return Err(CliError::usage(
-                        "run create: --project and --projects are mutually exclusive",
-                    ));
+                    return Err(Error::usage("run create: --project and --projects are mutually exclusive"));
                 }
                 portfolio(list)?
             }
@@ -190,7 +188,7 @@ impl Create {
             Project { dir: String::new(), key: String::new() }
         };
         if self.auto_skip && self.phases.is_some() {
-            return Err(CliError::usage(
+            return Err(Error::usage(
                 "run create: --auto-skip works on the default chain, not with --phases",
             ));
         }
@@ -201,12 +199,12 @@ impl Create {
             (None, None) => String::new(),
         };
         let gate_rules = GateRules::parse(&gates, &chain).map_err(|err| match &self.gates_file {
-            None => CliError::usage(format!("run create: --gates: {err}")),
-            Some(path) => CliError::Input(format!("run create: --gates-file {}: {err}", path.display())),
+            None => Error::usage(format!("run create: --gates: {err}")),
+            Some(path) => Error::Input(format!("run create: --gates-file {}: {err}", path.display())),
         })?;
         let actions = self.actions.map_or_else(Vec::new, |actions| actions.0);
         if let Some(stray) = actions.iter().find(|action| chain.index(&action.phase).is_none()) {
-            return Err(CliError::Usage {
+            return Err(Error::Usage {
                 message: format!(
                     "run create: --actions names phase \"{}\", which the chain does not have",
                     stray.phase
@@ -215,7 +213,7 @@ impl Create {
             });
         }
         if let Some(phase) = self.phase.as_ref().filter(|phase| !chain.has_next(phase)) {
-            return Err(CliError::Usage {
+            return Err(Error::Usage {
                 message: format!("run create: a run cannot start in phase \"{phase}\""),
                 hint: Some(format!("name any but the last of {}", chain.to_json())),
             });
@@ -248,26 +246,26 @@ impl Create {
     }
 }
 
-fn read(path: &Path) -> Result<String, CliError> {
-    std::fs::read_to_string(path).map_err(|source| CliError::File {
+fn read(path: &Path) -> Result<String, Error> {
+    std::fs::read_to_string(path).map_err(|source| Error::File {
         what: "run create: reading --gates-file",
         path: path.to_owned(),
         source,
     })
 }
 
-fn portfolio(list: &str) -> Result<Vec<Project>, CliError> {
+fn portfolio(list: &str) -> Result<Vec<Project>, Error> {
     let names: Vec<&str> = list.split(',').map(str::trim).collect();
     if names.len() < 2 {
-        return Err(CliError::usage("run create: --projects requires at least 2 comma-separated paths"));
+        return Err(Error::usage("run create: --projects requires at least 2 comma-separated paths"));
     }
     if names.contains(&"") {
-        return Err(CliError::usage("run create: --projects has an empty item"));
+        return Err(Error::usage("run create: --projects has an empty item"));
     }
     let projects = names.iter().map(|name| args::project(Some(name))).collect::<Result<Vec<_>, _>>()?;
     let distinct = order::set(projects.iter().map(|project| project.key.as_str()));
     if distinct.len() < projects.len() {
-        return Err(CliError::usage("run create: --projects names the same project twice"));
+        return Err(Error::usage("run create: --projects names the same project twice"));
     }
     Ok(projects)
 }

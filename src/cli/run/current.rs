@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
-use crate::cli::error::CliError;
+use crate::app::Error;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
@@ -23,7 +23,7 @@ pub(in crate::cli) struct Current {
 }
 
 impl Verb for Current {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let project = args::project(self.project.as_deref())?;
         let found = cx.read(|tx| store::run::current(tx, &project.key, None))?;
         let answer = if found.is_some() { Answer::Yes } else { Answer::No };

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
+use crate::app::Error;
 use crate::cli::args::RunRef;
-use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
@@ -26,13 +26,13 @@ pub(in crate::cli) struct History {
 }
 
 impl Verb for History {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let wanted = self.run.wanted()?;
         let events = cx.read(|tx| {
             let run = wanted.find(tx)?;
             let source = (!self.all_sources).then_some(Source::PHASE);
             let filter = Filter { run_id: Some(run.id), source, ..Filter::default() };
-            Ok::<_, CliError>(store::event::list(tx, &filter)?)
+            Ok::<_, Error>(store::event::list(tx, &filter)?)
         })?;
         cx.out.show(&Shown { events, all_sources: self.all_sources })?;
         Ok(Answer::Yes)

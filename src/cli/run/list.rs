@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::cli::error::CliError;
+use crate::app::Error;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
@@ -27,7 +27,7 @@ pub(in crate::cli) struct List {
 }
 
 impl Verb for List {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let filter = Filter { active: self.active, scope: self.scope, portfolio: self.portfolio };
         let found = cx.read(|tx| store::run::list(tx, &filter))?;
         let mut runs = Vec::new();

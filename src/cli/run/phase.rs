@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::app::Error;
 use crate::cli::args::{RunRef, Wanted};
-use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
@@ -22,10 +22,10 @@ pub(in crate::cli) struct Show {
 }
 
 impl Verb for Show {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let wanted = self.run.wanted()?;
         let shown = cx.read(|tx| match wanted {
-            Wanted::Id(id) => Ok::<_, CliError>(Shown { phase: store::run::phase_of(tx, &id)?, id }),
+            Wanted::Id(id) => Ok::<_, Error>(Shown { phase: store::run::phase_of(tx, &id)?, id }),
             current @ Wanted::Current { .. } => {
                 let run = current.find(tx)?;
                 Ok(Shown { id: run.id, phase: run.phase })

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
+use crate::app::Error;
+use crate::app::effects::{self, Moved};
 use crate::cli::dispatch;
-use crate::cli::effects::{self, Moved};
-use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
@@ -86,13 +86,13 @@ pub(in crate::cli) struct Rollback {
 }
 
 impl Verb for Rollback {
-    fn run(mut self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(mut self, cx: &mut Cx) -> Result<Answer, Error> {
         self.reason = args::given(self.reason).map(|reason| args::redacted("--reason", &reason, cx));
         if let Some(event) = self.undo {
             return self.undo(event, cx);
         }
         let Some(id) = self.id.clone() else {
-            return Err(CliError::Usage {
+            return Err(Error::Usage {
                 message: "run rollback: which run?".to_owned(),
                 hint: Some(
                     "ic run rollback <id> --to-phase=<phase> [--reason=…] [--dry-run], ic run rollback --undo=<event>, or ic \
@@ -107,13 +107,13 @@ impl Verb for Rollback {
                 self.roll_back(id, to, cx)
             }
             (None, Some(Layer::Code)) => self.list_code(&id, cx),
-            (None, None) => Err(CliError::usage("run rollback: --to-phase, --undo or --layer required")),
+            (None, None) => Err(Error::usage("run rollback: --to-phase, --undo or --layer required")),
         }
     }
 }
 
 impl Rollback {
-    fn roll_back(self, id: RunId, to: Phase, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn roll_back(self, id: RunId, to: Phase, cx: &mut Cx) -> Result<Answer, Error> {
         let request = rollback::Request {
             id,
             to,
@@ -142,9 +142,9 @@ impl Rollback {
         Ok(Answer::Yes)
     }
 
-    fn undo(self, event: i64, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn undo(self, event: i64, cx: &mut Cx) -> Result<Answer, Error> {
         if self.dry_run {
-            return Err(CliError::usage("run rollback: --dry-run does not go with --undo"));
+            return Err(Error::usage("run rollback: --dry-run does not go with --undo"));
         }
         let request = undo::Request { event, run: self.id, expect: self.expect_phase, reason: self.reason };
         let stamp = cx.stamp.clone();
@@ -174,7 +174,7 @@ impl Rollback {
         Ok(Answer::Yes)
     }
 
-    fn list_code(self, id: &RunId, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn list_code(self, id: &RunId, cx: &mut Cx) -> Result<Answer, Error> {
         let files = cx.read(|tx| {
             let run = store::run::get(tx, id)?;
             let mut artifacts = store::artifact::list(tx, &run.id, self.phase.as_ref())?;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::cli::error::CliError;
+use crate::app::Error;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
@@ -40,7 +40,7 @@ pub(in crate::cli) struct Set {
 impl Verb for Set {
     const KEPT: &'static [&'static str] = &["metadata_merge"];
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let Self { id, complexity, auto_advance, force_full, max_dispatches, metadata_merge } = self;
         let metadata = metadata_merge.filter(|map| !map.is_empty());
         let request = Request { complexity, auto_advance, force_full, max_dispatches, metadata };
@@ -50,7 +50,7 @@ impl Verb for Set {
             && request.max_dispatches.is_none()
             && request.metadata.is_none();
         if nothing {
-            return Err(CliError::Usage {
+            return Err(Error::Usage {
                 message: "run set: no settings to update".to_owned(),
                 hint: Some(
                     "give --complexity, --auto-advance, --force-full, --max-dispatches or --metadata-merge"

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::cli::error::CliError;
+use crate::app::Error;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx, args};
@@ -64,7 +64,7 @@ pub(in crate::cli) struct Unskip {
 impl Verb for Skip {
     const KEPT: &'static [&'static str] = &["reason", "actor"];
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let (request, stamp) = (self.which.request(), cx.stamp.clone());
         cx.write(|tx| skip::skip(tx, &request, &stamp))?;
         cx.out.show(&Shown { phase: request.phase, status: "skipped" })?;
@@ -75,7 +75,7 @@ impl Verb for Skip {
 impl Verb for Unskip {
     const KEPT: &'static [&'static str] = &["reason", "actor"];
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let (request, stamp) = (self.which.request(), cx.stamp.clone());
         cx.write(|tx| skip::unskip(tx, &request, &stamp))?;
         cx.out.show(&Shown { phase: request.phase, status: "unskipped" })?;

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
+use crate::app::Error;
 use crate::cli::args::RunRef;
-use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
@@ -23,12 +23,12 @@ pub(in crate::cli) struct Status {
 }
 
 impl Verb for Status {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let wanted = self.run.wanted()?;
         let shown = cx.read(|tx| {
             let run = wanted.find(tx)?;
             let children = store::run::children(tx, &run.id)?;
-            Ok::<_, CliError>(Shown { run, children })
+            Ok::<_, Error>(Shown { run, children })
         })?;
         cx.out.show(&shown)?;
         Ok(Answer::Yes)

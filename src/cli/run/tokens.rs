@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
+use crate::app::Error;
 use crate::cli::args::{RunRef, Wanted};
-use crate::cli::error::CliError;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
@@ -21,14 +21,14 @@ pub(in crate::cli) struct Tokens {
 }
 
 impl Verb for Tokens {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let wanted = self.run.wanted()?;
         let shown = cx.read(|tx| {
             // A grouping that is no run has tokens too, once some dispatch carries it.
             if let Wanted::Id(id) = &wanted {
                 let usage = store::dispatch::usage(tx, id.as_str())?;
                 if usage.dispatches > 0 {
-                    return Ok::<_, CliError>(Shown { id: id.to_string(), usage });
+                    return Ok::<_, Error>(Shown { id: id.to_string(), usage });
                 }
             }
             let id = wanted.find(tx)?.id.to_string();

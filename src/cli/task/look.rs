@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::place::{Directory, text};
 use super::{Which, directory, status};
-use crate::cli::error::CliError;
-use crate::cli::output::{View, rfc3339};
+use crate::app::Error;
+use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
 use crate::domain::event::Event;
@@ -17,6 +17,7 @@ use crate::domain::task::state::State;
 use crate::domain::task::status::{self as words, Status};
 use crate::domain::task::todo::Todo;
 use crate::domain::text::one_line;
+use crate::domain::time::rfc3339;
 use crate::ops;
 
 impl View for Task {
@@ -29,11 +30,11 @@ impl View for Task {
 }
 
 /// Both files, which have to be there and sound.
-fn tasks(place: &Directory) -> Result<Vec<Task>, CliError> {
-    let unusable = |problem: crate::domain::task::problem::Problem| CliError::Input(problem.message);
+fn tasks(place: &Directory) -> Result<Vec<Task>, Error> {
+    let unusable = |problem: crate::domain::task::problem::Problem| Error::Input(problem.message);
     let todo = text(&place.todo()).map_err(unusable)?;
     let state = text(&place.state()).map_err(unusable)?;
-    let state = State::scan(&state).map_err(|err| CliError::Input(format!("state.json: {err}")))?;
+    let state = State::scan(&state).map_err(|err| Error::Input(format!("state.json: {err}")))?;
     Ok(audit::tasks(&Todo::scan(&todo), Some(&state)))
 }
 
@@ -57,11 +58,11 @@ impl View for Shown {
 }
 
 impl Verb for Show {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let place = Directory::find(self.which.dir.as_deref())?;
         let number = self.which.task;
         let found = tasks(&place)?.into_iter().find(|task| task.number == number);
-        let task = found.ok_or(CliError::NoTask(number))?;
+        let task = found.ok_or(Error::NoTask(number))?;
         cx.out.show(&Shown(task))?;
         Ok(Answer::Yes)
     }
@@ -90,7 +91,7 @@ impl View for Tasks {
 }
 
 impl Verb for List {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let place = Directory::find(self.dir.as_deref())?;
         let mut tasks = tasks(&place)?;
         let is = |word: &Option<String>| word.as_deref().and_then(Status::read) == self.status;
@@ -128,7 +129,7 @@ impl View for Findings {
 }
 
 impl Verb for Audit {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let place = Directory::find(self.dir.as_deref())?;
         let mut found = Vec::new();
         let mut read = |place: super::place::Place| {
@@ -152,7 +153,7 @@ impl Verb for Audit {
         let none = found.is_empty();
         cx.out.show(&Findings(found))?;
         match (unusable, none) {
-            (true, _) => Err(CliError::Input("the task files cannot be used as they are".to_owned())),
+            (true, _) => Err(Error::Input("the task files cannot be used as they are".to_owned())),
             (false, true) => Ok(Answer::Yes),
             (false, false) => Ok(Answer::No),
         }
@@ -187,7 +188,7 @@ impl View for Told {
 }
 
 impl Verb for Errors {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let found = cx.read(|tx| ops::task::errors(tx, self.task, self.limit.into()))?;
         let view = |event: Event| {
             let mut members = event.data();
@@ -236,7 +237,7 @@ impl View for Table {
 }
 
 impl Verb for Transitions {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let wanted =
             words::ALL.into_iter().filter(|status| self.status.is_none_or(|wanted| wanted == *status));
         let row = |status: Status| From { status, marker: status.marker(), next: status.next() };

@@ -10,14 +10,15 @@ mod sync;
 pub(super) mod verify;
 mod write;
 
-use super::error::CliError;
 use super::verb::Verb;
-use super::{Answer, Cx, output};
+use super::{Answer, Cx};
+use crate::app::Error;
 use crate::domain::ids::RunId;
 use crate::domain::task::link::{self, Artifact};
 use crate::domain::task::request::Request;
 use crate::domain::task::status::Status;
 use crate::domain::text::one_line;
+use crate::domain::time;
 use crate::ops::task::ForRun;
 use place::Directory;
 use sync::{Job, sync};
@@ -170,7 +171,7 @@ const KEPT: &[&str] = &["artifacts", "summary", "session", "reason", "plan"];
 impl Verb for Preflight {
     const KEPT: &'static [&'static str] = &["session", "reason", "plan"];
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         self.change.carry_out(cx, Produced::default(), "preflight", false)
     }
 }
@@ -178,7 +179,7 @@ impl Verb for Preflight {
 impl Verb for Postflight {
     const KEPT: &'static [&'static str] = KEPT;
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         self.change.carry_out(cx, self.produced, "postflight", !self.no_commit)
     }
 }
@@ -186,7 +187,7 @@ impl Verb for Postflight {
 impl Verb for Set {
     const KEPT: &'static [&'static str] = KEPT;
 
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         self.change.carry_out(cx, self.produced, "set", self.commit)
     }
 }
@@ -198,9 +199,9 @@ impl Change {
         produced: Produced,
         what: &'static str,
         commit: bool,
-    ) -> Result<Answer, CliError> {
+    ) -> Result<Answer, Error> {
         if self.to.is_none() && (what != "set" || produced.artifacts.is_empty()) {
-            return Err(CliError::usage(format!("task {what}: --to is needed")));
+            return Err(Error::usage(format!("task {what}: --to is needed")));
         }
         let place = Directory::find(self.which.dir.as_deref())?;
         let artifacts: Vec<String> = produced
@@ -241,6 +242,6 @@ impl Change {
 
 /// The moment of the call, as `state.json` has it: `YYYY-MM-DDTHH:MM:SSZ`.
 fn seconds(cx: &Cx) -> String {
-    let text = output::rfc3339(cx.stamp.secs().saturating_mul(1000));
+    let text = time::rfc3339(cx.stamp.secs().saturating_mul(1000));
     text.replace(".000Z", "Z")
 }

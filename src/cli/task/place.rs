@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use crate::cli::error::CliError;
-use crate::cli::locate;
+use crate::app::Error;
 use crate::domain::task::change::Texts;
 use crate::domain::task::link::Artifact;
 use crate::domain::task::problem::{Kind, Problem};
@@ -56,8 +55,8 @@ impl Held {
 
 impl Directory {
     /// The directory that was named, or the first that there is.
-    pub(super) fn find(given: Option<&str>) -> Result<Self, CliError> {
-        let cwd = locate::cwd()?;
+    pub(super) fn find(given: Option<&str>) -> Result<Self, Error> {
+        let cwd = crate::app::locate::cwd()?;
         let top = paths::git_top_level(&cwd).unwrap_or_else(|| cwd.clone());
         let known = |dir: &PathBuf| dir.join("TODO.md").exists() || dir.join("state.json").exists();
         let found = match given {
@@ -67,7 +66,7 @@ impl Directory {
             }
         };
         let found = found.and_then(|dir| dir.canonicalize().ok());
-        let path = found.ok_or_else(|| CliError::NoTasks(given.unwrap_or("specs").to_owned()))?;
+        let path = found.ok_or_else(|| Error::NoTasks(given.unwrap_or("specs").to_owned()))?;
         let root = paths::git_top_level(&path)
             .or_else(|| {
                 let place = PLACES.into_iter().rev().find(|place| path.ends_with(place))?;
@@ -76,7 +75,7 @@ impl Directory {
             .unwrap_or_else(|| path.parent().unwrap_or(&path).to_owned());
         let relative = path.strip_prefix(&root).ok().and_then(Path::to_str);
         let relative = relative
-            .ok_or_else(|| CliError::usage(format!("--dir is not valid UTF-8: {}", path.display())))?
+            .ok_or_else(|| Error::usage(format!("--dir is not valid UTF-8: {}", path.display())))?
             .to_owned();
         Ok(Self { path, root, relative })
     }

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::cli::error::{CliError, TaskFailure};
+use crate::app::Error;
+use crate::app::error::TaskFailure;
 use crate::cli::output::View;
 use crate::cli::{Answer, Cx};
 use crate::domain::task::problem::{Problem, any_critical};
@@ -106,7 +107,7 @@ impl Report {
     }
 
     /// Shows it; a critical problem is the call's error.
-    pub(super) fn show(&self, cx: &Cx) -> Result<Answer, CliError> {
+    pub(super) fn show(&self, cx: &Cx) -> Result<Answer, Error> {
         if !any_critical(&self.errors) {
             cx.out.show(self)?;
             let task = self.task;
@@ -129,8 +130,8 @@ impl Report {
 }
 
 /// The call's error, made of everything that is wrong.
-pub(super) fn failure(message: String, errors: &[Problem], hint: String) -> CliError {
-    CliError::Task(Box::new(TaskFailure {
+pub(super) fn failure(message: String, errors: &[Problem], hint: String) -> Error {
+    Error::Task(Box::new(TaskFailure {
         failed: errors.iter().any(|problem| problem.kind.is_failure()),
         message,
         problems: errors.iter().map(|problem| problem.message.clone()).collect(),

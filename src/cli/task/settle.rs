@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::place::{Directory, Held};
 use super::write::{Detail, Failed, KIND, Mark, Work, digest, files, is_dead};
+use crate::app::Error;
 use crate::cli::Cx;
-use crate::cli::error::CliError;
 use crate::db::WriteTx;
 use crate::domain::task::change::change;
 use crate::domain::task::problem::{Kind, Problem};
@@ -16,7 +16,7 @@ use crate::os::swap;
 use crate::store::intent::{self, Intent};
 
 /// Looks for what dead processes left in a directory, and settles it. Answers what there is to say of it.
-pub(super) fn leftovers(cx: &mut Cx, place: &Directory) -> Result<Vec<Problem>, CliError> {
+pub(super) fn leftovers(cx: &mut Cx, place: &Directory) -> Result<Vec<Problem>, Error> {
     let resource = place.resource();
     // Most of the time there is nothing, and no lock is needed to see that.
     cx.writable()?;

@@ -10,8 +10,8 @@ use super::place::{Directory, Held, Place};
 use super::report::Report;
 use super::write::{Detail, Failed, File, Mark, Work, digest, files};
 use super::{commit, probe, settle};
+use crate::app::Error;
 use crate::cli::Cx;
-use crate::cli::error::CliError;
 use crate::cli::gate::evidence;
 use crate::cli::run::advance::follow;
 use crate::db::WriteTx;
@@ -57,7 +57,7 @@ enum Attempt {
 }
 
 /// Carries a job out, and answers what there is to show.
-pub(super) fn sync(cx: &mut Cx, mut job: Job) -> Result<Report, CliError> {
+pub(super) fn sync(cx: &mut Cx, mut job: Job) -> Result<Report, Error> {
     let mut report = job.report();
     if !job.dry_run {
         report.errors.extend(settle::leftovers(cx, &job.place)?);
@@ -139,7 +139,7 @@ impl Job {
     }
 
     /// Nothing was written, and why is on record.
-    fn refused(&self, cx: &mut Cx, mut report: Report, wrong: Vec<Problem>) -> Result<Report, CliError> {
+    fn refused(&self, cx: &mut Cx, mut report: Report, wrong: Vec<Problem>) -> Result<Report, Error> {
         if !self.dry_run {
             let (task, stamp) = (self.request.task, cx.stamp.clone());
             cx.write(|tx| task::went_wrong(tx, task, &wrong, &stamp))?;
@@ -148,13 +148,7 @@ impl Job {
         Ok(report)
     }
 
-    fn carry_out(
-        &self,
-        cx: &mut Cx,
-        mut report: Report,
-        held: Held,
-        made: Change,
-    ) -> Result<Report, CliError> {
+    fn carry_out(&self, cx: &mut Cx, mut report: Report, held: Held, made: Change) -> Result<Report, Error> {
         let first = made.from.clone();
         let mut ready = Some((held, made));
         let mut work: Option<Work> = None;
@@ -338,13 +332,7 @@ impl Job {
     }
 
     /// What follows the commit of the change: the commit in git, and the run's hook.
-    fn finish(
-        &self,
-        cx: &mut Cx,
-        mut report: Report,
-        held: &Held,
-        made: &Change,
-    ) -> Result<Report, CliError> {
+    fn finish(&self, cx: &mut Cx, mut report: Report, held: &Held, made: &Change) -> Result<Report, Error> {
         if let Some(advance) = report.run.as_ref().and_then(|(_, on)| on.advance.clone()) {
             follow(cx, &advance);
         }
@@ -368,7 +356,7 @@ impl Job {
 }
 
 /// Ends work that came to nothing. What cannot be taken back is left as its intent tells of it: the next call settles it.
-fn give_up(cx: &mut Cx, work: Option<Work>, files: &[File], leave: bool) -> Result<(), CliError> {
+fn give_up(cx: &mut Cx, work: Option<Work>, files: &[File], leave: bool) -> Result<(), Error> {
     work.filter(|_| !leave).map_or(Ok(()), |work| work.abandon(cx, files))
 }
 
@@ -381,6 +369,6 @@ fn stayed(on: &OnRun) -> Option<Problem> {
 }
 
 /// Passes a place that cannot fail.
-fn step(place: &str) -> Result<(), CliError> {
-    probe::pass(place).map_err(|err| CliError::Unexpected(err.into()))
+fn step(place: &str) -> Result<(), Error> {
+    probe::pass(place).map_err(|err| Error::Unexpected(err.into()))
 }

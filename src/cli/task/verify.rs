@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::place::Directory;
 use super::report::failure;
 use super::{Which, status};
-use crate::cli::error::CliError;
+use crate::app::Error;
 use crate::cli::output::View;
 use crate::cli::verb::Verb;
 use crate::cli::{Answer, Cx};
@@ -53,7 +53,7 @@ impl View for Verified {
 }
 
 impl Verb for Verify {
-    fn run(self, cx: &mut Cx) -> Result<Answer, CliError> {
+    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
         let place = Directory::find(self.which.dir.as_deref())?;
         let plan = self.plan.map(|plan| place.plan(&place.written(&plan)));
         let paths: Vec<String> = self.artifacts.iter().map(|path| place.written(path)).collect();

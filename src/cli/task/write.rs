@@ -15,8 +15,8 @@ use sha2::{Digest, Sha256};
 
 use super::place::{Directory, Held, Place};
 use super::probe;
+use crate::app::Error;
 use crate::cli::Cx;
-use crate::cli::error::CliError;
 use crate::db::{DbError, WriteTx};
 use crate::domain::process::ProcessKey;
 use crate::domain::task::change::Change;
@@ -102,11 +102,11 @@ pub(super) enum Failed {
     /// As `Write`, but those before it could not be put back: the next attempt, or the next call, has to finish it.
     Split(String),
     /// The database, or something else that is not tried again.
-    Other(CliError),
+    Other(Error),
 }
 
-impl From<CliError> for Failed {
-    fn from(err: CliError) -> Self {
+impl From<Error> for Failed {
+    fn from(err: Error) -> Self {
         Self::Other(err)
     }
 }
@@ -161,8 +161,8 @@ pub(super) struct Work {
 
 impl Work {
     /// Writes down what is about to be done, before anything is.
-    pub(super) fn begin(cx: &mut Cx, place: &Directory, detail: &Detail) -> Result<Self, CliError> {
-        let process = process::myself().map_err(|err| CliError::Unexpected(err.into()))?;
+    pub(super) fn begin(cx: &mut Cx, place: &Directory, detail: &Detail) -> Result<Self, Error> {
+        let process = process::myself().map_err(|err| Error::Unexpected(err.into()))?;
         let (resource, stamp) = (place.resource(), cx.stamp.clone());
         let (detail, process) = (detail.to_json(), ProcessKey::from(process));
         let intent = cx.write(|tx| intent::begin(tx, KIND, &resource, &detail, &process, &stamp))?;
@@ -175,7 +175,7 @@ impl Work {
     }
 
     /// Writes down what is to be done instead, because the files are not what they were.
-    pub(super) fn change(&self, cx: &mut Cx, detail: &Detail) -> Result<(), CliError> {
+    pub(super) fn change(&self, cx: &mut Cx, detail: &Detail) -> Result<(), Error> {
         let detail = detail.to_json();
         cx.write(|tx| intent::update(tx, &self.intent.id, &detail))?;
         Ok(())
@@ -195,7 +195,7 @@ impl Work {
     /// Lets those go first who came first and live: a change that is worked out while others are at it has to be worked out
     /// again. Who comes no further for as long as `longest` is not waited for any more: nothing depends on the turns. `true` if
     /// there was anybody: the files are not what they were then.
-    pub(super) fn await_turn(&self, cx: &mut Cx, longest: Duration) -> Result<bool, CliError> {
+    pub(super) fn await_turn(&self, cx: &mut Cx, longest: Duration) -> Result<bool, Error> {
         let (mut stuck, mut first, mut since) = (Vec::new(), None, Instant::now());
         loop {
             let others = cx.read(|tx| intent::on(tx, KIND, &self.intent.resource))?;
@@ -216,7 +216,7 @@ impl Work {
     }
 
     /// Gives up: nothing was changed. The temporary files go first, because the intent is what they are known by.
-    pub(super) fn abandon(self, cx: &mut Cx, files: &[File]) -> Result<(), CliError> {
+    pub(super) fn abandon(self, cx: &mut Cx, files: &[File]) -> Result<(), Error> {
         self.discard(files);
         cx.write(|tx| intent::settle(tx, &self.intent.id))?;
         Ok(())
@@ -265,7 +265,7 @@ impl Work {
         files.dedup_by_key(|file| file.place.path.parent().map(ToOwned::to_owned));
         for file in files {
             let synced = swap::sync_directory(&file.place.path);
-            synced.map_err(|err| CliError::File {
+            synced.map_err(|err| Error::File {
                 what: "making durable",
                 path: file.place.path.clone(),
                 source: err,

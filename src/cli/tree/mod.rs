@@ -7,13 +7,16 @@
 mod root;
 
 use std::ffi::OsString;
+use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use schemars::Schema;
 
-use super::error::CliError;
+use super::command::{self, Access, Rendered, StreamCommand};
 use super::globals;
 use super::verb::Verb;
 use super::{Answer, Cx, args};
+use crate::app::{CommandContext, Error, Verdict};
 
 pub(super) use root::ROOT;
 
@@ -25,41 +28,95 @@ pub(super) struct Node {
 
 /// What a word stands for.
 pub(super) enum Kind {
-    Group {
-        about: &'static str,
-        nodes: &'static [Node],
-    },
-    Leaf {
-        build: fn() -> Command,
-        run: fn(&ArgMatches, &mut Cx) -> Result<Answer, CliError>,
-        kept: &'static [&'static str],
-        hidden: bool,
+    Group { about: &'static str, nodes: &'static [Node] },
+    Leaf { build: fn() -> Command, run: Run, kept: &'static [&'static str], hidden: bool },
+}
+
+/// How a command is carried out.
+#[derive(Clone, Copy)]
+pub(super) enum Run {
+    /// It writes its own output.
+    Verb(fn(&ArgMatches, &mut Cx) -> Result<Answer, Error>),
+    /// It returns one answer.
+    Answer { call: Call, schema: fn() -> Schema, access: Access },
+    /// It returns a stream of items.
+    Stream {
+        call: fn(&ArgMatches, &mut Cx) -> Result<Verdict, Error>,
+        schema: fn() -> Schema,
+        access: Access,
     },
 }
+
+impl Run {
+    /// Returns what the command may do, if it says so.
+    pub(super) fn access(self) -> Option<Access> {
+        match self {
+            Self::Verb(_) => None,
+            Self::Answer { access, .. } | Self::Stream { access, .. } => Some(access),
+        }
+    }
+
+    fn schema(self) -> Option<Schema> {
+        match self {
+            Self::Verb(_) => None,
+            Self::Answer { schema, .. } | Self::Stream { schema, .. } => Some(schema()),
+        }
+    }
+}
+
+/// Computes the answer of a command from its parsed arguments.
+pub(super) type Call = fn(&ArgMatches, &mut CommandContext) -> Result<Box<dyn Rendered>, Error>;
 
 const fn group(name: &'static str, about: &'static str, nodes: &'static [Node]) -> Node {
     Node { name, kind: Kind::Group { about, nodes } }
 }
 
 const fn leaf<V: Verb>(name: &'static str) -> Node {
-    Node { name, kind: Kind::Leaf { build: V::command, run: execute::<V>, kept: V::KEPT, hidden: false } }
+    let run = Run::Verb(execute::<V>);
+    Node { name, kind: Kind::Leaf { build: V::command, run, kept: V::KEPT, hidden: false } }
 }
 
 const fn hidden<V: Verb>(name: &'static str) -> Node {
-    Node { name, kind: Kind::Leaf { build: V::command, run: execute::<V>, kept: V::KEPT, hidden: true } }
+    let run = Run::Verb(execute::<V>);
+    Node { name, kind: Kind::Leaf { build: V::command, run, kept: V::KEPT, hidden: true } }
 }
 
-fn execute<V: Verb>(matches: &ArgMatches, cx: &mut Cx) -> Result<Answer, CliError> {
+fn execute<V: Verb>(matches: &ArgMatches, cx: &mut Cx) -> Result<Answer, Error> {
     V::from_arg_matches(matches)?.run(cx)
 }
 
+/// Makes a node of a command that returns one answer.
+pub(super) const fn command<C: command::Command>(name: &'static str) -> Node {
+    let run = Run::Answer { call: call::<C>, schema: command::schema_of::<C::Answer>, access: C::ACCESS };
+    Node { name, kind: Kind::Leaf { build: C::command, run, kept: &[], hidden: false } }
+}
+
+fn call<C: command::Command>(
+    matches: &ArgMatches,
+    cx: &mut CommandContext,
+) -> Result<Box<dyn Rendered>, Error> {
+    Ok(Box::new(C::from_arg_matches(matches)?.run(cx)?))
+}
+
+/// Makes a node of a command that returns a stream.
+pub(super) const fn stream<C: StreamCommand>(name: &'static str) -> Node {
+    let run = Run::Stream { call: pour::<C>, schema: command::schema_of::<C::Line>, access: C::ACCESS };
+    Node { name, kind: Kind::Leaf { build: C::command, run, kept: &[], hidden: false } }
+}
+
+fn pour<C: StreamCommand>(matches: &ArgMatches, cx: &mut Cx) -> Result<Verdict, Error> {
+    let command = C::from_arg_matches(matches)?;
+    let mut sink = command.sink(cx.out)?;
+    command.run(&mut cx.context, &mut *sink)
+}
+
 /// Runs the command that the words name.
-pub(super) fn dispatch(words: &[OsString], cx: &mut Cx) -> Result<Answer, CliError> {
+pub(super) fn dispatch(words: &[OsString], cx: &mut Cx) -> Result<ExitCode, Error> {
     let Some((first, _)) = words.split_first() else {
-        return show_help(&[], cx);
+        return show_help(&[], cx).map(ExitCode::from);
     };
     if first == "-h" || first == "--help" {
-        return show_help(&[], cx);
+        return show_help(&[], cx).map(ExitCode::from);
     }
     let version = [OsString::from("version")];
     let mut nodes = ROOT;
@@ -70,7 +127,7 @@ pub(super) fn dispatch(words: &[OsString], cx: &mut Cx) -> Result<Answer, CliErr
             return Err(missing(&path, nodes));
         };
         if path.len() > 1 && (word == "-h" || word == "--help" || word == "help") {
-            return show_help(&path[1..], cx);
+            return show_help(&path[1..], cx).map(ExitCode::from);
         }
         let Some(node) = nodes.iter().find(|node| word == node.name) else {
             return Err(unknown(&path, nodes, word));
@@ -85,12 +142,23 @@ pub(super) fn dispatch(words: &[OsString], cx: &mut Cx) -> Result<Answer, CliErr
                     Ok(matches) => matches,
                     Err(err) if !err.use_stderr() => {
                         cx.out.raw(err.render().to_string().as_bytes())?;
-                        return Ok(Answer::Yes);
+                        return Ok(ExitCode::SUCCESS);
                     }
                     Err(err) => return Err(args::refused(err, rest)),
                 };
                 args::no_secrets(kept, *build, &matches)?;
-                return run(&matches, cx);
+                return match run {
+                    Run::Verb(run) => run(&matches, cx).map(ExitCode::from),
+                    Run::Stream { call, .. } => Ok(match call(&matches, cx)? {
+                        Verdict::Yes => ExitCode::SUCCESS,
+                        Verdict::No(_) => ExitCode::from(1),
+                    }),
+                    Run::Answer { call, .. } => {
+                        let reply = call(&matches, &mut cx.context)?;
+                        cx.out.reply(&*reply)?;
+                        Ok(ExitCode::from(reply.exit()))
+                    }
+                };
             }
         }
     }
@@ -127,16 +195,16 @@ fn manners(arg: Arg) -> Arg {
     }
 }
 
-fn missing(path: &[&str], nodes: &[Node]) -> CliError {
+fn missing(path: &[&str], nodes: &[Node]) -> Error {
     let expected: Vec<&str> = nodes.iter().map(|node| node.name).collect();
-    CliError::Usage {
+    Error::Usage {
         message: format!("{}: missing subcommand", path[1..].join(" ")),
         hint: Some(format!("expected one of: {}", expected.join(", "))),
     }
 }
 
 /// The parser's own words for a word that it does not know, with what may have been meant.
-fn unknown(path: &[&str], nodes: &'static [Node], word: &OsString) -> CliError {
+fn unknown(path: &[&str], nodes: &'static [Node], word: &OsString) -> Error {
     let command = nodes
         .iter()
         .filter(|node| !node.is_hidden())
@@ -146,7 +214,7 @@ fn unknown(path: &[&str], nodes: &'static [Node], word: &OsString) -> CliError {
         command.bin_name(line).no_binary_name(true).disable_help_subcommand(true).disable_help_flag(true);
     match command.try_get_matches_from([word]) {
         Err(err) => err.into(),
-        Ok(_) => CliError::usage(format!("unknown command {}", word.to_string_lossy())),
+        Ok(_) => Error::usage(format!("unknown command {}", word.to_string_lossy())),
     }
 }
 
@@ -174,6 +242,35 @@ fn full(command: Command, nodes: &[Node], path: &str, leaf: Leaf) -> Command {
         .iter()
         .filter(|node| !node.is_hidden())
         .fold(command, |command, node| command.subcommand(node.command(path, leaf).no_binary_name(false)))
+}
+
+/// Returns the schema of the answer of the command that the words name, if there is such a command.
+pub(super) fn schema(words: &[&str]) -> Option<Schema> {
+    let mut nodes = ROOT;
+    let mut words = words.iter();
+    loop {
+        let word = words.next()?;
+        match &nodes.iter().find(|node| *word == node.name)?.kind {
+            Kind::Group { nodes: inner, .. } => nodes = inner,
+            Kind::Leaf { run, .. } => return if words.next().is_none() { run.schema() } else { None },
+        }
+    }
+}
+
+/// Returns an object with the schemas of all commands that users see, by their words.
+pub(super) fn schemas() -> Schema {
+    fn walk(nodes: &[Node], path: &str, out: &mut serde_json::Map<String, serde_json::Value>) {
+        for node in nodes.iter().filter(|node| !node.is_hidden()) {
+            let path = if path.is_empty() { node.name.to_owned() } else { format!("{path} {}", node.name) };
+            match &node.kind {
+                Kind::Group { nodes, .. } => walk(nodes, &path, out),
+                Kind::Leaf { run, .. } => out.extend(run.schema().map(|schema| (path, schema.to_value()))),
+            }
+        }
+    }
+    let mut out = serde_json::Map::new();
+    walk(ROOT, "", &mut out);
+    out.into()
 }
 
 /// The whole tree as one parser, for help and for checking it.
@@ -216,13 +313,13 @@ pub(super) fn described() -> Command {
 }
 
 /// Shows the help of the command at `path`, the empty path for the whole program.
-pub(super) fn show_help(path: &[&str], cx: &Cx) -> Result<Answer, CliError> {
+pub(super) fn show_help(path: &[&str], cx: &Cx) -> Result<Answer, Error> {
     let mut command = whole();
     for word in path {
         command = match command.find_subcommand(word) {
             Some(found) => found.clone(),
             None => {
-                return Err(CliError::usage(format!(
+                return Err(Error::usage(format!(
                     "no help for the words `{}`: no such command",
                     path.join(" ")
                 )));

@@ -1,10 +1,11 @@
 //! Every command, by noun and verb.
 
-use super::{Node, group, hidden, leaf};
+use super::{Node, command, group, hidden, leaf, stream};
+use crate::cli::commands::{self, config, coordination, schema};
 use crate::cli::{
-    action, agent, artifact, backup, compat, completions, config, coordination, demo, dispatch as child,
-    events, gate, health, help, hook, hook_watch, import, init, interspect, lock, man, restore, run,
-    sentinel, state, task, version,
+    action, agent, artifact, backup, compat, completions, demo, dispatch as child, events, gate, health,
+    help, hook, hook_watch, import, init, interspect, lock, man, restore, run, sentinel, state, task,
+    version,
 };
 
 const AGENT: &[Node] =
@@ -98,7 +99,7 @@ pub(in crate::cli) const ROOT: &[Node] = &[
         "events",
         "Events: the one append-only log of everything that happened",
         &[
-            leaf::<events::tail::Tail>("tail"),
+            stream::<commands::events::tail::Tail>("tail"),
             leaf::<events::record::Record>("record"),
             leaf::<events::record::Emit>("emit"),
             leaf::<events::record::Add>("add"),
@@ -121,22 +122,7 @@ pub(in crate::cli) const ROOT: &[Node] = &[
             leaf::<events::export::Import>("import"),
         ],
     ),
-    group(
-        "coordination",
-        "Coordination: who holds which files, and which names",
-        &[
-            leaf::<coordination::reserve::Reserve>("reserve"),
-            leaf::<coordination::end::Release>("release"),
-            leaf::<coordination::reserve::Renew>("renew"),
-            leaf::<coordination::look::Check>("check"),
-            leaf::<coordination::look::List>("list"),
-            leaf::<coordination::end::Sweep>("sweep"),
-            leaf::<coordination::end::Transfer>("transfer"),
-            leaf::<coordination::look::Verify>("verify"),
-            leaf::<coordination::explain::Explain>("explain"),
-            leaf::<coordination::mirror::Mirror>("mirror"),
-        ],
-    ),
+    group("coordination", "Coordination: reservations of files and names", coordination::NODES),
     group(
         "hook",
         "Hooks: what agents and git call before and after they change files",
@@ -205,11 +191,7 @@ pub(in crate::cli) const ROOT: &[Node] = &[
             leaf::<sentinel::Prune>("prune"),
         ],
     ),
-    group(
-        "config",
-        "Settings of the project",
-        &[leaf::<config::Set>("set"), leaf::<config::Get>("get"), leaf::<config::List>("list")],
-    ),
+    group("config", "Settings of the project", config::NODES),
     group(
         "lock",
         "Locks: one at a time, also where there is no database",
@@ -229,6 +211,7 @@ pub(in crate::cli) const ROOT: &[Node] = &[
     leaf::<import::Import>("import"),
     leaf::<demo::Demo>("demo"),
     leaf::<help::Help>("help"),
+    command::<schema::SchemaOf>("schema"),
     leaf::<completions::Completions>("completions"),
     leaf::<man::Man>("man"),
     hidden::<hook_watch::HookWatch>("hook-watch"),

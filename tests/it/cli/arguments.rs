@@ -157,6 +157,7 @@ const LINES: &[(&str, Line)] = &[
     ("ic import", &[]),
     ("ic demo", &[]),
     ("ic help", &[]),
+    ("ic schema", &[]),
     ("ic completions", &[("<SHELL>", "bash")]),
     ("ic man", &[("<DIR>", "pages")]),
 ];

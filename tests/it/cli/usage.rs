@@ -95,7 +95,7 @@ fn every_command_has_help_with_an_example() {
         assert!(!help.contains("hook-watch"), "hidden commands stay hidden");
     }
     let errors = sandbox.ok(["help", "errors"]);
-    for (code, ..) in intercore::cli::ERRORS {
+    for code in intercore::cli::Code::ALL.iter().map(|code| code.as_str()) {
         assert!(errors.contains(code));
     }
     assert!(sandbox.ok(["help", "exit-codes"]).contains("expected negative"));

@@ -1,0 +1,24 @@
+//! The application layer: commands as functions that compute typed answers.
+//!
+//! Everything that needs both the database and the operating system lives here, together with every answer type and the
+//! context of one call. Nothing here prints, exits, or knows the argument parser: the front ends render the answers.
+
+pub(crate) mod caller;
+pub(crate) mod code;
+pub(crate) mod config;
+pub(crate) mod context;
+pub(crate) mod coordination;
+pub(crate) mod effects;
+pub(crate) mod environment;
+pub(crate) mod error;
+pub(crate) mod events;
+pub(crate) mod git_exclude;
+pub(crate) mod identity;
+pub(crate) mod locate;
+pub(crate) mod reply;
+
+pub use code::Code;
+pub(crate) use context::CommandContext;
+pub(crate) use environment::Environment;
+pub(crate) use error::Error;
+pub(crate) use reply::{Reply, Verdict};

@@ -1,0 +1,85 @@
+//! Values that are kept: what a caller gives for them must hold no secret.
+
+use std::fmt::{self, Display};
+use std::ops::Deref;
+use std::str::FromStr;
+
+use super::state::holds_secret;
+
+/// A value that was read from text without a likely secret in it.
+///
+/// What is kept in the database or in an event is read by many, and an event is kept for ever. Arguments that are kept have
+/// this type; their parser refuses a secret.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
+pub struct Stored<T = String>(T);
+
+/// Why text is not kept.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoredError {
+    /// It holds a likely secret. The message does not repeat it.
+    #[error("contains a likely secret value")]
+    Secret,
+    /// It is not a valid value.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl<T> Stored<T> {
+    /// Reads a value with `parse`, once the text is known to hold no secret.
+    ///
+    /// # Errors
+    /// [`StoredError`].
+    pub fn read<E: Display>(
+        text: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<Self, StoredError> {
+        if holds_secret(text) {
+            return Err(StoredError::Secret);
+        }
+        parse(text).map(Self).map_err(|err| StoredError::Invalid(err.to_string()))
+    }
+
+    /// Returns the value.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl<T: FromStr<Err: Display>> FromStr for Stored<T> {
+    type Err = StoredError;
+
+    fn from_str(text: &str) -> Result<Self, StoredError> {
+        Self::read(text, T::from_str)
+    }
+}
+
+impl<T> Deref for Stored<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Display> Display for Stored<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// K-16
+    #[test]
+    fn a_secret_is_refused_before_it_is_read() {
+        let secret = "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6";
+        let read = Stored::<i64>::from_str(secret);
+        assert_eq!(read, Err(StoredError::Secret));
+        assert!(!read.unwrap_err().to_string().contains("ghp_"));
+        assert_eq!(Stored::<i64>::from_str("7").map(Stored::into_inner), Ok(7));
+        assert!(matches!(Stored::<i64>::from_str("x"), Err(StoredError::Invalid(_))));
+    }
+}
