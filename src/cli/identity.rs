@@ -5,20 +5,20 @@ use crate::os::process::Identity;
 
 impl From<Identity> for ProcessKey {
     fn from(found: Identity) -> Self {
-        let Identity { pid, start_time, boot_id, host } = found;
-        Self { pid: pid.into(), start_time, boot_id, host }
+        let Identity { pid, start_time, boot_id, host, space } = found;
+        Self { pid: pid.into(), start_time, boot_id, host, space }
     }
 }
 
 impl Identity {
-    /// The process that a record means. `None` for a number that stands for init, a group or everybody: that is nobody's
-    /// process (DI-09).
+    /// Returns the process that a record means; `None` for a number that stands for a group or for all processes.
     pub fn recorded(key: &ProcessKey) -> Option<Self> {
         Some(Self {
-            pid: i32::try_from(key.pid).ok().filter(|pid| *pid > 1)?,
+            pid: i32::try_from(key.pid).ok().filter(|pid| *pid > 0)?,
             start_time: key.start_time,
             boot_id: key.boot_id.clone(),
             host: key.host.clone(),
+            space: key.space.clone(),
         })
     }
 }
