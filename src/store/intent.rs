@@ -119,7 +119,8 @@ mod tests {
     fn an_intent_is_found_by_its_resource_until_it_is_settled() {
         let mut db = Db::in_memory().unwrap();
         let stamp = Stamp::at(5);
-        let process = ProcessKey { pid: 7, start_time: 8, boot_id: "b".into(), host: "h".into(), space: None };
+        let process =
+            ProcessKey { pid: 7, start_time: 8, boot_id: "b".into(), host: "h".into(), space: None };
         let here = ProcessKey { space: Some(PidSpace::read("m/7")), ..process.clone() };
         db.write(|tx| {
             let one = begin(tx, "files", "/a", "{}", &process, &stamp)?;

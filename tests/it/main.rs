@@ -18,6 +18,7 @@ mod import;
 mod interspect;
 mod memory;
 mod mirror;
+mod namespace;
 mod race;
 mod readme;
 mod schema;

@@ -73,9 +73,7 @@ fn acquire(cx: &mut Cx, site: &Site, wait: Duration, me: &ProcessKey) -> Result<
     loop {
         let stamp = cx.now();
         let place = (site.top.as_str(), site.path.as_str());
-        let taken = around.with(|outside| {
-            cx.write(|tx| lock::take(tx, place, me, outside, &stamp))
-        });
+        let taken = around.with(|outside| cx.write(|tx| lock::take(tx, place, me, outside, &stamp)));
         match taken? {
             Taken::Mine(lock) => return Ok(lock.id),
             Taken::Theirs(lock) if start.elapsed() >= wait => {

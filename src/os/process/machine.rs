@@ -24,7 +24,8 @@ fn read(path: &Path) -> Option<String> {
     const NOT_YET: &str = "uninitialized";
     let text = files::text(path, 256)?;
     let id = text.trim();
-    let is_id = matches!(id.len(), 1..=64) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let is_id =
+        matches!(id.len(), 1..=64) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     (is_id && id != NOT_YET).then(|| id.to_owned())
 }
 

@@ -43,7 +43,8 @@ pub(super) fn namespace() -> Option<String> {
     const FIRST: &str = "4026531834";
     let number = |kind: &str| {
         let link = fs::read_link(format!("/proc/self/ns/{kind}"))?;
-        let number = link.to_str().and_then(|link| link.strip_prefix(kind)?.strip_prefix(":[")?.strip_suffix(']'));
+        let number =
+            link.to_str().and_then(|link| link.strip_prefix(kind)?.strip_prefix(":[")?.strip_suffix(']'));
         number.map(ToOwned::to_owned).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
     };
     match (number("pid"), number("time")) {
@@ -64,7 +65,8 @@ fn counts_as_we_do() -> bool {
     *ANSWER.get_or_init(|| {
         let status = fs::read("/proc/self/status").unwrap_or_default();
         let status = String::from_utf8_lossy(&status);
-        let numbers = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::split_whitespace);
+        let numbers =
+            |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::split_whitespace);
         // One pid for each namespace from that of `/proc` to ours. An old kernel shows the first of them alone.
         let outermost = numbers("NSpid:").or_else(|| numbers("Pid:")).map(Iterator::collect::<Vec<_>>);
         outermost.is_some_and(|pids| pids == [std::process::id().to_string()])

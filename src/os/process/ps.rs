@@ -36,7 +36,8 @@ pub(super) fn look_up(pid: i32) -> io::Result<Option<Seen>> {
 #[cfg(not(target_os = "linux"))]
 pub(super) fn own_start() -> io::Result<i64> {
     let pid = i32::try_from(std::process::id()).unwrap_or(0);
-    let seen = look_up(pid)?.ok_or_else(|| io::Error::other("the process table does not show this process"))?;
+    let seen =
+        look_up(pid)?.ok_or_else(|| io::Error::other("the process table does not show this process"))?;
     Ok(seen.start_time)
 }
 

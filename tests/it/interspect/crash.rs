@@ -137,7 +137,8 @@ fn a_change_of_another_machine_is_left_alone_until_its_time_is_over() {
     command.env("IC_TEST_CRASH", "git_moved");
     assert_eq!(run(command).status.code(), None);
     let conn = project.sandbox.open();
-    conn.execute_batch("UPDATE intents SET host = 'elsewhere', pid_namespace = 'elsewhere/1', pid = 1").unwrap();
+    conn.execute_batch("UPDATE intents SET host = 'elsewhere', pid_namespace = 'elsewhere/1', pid = 1")
+        .unwrap();
     let later = |seconds: i64| project.at(seconds, &["apply", "fd-b", "--reason=r"]);
     let early = later(899);
     assert!(early.status.code() == Some(2) && render(&early).contains("1:elsewhere"), "{}", render(&early));
