@@ -8,7 +8,8 @@ use crate::domain::coordination::LockKind;
 use crate::domain::glob::Pattern;
 use crate::domain::process::ProcessKey;
 use crate::ops::coordination::Held;
-use crate::os::{paths, process};
+use crate::os::paths;
+use crate::os::process::{self, Identity};
 
 /// Returns the canonical name of a scope: for a directory that exists, the top of its repository or else the directory
 /// itself, without symlinks; any other name unchanged.
@@ -88,12 +89,7 @@ pub(crate) fn lives_with(owner: &str, pid: Option<i32>) -> Result<Option<Process
         let pid: i32 = pid.parse().ok().filter(|pid| *pid > 1)?;
         (host == process::this_host()).then_some(pid)
     });
-    let gone = |pid: i32| ProcessKey {
-        pid: pid.into(),
-        start_time: -1,
-        boot_id: process::boot_id(),
-        host: process::this_host(),
-    };
+    let gone = |pid: i32| Identity::here(pid, -1).into();
     Ok(named.and_then(|pid| match process::identify(pid) {
         Ok(Some(found)) => Some(found.into()),
         Ok(None) => Some(gone(pid)),

@@ -155,7 +155,7 @@ pub(super) fn is_file(scope: &str, path: &str) -> bool {
     scope.starts_with('/') && Path::new(scope).join(path).is_file()
 }
 
-/// Checks whether a process of this machine has ended.
+/// Checks whether a process is known to have ended.
 fn is_gone(key: &ProcessKey) -> bool {
     Identity::recorded(key).is_some_and(|process| process.liveness() == Liveness::Gone)
 }
