@@ -486,8 +486,8 @@ _intercore_owner() {
   _intercore_me="$$:${host:-localhost}"
 }
 
-# Says where the pid of this shell has its meaning, in _intercore_space, in the form of ic: the machine's id, a slash, and the
-# number of the PID namespace, `?` if that is unknown.
+# Says where the pid of this shell has its meaning, in _intercore_space, in the form of ic: the machine's id,
+# a slash, and the number of the PID namespace, `?` if that is unknown.
 _intercore_find_space() {
   [[ -z "$_intercore_space" ]] || return 0
   local file='' id='' machine='' pid='' time='' state="${XDG_STATE_HOME:-${HOME:-}/.local/state}"

@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json};
 
 use super::StoreError;
 use crate::db::{Column, ReadTx, Row, Value, WriteTx};
-use crate::domain::process::{PidSpace, ProcessKey};
+use crate::domain::process::ProcessKey;
 
 /// Columns with their values.
 pub(super) type Cells = Vec<(&'static str, Value)>;
@@ -74,7 +74,7 @@ pub(super) fn process(process: Option<&ProcessKey>) -> Cells {
 
 /// Returns the cell that says where a process's pid has its meaning.
 pub(super) fn space(process: Option<&ProcessKey>) -> Option<String> {
-    process.and_then(|p| p.space.as_ref()).map(ToString::to_string)
+    process.and_then(|p| p.space.clone())
 }
 
 /// Reads the process that a row lives with, from the columns of [`process`].
@@ -95,6 +95,6 @@ pub(super) fn process_in(row: &Row, pid: &str, start: &str) -> Result<Option<Pro
 }
 
 /// Reads where the pids of a row have their meaning: `None` for a row of an older version.
-pub(super) fn space_in(row: &Row) -> Result<Option<PidSpace>, StoreError> {
-    Ok(row.get::<Option<String>>("pid_namespace")?.map(|text| PidSpace::read(&text)))
+pub(super) fn space_in(row: &Row) -> Result<Option<String>, StoreError> {
+    Ok(row.get("pid_namespace")?)
 }

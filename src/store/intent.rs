@@ -113,7 +113,6 @@ fn from_row(row: &Row) -> Result<Intent, StoreError> {
 mod tests {
     use super::*;
     use crate::db::Db;
-    use crate::domain::process::PidSpace;
 
     #[test]
     fn an_intent_is_found_by_its_resource_until_it_is_settled() {
@@ -121,7 +120,7 @@ mod tests {
         let stamp = Stamp::at(5);
         let process =
             ProcessKey { pid: 7, start_time: 8, boot_id: "b".into(), host: "h".into(), space: None };
-        let here = ProcessKey { space: Some(PidSpace::read("m/7")), ..process.clone() };
+        let here = ProcessKey { space: Some("m/7".into()), ..process.clone() };
         db.write(|tx| {
             let one = begin(tx, "files", "/a", "{}", &process, &stamp)?;
             let other = begin(tx, "files", "/b", "{}", &here, &stamp)?;

@@ -1,4 +1,5 @@
-//! Processes in PID namespaces of their own, under one host name: none is taken for gone by those of another one.
+//! Processes in PID namespaces of their own, under one host name: none is taken for gone by those of another
+//! one.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -148,8 +149,8 @@ fn reserve<'a>(owner: &'a str, flags: &[&'a str]) -> Vec<&'a str> {
     [&["coordination", "reserve", "--scope=r", "--pattern=a", "--owner", owner], flags].concat()
 }
 
-/// K-25: a lock that lives with a process of another namespace stays until its time is over, whichever side looks, and
-/// whatever `/proc` shows there; in its own namespace it ends with its process.
+/// K-25: a lock that lives with a process of another namespace stays until its time is over, whichever side
+/// looks, and whatever `/proc` shows there; in its own namespace it ends with its process.
 #[test]
 fn a_lock_of_another_namespace_stays() {
     if !can_unshare() {
@@ -203,8 +204,8 @@ fn a_lock_of_another_namespace_stays() {
     }
 }
 
-/// K-25: a dispatch of another namespace is neither settled as lost nor signalled, by its pid there or by the pid that it has
-/// here; its own namespace settles it.
+/// K-25: a dispatch of another namespace is neither settled as lost nor signalled, by its pid there or by the
+/// pid that it has here; its own namespace settles it.
 #[test]
 fn a_dispatch_of_another_namespace_is_left_alone() {
     if !can_unshare() {
@@ -310,8 +311,8 @@ fn a_waiter_of_another_namespace_keeps_its_place() {
     assert!(first.status.success(), "{}", render(&first));
 }
 
-/// K-25, IS-03: a change of overrides that another namespace has begun is left alone until its time is over; its own namespace
-/// finishes what a killed call left. So is the directory in which a commit is put together.
+/// K-25, IS-03: a change of overrides that another namespace has begun is left alone until its time is over;
+/// its own namespace finishes what a killed call left. So is the directory in which a commit is put together.
 #[test]
 fn a_change_of_another_namespace_is_left_alone() {
     if !can_unshare() {
@@ -376,8 +377,8 @@ fn a_task_intent_of_another_namespace_is_waited_for() {
     assert_eq!(sandbox.count("SELECT count(*) FROM intents"), 0);
 }
 
-/// K-25, CL-05: a directory lock of another namespace is neither broken nor cleaned away, and its name alone does not release
-/// it; its own namespace does both.
+/// K-25, CL-05: a directory lock of another namespace is neither broken nor cleaned away, and its name alone
+/// does not release it; its own namespace does both.
 #[test]
 fn a_directory_lock_of_another_namespace_stays() {
     if !can_unshare() {
@@ -422,7 +423,8 @@ fn a_directory_lock_of_another_namespace_stays() {
     }
 }
 
-/// K-25: so it is where there is no `ic`, in both directions, and between shells with `ic` and shells without.
+/// K-25: so it is where there is no `ic`, in both directions, and between shells with `ic` and shells
+/// without.
 #[test]
 fn a_directory_lock_without_ic_stays() {
     if !can_unshare() {
@@ -477,8 +479,8 @@ fn a_directory_lock_without_ic_stays() {
     assert_eq!(run(clean()).stdout, b"1 cleaned\n");
 }
 
-/// K-25: where the system has no machine id, one is drawn and kept in the user's state directory; where that is not possible
-/// either, an equal boot stands for it.
+/// K-25: where the system has no machine id, one is drawn and kept in the user's state directory; where that
+/// is not possible either, an equal boot stands for it.
 #[test]
 fn a_machine_without_an_id_gets_one() {
     if !can_unshare() {

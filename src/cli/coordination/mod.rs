@@ -95,8 +95,8 @@ fn seen(scope: &str, pattern: Pattern) -> Pattern {
     if is_file { pattern.of_file() } else { pattern }
 }
 
-/// Returns the process that is given, which must exist, or the one that an owner names as `PID:host`, also when it is
-/// gone: then a sweep frees the lock.
+/// Returns the process that is given, which must exist, or the one that an owner names as `PID:host`, also
+/// when it is gone: then a sweep frees the lock.
 pub(super) fn lives_with(owner: &str, pid: Option<i32>) -> Result<Option<ProcessKey>, CliError> {
     if let Some(pid) = pid {
         let found = process::identify(pid).ok().flatten().ok_or(CliError::NoProcess(pid.into()))?;

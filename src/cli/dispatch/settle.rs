@@ -258,7 +258,8 @@ fn stop(dispatch: &Dispatch, now: i64, waited: Duration) -> std::io::Result<Stop
     })
 }
 
-/// Returns whether its process belongs to another machine or sandbox, where alone it can be judged and stopped.
+/// Returns whether its process belongs to another machine or sandbox, where alone it can be judged and
+/// stopped.
 pub(super) fn is_elsewhere(dispatch: &Dispatch) -> bool {
     let process = dispatch.supervisor.as_ref().or(dispatch.process.as_ref()).and_then(Identity::recorded);
     process.is_some_and(|process| process.liveness() == Liveness::Foreign)

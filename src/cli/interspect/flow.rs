@@ -86,8 +86,8 @@ fn acquire(cx: &mut Cx, site: &Site, wait: Duration, me: &ProcessKey) -> Result<
     }
 }
 
-/// Returns whether an intent's process will not go on with it. What cannot be judged from here is left when its lock's time
-/// is over.
+/// Returns whether an intent's process will not go on with it. What cannot be judged from here is left when
+/// its lock's time is over.
 fn is_left(intent: &Intent, now: i64) -> bool {
     match Identity::recorded(&intent.process).map(|process| process.liveness()) {
         None | Some(Liveness::Gone) => true,

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::process::{PidSpace, Reach};
-use crate::os::process::{self, Identity, Liveness, UNKNOWN_START};
+use crate::os::process::{self, Identity, Liveness, PidSpace, Reach, UNKNOWN_START};
 
 /// How old a lock is, in seconds, before its owner's death counts: owners written a moment ago are given the time to be
 /// what they say.
@@ -26,7 +25,8 @@ pub struct Record {
     /// The boot of the machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_id: Option<String>,
-    /// Where the pid has its meaning: the text of a [`PidSpace`]. Missing in records of other programs and older versions.
+    /// Where the pid has its meaning: the text of a [`PidSpace`]. Missing in records of other programs and
+    /// older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid_namespace: Option<String>,
     /// How long the lock lasts at most, in seconds.
@@ -46,8 +46,8 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// Returns the owner that `text` names: `PID:HOST` is that process; any other word, or none, stands for the process that
-    /// started this one, which still runs when this one has ended.
+    /// Returns the owner that `text` names: `PID:HOST` is that process; any other word, or none, stands for
+    /// the process that started this one, which still runs when this one has ended.
     pub fn new(text: Option<&str>) -> Self {
         let named = text.and_then(split).filter(|(pid, _)| *pid > 0);
         if let Some((pid, host)) = named {
@@ -114,8 +114,8 @@ impl Record {
         self.ttl.is_some_and(|ttl| ttl > 0 && self.age(now) >= ttl)
     }
 
-    /// Returns whether the owner's process is known to have ended. Of a process of another machine, or of another PID
-    /// namespace, that is not known.
+    /// Returns whether the owner's process is known to have ended. Of a process of another machine, or of
+    /// another PID namespace, that is not known.
     pub fn is_gone(&self, now: i64) -> bool {
         let Ok(pid @ 1..) = i32::try_from(self.pid) else { return false };
         let space = self.space();
@@ -140,8 +140,8 @@ impl Record {
         self.pid_namespace.as_deref().map(PidSpace::read)
     }
 
-    /// Returns whether `owner` is the one that took the lock: the same name and, where the name is that of a process, the
-    /// same process.
+    /// Returns whether `owner` is the one that took the lock: the same name and, where the name is that of a
+    /// process, the same process.
     pub(super) fn belongs_to(&self, owner: &Owner) -> bool {
         if self.owner != owner.text {
             return false;

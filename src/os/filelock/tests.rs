@@ -101,7 +101,8 @@ fn a_reused_pid_is_found_out() {
     assert!(!take(&root, &me(), NOW + 4) && take(&root, &me(), NOW + 5));
 }
 
-/// K-25: an owner in another namespace is not gone, and its name is no other process's; a record without one goes by host.
+/// K-25: an owner in another namespace is not gone, and its name is no other process's; a record without one
+/// goes by host.
 #[test]
 fn an_owner_elsewhere_is_not_judged() {
     let gone = Owner::new(Some(&format!("{}:{}", ended(), process::this_host())));

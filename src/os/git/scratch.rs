@@ -1,8 +1,8 @@
-//! Where a commit is put together: a directory of its own in the git directory, named after the process, so that a later
-//! call can tell whether it is still in use.
+//! Where a commit is put together: a directory of its own in the git directory, named after the process, so
+//! that a later call can tell whether it is still in use.
 //!
-//! The name is `intercore.N.PID.START.BOOT.SPACE+HOST`, with `_` for each slash. Older versions leave `SPACE+` out; they take
-//! all of `SPACE+HOST` for a host, which is not theirs.
+//! The name is `intercore.N.PID.START.BOOT.SPACE+HOST`, with `_` for each slash. Older versions leave
+//! `SPACE+` out; they take all of `SPACE+HOST` for a host, which is not theirs.
 
 use std::cell::Cell;
 use std::ffi::OsStr;
@@ -16,10 +16,9 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::super::process::{Identity, Liveness, myself};
+use super::super::process::{Identity, Liveness, PidSpace, myself};
 use super::GitError;
 use super::index::Record;
-use crate::domain::process::PidSpace;
 
 const PREFIX: &str = "intercore.";
 /// The file in it that the index's lock is a second name of.

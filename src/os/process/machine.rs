@@ -1,5 +1,6 @@
 //! Which machine this is.
 
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -12,8 +13,8 @@ use crate::os::{files, swap};
 /// Where the system keeps its own.
 const SYSTEM: &str = "/etc/machine-id";
 
-/// Returns the id of this machine: the system's, else one that was drawn at random for this user. `None` if there is
-/// neither, and no place to keep a new one.
+/// Returns the id of this machine: the system's, else one that was drawn at random for this user. `None` if
+/// there is neither, and no place to keep a new one.
 pub(super) fn machine() -> Option<String> {
     read(Path::new(SYSTEM)).or_else(drawn)
 }
@@ -42,13 +43,15 @@ fn drawn() -> Option<String> {
 
 /// Returns the directory that keeps the state of a user's programs.
 fn state_home() -> Option<PathBuf> {
-    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
+    let absolute = |path: Option<OsString>| path.map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || absolute(std::env::var_os("HOME")).map(|home| home.join(".local/state"));
+    absolute(std::env::var_os("XDG_STATE_HOME")).or_else(home)
 }
 
 /// Creates the file, durable, unless it has an id meanwhile.
 fn create(dir: &Path, path: &Path) -> io::Result<()> {
-    // A caller that has become another user may still have the old user's HOME, whose files are none of its business.
+    // A caller that has become another user may still have the old user's HOME, whose files are none of its
+    // business.
     let there = dir.ancestors().find_map(|dir| fs::metadata(dir).ok());
     if there.is_none_or(|found| found.uid() != geteuid().as_raw()) {
         return Err(io::ErrorKind::PermissionDenied.into());

@@ -1,17 +1,18 @@
 //! The identity of processes: which one is meant, and whether it still runs.
 //!
-//! A bare pid means nothing an hour later. An [`Identity`] also says when the process started, in which boot, on
-//! which machine and in which PID namespace, so that a pid given to another process is never taken for the one
-//! that was recorded, and no verdict is given on a process of another machine or of another sandbox. All questions
-//! about a process are answered here, and every signal to one that is not our own unreaped child leaves from
-//! [`signal()`].
+//! A bare pid means nothing an hour later. An [`Identity`] also says when the process started, in which boot,
+//! on which machine and in which PID namespace, so that a pid given to another process is never taken for the
+//! one that was recorded, and no verdict is given on a process of another machine or of another sandbox. All
+//! questions about a process are answered here, and every signal to one that is not our own unreaped child
+//! leaves from [`signal()`].
 //!
-//! Limits. Without `/proc`, that is on macOS, the start time comes from `ps` and is good to one second only. Where
-//! a sandbox hides `/proc`, or shows that of another namespace, start times are unknown: a process is gone when no
-//! process has its pid, and a successor with its pid counts as itself.
+//! Limits. Without `/proc`, that is on macOS, the start time comes from `ps` and is good to one second only.
+//! Where a sandbox hides `/proc`, or shows that of another namespace, start times are unknown: a process is
+//! gone when no process has its pid, and a successor with its pid counts as itself.
 
 mod family;
 mod machine;
+mod place;
 #[cfg(target_os = "linux")]
 mod procfs;
 #[cfg(any(test, not(target_os = "linux")))]
@@ -24,14 +25,13 @@ use procfs as table;
 use ps as table;
 
 pub use family::Family;
+pub use place::{PidSpace, Reach, Vantage};
 pub use signal::{Signal, Signalled, signal};
 
 use std::io;
 use std::sync::OnceLock;
 
 use rustix::process::{Pid, getppid};
-
-use crate::domain::process::{PidSpace, Reach, Vantage};
 
 /// The start time of a process that could not be found out.
 pub const UNKNOWN_START: i64 = 0;
@@ -41,8 +41,8 @@ pub const UNKNOWN_START: i64 = 0;
 pub struct Identity {
     /// Process id.
     pub pid: i32,
-    /// When it started: kernel ticks since boot on Linux, seconds since 1970 elsewhere; [`UNKNOWN_START`] if that could
-    /// not be found out. Only good for comparing.
+    /// When it started: kernel ticks since boot on Linux, seconds since 1970 elsewhere; [`UNKNOWN_START`] if
+    /// that could not be found out. Only good for comparing.
     pub start_time: i64,
     /// The boot it started in; empty when the system has no name for it.
     pub boot_id: String,
@@ -89,8 +89,8 @@ pub fn identify(pid: i32) -> io::Result<Option<Identity>> {
     Ok(seen.map(|seen| Identity::here(pid, seen.start_time)))
 }
 
-/// Returns the identity of the process that started this one; `None` if it has ended, is pid 1, or lives outside
-/// our PID namespace.
+/// Returns the identity of the process that started this one; `None` if it has ended, is pid 1, or lives
+/// outside our PID namespace.
 ///
 /// # Errors
 /// As [`identify`], but never for the pid.
@@ -105,8 +105,8 @@ pub fn parent() -> io::Result<Option<Identity>> {
     Ok(found.filter(|_| parent_pid() == pid))
 }
 
-/// Returns the process that started this one, as [`parent`], but pid 1 counts as well: in a container it is a program
-/// like any other. For comparing and asking only, never for signalling.
+/// Returns the process that started this one, as [`parent`], but pid 1 counts as well: in a container it is a
+/// program like any other. For comparing and asking only, never for signalling.
 pub fn caller() -> Option<Identity> {
     let parent_pid = || getppid().map_or(0, Pid::as_raw_pid);
     let pid = parent_pid();
@@ -117,8 +117,8 @@ pub fn caller() -> Option<Identity> {
     Some(Identity::here(pid, seen.start_time))
 }
 
-/// Returns whether a process of that pid, pid 1 included, runs and has done so for `seconds` at least; `true` if that
-/// cannot be told.
+/// Returns whether a process of that pid, pid 1 included, runs and has done so for `seconds` at least; `true`
+/// if that cannot be told.
 ///
 /// For records of other programs, which know a bare pid: a process that is younger than its record did not make it.
 pub fn may_be_older_than(pid: i32, seconds: i64) -> bool {

@@ -8,8 +8,8 @@ use rustix::process::test_kill_process;
 
 use super::{Seen, UNKNOWN_START, checked};
 
-/// Looks a process up; `None` if there is none or only a zombie. Of a process that exists and is not shown, no more is
-/// known than that.
+/// Looks a process up; `None` if there is none or only a zombie. Of a process that exists and is not shown,
+/// no more is known than that.
 ///
 /// # Errors
 /// [`io::ErrorKind::PermissionDenied`] if it exists but may not be looked at, for instance under `hidepid`.
@@ -37,7 +37,8 @@ pub(super) fn own_start() -> io::Result<i64> {
 
 /// Returns the number of our PID namespace; `None` if it is not shown.
 ///
-/// In a time namespace of its own a process sees all start times moved, so there its number is a part of ours.
+/// In a time namespace of its own a process sees all start times moved, so there its number is a part of
+/// ours.
 pub(super) fn namespace() -> Option<String> {
     /// The time namespace that every kernel starts with.
     const FIRST: &str = "4026531834";
@@ -58,8 +59,8 @@ pub(super) fn namespace() -> Option<String> {
     }
 }
 
-/// Returns whether the pids in `/proc` are those of our own PID namespace. A sandbox may have been left with the `/proc` of
-/// the namespace outside, which lists other processes under our pids, or with none.
+/// Returns whether the pids in `/proc` are those of our own PID namespace. A sandbox may have been left with
+/// the `/proc` of the namespace outside, which lists other processes under our pids, or with none.
 fn counts_as_we_do() -> bool {
     static ANSWER: OnceLock<bool> = OnceLock::new();
     *ANSWER.get_or_init(|| {
@@ -67,7 +68,8 @@ fn counts_as_we_do() -> bool {
         let status = String::from_utf8_lossy(&status);
         let numbers =
             |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::split_whitespace);
-        // One pid for each namespace from that of `/proc` to ours. An old kernel shows the first of them alone.
+        // One pid for each namespace from that of `/proc` to ours. An old kernel shows the first of them
+        // alone.
         let outermost = numbers("NSpid:").or_else(|| numbers("Pid:")).map(Iterator::collect::<Vec<_>>);
         outermost.is_some_and(|pids| pids == [std::process::id().to_string()])
     })
@@ -79,7 +81,8 @@ pub(super) fn boot_id() -> String {
         .map_or_else(|_| String::new(), |id| id.trim().to_owned())
 }
 
-/// Returns how long ago a process started, in seconds; `None` where the kernel's two clocks disagree, as in some containers.
+/// Returns how long ago a process started, in seconds; `None` where the kernel's two clocks disagree, as in
+/// some containers.
 pub(super) fn age(seen: &Seen) -> Option<i64> {
     /// Ticks per second in `/proc`: the same on every machine, whatever the kernel counts in.
     const TICKS: i64 = 100;

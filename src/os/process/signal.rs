@@ -9,8 +9,7 @@ use rustix::process::{Pid, getpgrp, kill_process, kill_process_group};
 #[cfg(target_os = "linux")]
 use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
 
-use super::{Identity, UNKNOWN_START, checked, table};
-use crate::domain::process::Reach;
+use super::{Identity, Reach, UNKNOWN_START, checked, table};
 
 /// A signal that asks a process to end, or ends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -104,8 +104,8 @@ fn another_boot_is_gone_and_spared_and_no_name_is_no_other_boot() {
     assert_eq!(unnamed.liveness(), Liveness::Alive);
 }
 
-/// K-25: neither another machine's process nor that of another namespace is judged or signalled; records without a space
-/// go by the host.
+/// K-25: neither another machine's process nor that of another namespace is judged or signalled; records
+/// without a space go by the host.
 #[test]
 fn what_is_elsewhere_is_foreign_and_spared() {
     let mut child = Own::sleeper();

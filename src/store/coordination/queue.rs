@@ -30,8 +30,8 @@ pub struct Waiter {
     pub process: Option<ProcessKey>,
     /// Unix seconds.
     pub created_at: i64,
-    /// When it stops waiting at the latest: Unix milliseconds. Whether a process of another machine or namespace still runs
-    /// cannot be told.
+    /// When it stops waiting at the latest: Unix milliseconds. Whether a process of another machine or
+    /// namespace still runs cannot be told.
     pub deadline: i64,
     /// How long the place is kept after the waiter has left, in seconds.
     pub grace: i64,

@@ -129,7 +129,8 @@ fn a_change_under_way_is_left_alone() {
     project.check();
 }
 
-/// IS-03, K-25: a process of another machine is judged by the clock alone; the first process of a container is one like any.
+/// IS-03, K-25: a process of another machine is judged by the clock alone; the first process of a container
+/// is one like any.
 #[test]
 fn a_change_of_another_machine_is_left_alone_until_its_time_is_over() {
     let project = Project::new();
