@@ -19,6 +19,7 @@ INTERCORE_WRAPPER_VERSION=2
 INTERCORE_STOP_DEDUP_SENTINEL="stop"
 : "${INTERCORE_BIN:=}"
 _intercore_me=''
+_intercore_space=''
 
 # --- finding and running ic ---------------------------------------------------------------------------------------------
 
@@ -520,6 +521,32 @@ _intercore_owner() {
   _intercore_me="$$:${host:-localhost}"
 }
 
+# Says where the pid of this shell has its meaning, in _intercore_space, in the form of ic: the machine's id,
+# a slash, and the number of the PID namespace, `?` if that is unknown.
+_intercore_find_space() {
+  [[ -z "$_intercore_space" ]] || return 0
+  local file='' id='' machine='' pid='' time='' state="${XDG_STATE_HOME:-${HOME:-}/.local/state}"
+  for file in /etc/machine-id "$state/intercore/machine-id"; do
+    { read -r id <"$file"; } 2>/dev/null || [[ -n "$id" ]] || continue
+    case "$id" in
+      uninitialized | *[!A-Za-z0-9-]*) id='' ;;
+      *) machine=$id && break ;;
+    esac
+  done
+  if [[ -d /proc/self ]] || [[ "$(uname -s 2>/dev/null)" = Linux ]]; then
+    pid=$(readlink /proc/self/ns/pid 2>/dev/null) || pid=''
+    time=$(readlink /proc/self/ns/time 2>/dev/null) || time=''
+    case "$pid" in
+      'pid:['*']') pid=${pid//[!0-9]/} ;;
+      *) pid='?' ;;
+    esac
+    # In a time namespace of its own ic sees other start times; the first one has this number.
+    time=${time//[!0-9]/}
+    [[ "$pid" = '?' || -z "$time" || "$time" = 4026531834 ]] || pid="$pid-$time"
+  fi
+  _intercore_space="$machine/$pid"
+}
+
 # The caller's settings must not keep a pattern from matching, or make it an error when nothing does. For subshells only.
 _intercore_globbing() {
   set +efu -B
@@ -640,6 +667,7 @@ _intercore_mkdir_lock() {
     return 3
   fi
   _intercore_owner
+  _intercore_find_space
   (umask 077 && mkdir -p -- "$drawer") || return 2
   until (umask 077 && mkdir -- "$drawer/$2") 2>/dev/null; do
     [[ -w "$drawer" ]] || return 2
@@ -656,7 +684,8 @@ _intercore_mkdir_lock() {
   # Complete before it has its name: nobody reads half of it.
   if (
     umask 077 &&
-      printf '{"pid":%d,"host":"%s","owner":"%s","created":%d}\n' "$$" "${_intercore_me#*:}" "$_intercore_me" "$now" \
+      printf '{"pid":%d,"host":"%s","owner":"%s","created":%d,"pid_namespace":"%s"}\n' \
+        "$$" "${_intercore_me#*:}" "$_intercore_me" "$now" "$_intercore_space" \
         >|"$drawer/$2/..owner-$$" &&
       mv -f -- "$drawer/$2/..owner-$$" "$drawer/$2/owner.json"
   ) 2>/dev/null; then
@@ -675,13 +704,23 @@ _intercore_mkdir_unlock() {
     *"\"owner\":\"$_intercore_me\""*) ;;
     *) return 1 ;;
   esac
+  # The same pid in another namespace is another shell.
+  _intercore_find_space
+  case "$record" in
+    *"\"pid_namespace\":\"$_intercore_space\""*) ;;
+    *'"pid_namespace":'*) return 1 ;;
+  esac
   rm -f -- "$1/owner.json" 2>/dev/null && rmdir -- "$1" 2>/dev/null
 }
 
-# Whether the record of a lock names a process of this machine that is gone.
+# Whether the record of a lock names a process of this machine, and of this PID namespace, that is gone.
 _intercore_is_gone() {
+  local space='"pid_namespace": *"([^"]*)"'
   local pid='"pid": *([0-9]{1,9})' host='"host": *"([^"]*)"' here="${_intercore_me#*:}" code=0
   [[ "$1" =~ $host && "${BASH_REMATCH[1]%%.*}" = "${here%%.*}" ]] || return 1
+  if [[ "$1" =~ $space ]]; then
+    [[ "${BASH_REMATCH[1]}" = "$_intercore_space" && "$_intercore_space" != *'?' ]] || return 1
+  fi
   [[ "$1" =~ $pid ]] || return 1
   pid=${BASH_REMATCH[1]}
   ! kill -0 "$pid" 2>/dev/null || return 1
@@ -701,6 +740,7 @@ _intercore_mkdir_clean() {
     return 0
   fi
   _intercore_owner
+  _intercore_find_space
   before=$(_intercore_reference $((_intercore_ms / 1000))) || return 0
   (
     _intercore_globbing

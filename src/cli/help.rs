@@ -59,7 +59,9 @@ Environment
   NO_COLOR             no colours on a terminal, if it is set to anything
   TERM                 no colours either, if it is dumb
   PWD                  the working directory by the name that the caller knows it under, if that is true
-  HOME                 where the agents of installed plugins are looked for
+  HOME                 where the agents of installed plugins are looked for, and where a machine's id is kept
+                       (.local/state/intercore) if /etc/machine-id has none
+  XDG_STATE_HOME       keeps that id instead, in its directory intercore
   TMPDIR               where `ic demo` works, instead of /tmp
   COLUMNS              how wide help is where that cannot be told from the terminal
 ";

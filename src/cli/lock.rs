@@ -61,9 +61,10 @@ impl Place {
 
 /// Take a lock
 ///
-/// Waits up to --timeout for it; if somebody else still holds it then, the exit code is 1. The lock is the calling process's:
-/// once that has ended, and the lock is five seconds old, others may take it. A process of another machine never counts as
-/// ended; --ttl bounds the time in any case.
+/// Waits up to --timeout for it; if another owner still holds it then, the exit code is 1. The lock belongs
+/// to the calling process: once that has ended, and the lock is five seconds old, others may take it. A
+/// process of another machine, or of a container with pids of its own, never counts as ended; --ttl bounds
+/// the time in any case.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic lock acquire deploy \"$project\" --timeout=10s || exit 1")]
 pub(super) struct Acquire {
@@ -260,7 +261,8 @@ impl View for Locks {
 
 /// Remove locks whose owner is gone
 ///
-/// Also those that do not say whose they are, once they are old enough. What a process of another machine holds stays.
+/// Also those that do not name an owner, once they are old enough. What a process of another machine holds
+/// stays, and so does what one of a container with pids of its own holds: clean those up there.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic lock clean --older-than=1m")]
 pub(super) struct Clean {

@@ -166,12 +166,8 @@ impl Child {
         let pid = i32::try_from(inner.id()).unwrap_or(0);
         // Not reaped, so even if it has ended its number is still its own; then, or if it may not be looked at, there is no
         // start time to record.
-        let identity = table::identify(pid).ok().flatten().unwrap_or_else(|| Identity {
-            pid,
-            start_time: 0,
-            boot_id: table::boot_id(),
-            host: table::this_host(),
-        });
+        let identity = table::identify(pid).ok().flatten();
+        let identity = identity.unwrap_or_else(|| Identity::here(pid, table::UNKNOWN_START));
         Ok(Self { inner, identity, streams, reaped: None })
     }
 

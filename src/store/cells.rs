@@ -61,22 +61,28 @@ pub(super) fn removed(old: &Cells) -> Map<String, Json> {
     Map::from_iter([("old".to_owned(), object(old)), ("new".to_owned(), Json::Null)])
 }
 
-/// The cells of a process that a row lives with.
+/// Returns the cells of a process that a row lives with.
 pub(super) fn process(process: Option<&ProcessKey>) -> Cells {
     vec![
         ("pid", process.map(|p| p.pid).encode()),
         ("pid_start", process.map(|p| p.start_time).encode()),
         ("boot_id", process.map(|p| p.boot_id.clone()).encode()),
         ("host", process.map(|p| p.host.clone()).encode()),
+        ("pid_namespace", space(process).encode()),
     ]
 }
 
-/// The process that a row lives with, from the columns of [`process`].
+/// Returns the cell that says where a process's pid has its meaning.
+pub(super) fn space(process: Option<&ProcessKey>) -> Option<String> {
+    process.and_then(|p| p.space.clone())
+}
+
+/// Reads the process that a row lives with, from the columns of [`process`].
 pub(super) fn process_of(row: &Row) -> Result<Option<ProcessKey>, StoreError> {
     process_in(row, "pid", "pid_start")
 }
 
-/// The process whose pid and start time are in these columns of a row.
+/// Reads the process whose pid and start time are in these columns of a row.
 pub(super) fn process_in(row: &Row, pid: &str, start: &str) -> Result<Option<ProcessKey>, StoreError> {
     let Some(pid) = row.get::<Option<i64>>(pid)? else { return Ok(None) };
     Ok(Some(ProcessKey {
@@ -84,5 +90,11 @@ pub(super) fn process_in(row: &Row, pid: &str, start: &str) -> Result<Option<Pro
         start_time: row.get::<Option<i64>>(start)?.unwrap_or(0),
         boot_id: row.get::<Option<String>>("boot_id")?.unwrap_or_default(),
         host: row.get::<Option<String>>("host")?.unwrap_or_default(),
+        space: space_in(row)?,
     }))
+}
+
+/// Reads where the pids of a row have their meaning: `None` for a row of an older version.
+pub(super) fn space_in(row: &Row) -> Result<Option<String>, StoreError> {
+    Ok(row.get("pid_namespace")?)
 }

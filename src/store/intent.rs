@@ -4,8 +4,8 @@
 //! dead process left is settled by the next command that needs the same resource: forward if the work is there, back if it
 //! is not. Quiet: the events tell of the outcome (K-02).
 
-use super::StoreError;
 use super::quiet::{self, Quiet};
+use super::{StoreError, cells};
 use crate::db::{ReadTx, Row, WriteTx};
 use crate::domain::ids::{IdError, IntentId};
 use crate::domain::process::ProcessKey;
@@ -43,12 +43,12 @@ pub fn begin(
 ) -> Result<Intent, StoreError> {
     // Not looked up in the table: an identifier must not come back after its row is gone.
     let id = IntentId::fresh(|_| Ok::<_, IdError>(false))?;
-    let ProcessKey { pid, start_time, boot_id, host } = process;
+    let ProcessKey { pid, start_time, boot_id, host, .. } = process;
     quiet::execute(
         tx,
         Quiet::Intents,
-        "INSERT INTO intents (id, kind, resource, detail, pid, pid_start, boot_id, host, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO intents (id, kind, resource, detail, pid, pid_start, boot_id, host, pid_namespace, \
+         created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         params![
             id,
             kind.to_owned(),
@@ -58,6 +58,7 @@ pub fn begin(
             *start_time,
             *boot_id,
             *host,
+            cells::space(Some(process)),
             stamp.secs()
         ],
     )?;
@@ -102,6 +103,7 @@ fn from_row(row: &Row) -> Result<Intent, StoreError> {
             start_time: row.get("pid_start")?,
             boot_id: row.get("boot_id")?,
             host: row.get("host")?,
+            space: cells::space_in(row)?,
         },
         created_at: row.get("created_at")?,
     })
@@ -116,10 +118,13 @@ mod tests {
     fn an_intent_is_found_by_its_resource_until_it_is_settled() {
         let mut db = Db::in_memory().unwrap();
         let stamp = Stamp::at(5);
-        let process = ProcessKey { pid: 7, start_time: 8, boot_id: "b".into(), host: "h".into() };
+        let process =
+            ProcessKey { pid: 7, start_time: 8, boot_id: "b".into(), host: "h".into(), space: None };
+        let here = ProcessKey { space: Some("m/7".into()), ..process.clone() };
         db.write(|tx| {
             let one = begin(tx, "files", "/a", "{}", &process, &stamp)?;
-            begin(tx, "files", "/b", "{}", &process, &stamp)?;
+            let other = begin(tx, "files", "/b", "{}", &here, &stamp)?;
+            assert_eq!(on(tx, "files", "/b")?, [other]);
             assert_eq!(on(tx, "files", "/a")?, std::slice::from_ref(&one));
             assert!(on(tx, "commit", "/a")?.is_empty());
             assert!(update(tx, &one.id, "[1]")?);

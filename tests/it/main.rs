@@ -23,6 +23,7 @@ mod interspect;
 mod lease;
 mod memory;
 mod mirror;
+mod namespace;
 mod older;
 mod race;
 mod readme;

@@ -20,14 +20,14 @@ fn bin() -> PathBuf {
 }
 
 /// The system's tools, and no `ic`.
-const PLAIN: &str = "/usr/bin:/bin";
+pub const PLAIN: &str = "/usr/bin:/bin";
 
 /// Options of the caller that the wrappers have to live with.
 const OPTIONS: [&str; 3] =
     ["", "set -euo pipefail", "set -fC; shopt -s nullglob failglob nocasematch; IFS=x"];
 
 /// A bash with the wrappers sourced under `options`; `$@` are the arguments. There is an `ic` in its path.
-fn bash(sandbox: &Sandbox, options: &str, code: &str, args: &[&str]) -> Command {
+pub fn bash(sandbox: &Sandbox, options: &str, code: &str, args: &[&str]) -> Command {
     let mut command = Command::new("bash");
     sandbox.seal(&mut command);
     command

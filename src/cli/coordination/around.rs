@@ -150,7 +150,7 @@ pub(super) fn is_file(scope: &str, path: &str) -> bool {
     scope.starts_with('/') && Path::new(scope).join(path).is_file()
 }
 
-/// Whether a process of this machine is gone (DI-09).
-pub(super) fn is_gone(key: &ProcessKey) -> bool {
+/// Returns whether a process is known to be gone.
+pub(in crate::cli) fn is_gone(key: &ProcessKey) -> bool {
     Identity::recorded(key).is_some_and(|process| process.liveness() == Liveness::Gone)
 }

@@ -23,8 +23,13 @@ use crate::domain::text::escaped;
 use crate::domain::time::{Stamp, secs_up};
 use crate::ops::OpsError;
 use crate::ops::coordination::{self, Held};
+<<<<<<< HEAD
 use crate::os::{paths, process};
 use crate::store::coordination::Waiter;
+=======
+use crate::os::paths;
+use crate::os::process::{self, Identity};
+>>>>>>> fa-ident
 
 pub(in crate::cli) use around::Around;
 
@@ -97,8 +102,8 @@ fn seen(scope: &str, pattern: Pattern) -> Pattern {
     if is_file { pattern.of_file() } else { pattern }
 }
 
-/// The process that is given, which has to be there, or the one that an owner names as `PID:host`, also when it is gone: then a
-/// sweep frees the lock.
+/// Returns the process that is given, which must exist, or the one that an owner names as `PID:host`, also
+/// when it is gone: then a sweep frees the lock.
 pub(super) fn lives_with(owner: &str, pid: Option<i32>) -> Result<Option<ProcessKey>, CliError> {
     if let Some(pid) = pid {
         let found = process::identify(pid).ok().flatten().ok_or(CliError::NoProcess(pid.into()))?;
@@ -108,12 +113,7 @@ pub(super) fn lives_with(owner: &str, pid: Option<i32>) -> Result<Option<Process
         let pid: i32 = pid.parse().ok().filter(|pid| *pid > 1)?;
         (host == process::this_host()).then_some(pid)
     });
-    let gone = |pid: i32| ProcessKey {
-        pid: pid.into(),
-        start_time: -1,
-        boot_id: process::boot_id(),
-        host: process::this_host(),
-    };
+    let gone = |pid: i32| Identity::here(pid, -1).into();
     Ok(named.and_then(|pid| match process::identify(pid) {
         Ok(Some(found)) => Some(found.into()),
         Ok(None) => Some(gone(pid)),

@@ -223,12 +223,14 @@ fn stop(dispatch: &Dispatch, now: i64, waited: Duration) -> std::io::Result<Stop
     let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
     let grace = seconds(GRACE);
     let asked = dispatch.stop_signalled_at.map(|asked| (now - asked).max(seconds(waited)));
-    let child = dispatch.process.as_ref().and_then(Identity::recorded);
+    let child = dispatch.process.as_ref().and_then(Identity::recorded).filter(|child| child.pid > 1);
     let is_gone = |child: &Option<Identity>| child.as_ref().is_none_or(|c| c.liveness() == Liveness::Gone);
     let supervisor = dispatch.supervisor.as_ref().and_then(Identity::recorded);
     match supervisor.filter(|supervisor| supervisor.liveness() != Liveness::Gone) {
         // That is whoever asked for the dispatch. The supervisor will find that there is nothing to start.
         Some(_) if dispatch.heartbeat_at.is_none() => return Ok(waiting),
+        // Whether it does its work cannot be told from here.
+        Some(supervisor) if supervisor.liveness() == Liveness::Foreign => return Ok(waiting),
         // It ends the child with everybody who belongs to it, politely first: it is asked, and only it.
         Some(supervisor) => match asked {
             None => match process::signal(&supervisor, Signal::Term)? {
@@ -251,13 +253,14 @@ fn stop(dispatch: &Dispatch, now: i64, waited: Duration) -> std::io::Result<Stop
     Ok(match process::signal(&child, signal)? {
         Signalled::Sent => Stop { sent: true, step: asked.is_none().then_some(Stopping::Asked) },
         Signalled::Gone => over,
-        // Another machine's process: a dispatch command over there will find it.
+        // A process of another machine or sandbox: a dispatch command over there will find it.
         Signalled::Foreign => waiting,
     })
 }
 
-/// Whether its process belongs to another machine, where alone it can be stopped.
-fn is_elsewhere(dispatch: &Dispatch) -> bool {
+/// Returns whether its process belongs to another machine or sandbox, where alone it can be judged and
+/// stopped.
+pub(super) fn is_elsewhere(dispatch: &Dispatch) -> bool {
     let process = dispatch.supervisor.as_ref().or(dispatch.process.as_ref()).and_then(Identity::recorded);
     process.is_some_and(|process| process.liveness() == Liveness::Foreign)
 }

@@ -37,6 +37,9 @@ pub(super) struct DispatchView {
     spawn_depth: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<i64>,
+    /// The machine that its process, or its supervisor's, runs on: only there can it be judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<String>,
     turns: i64,
     commands: i64,
     messages: i64,
@@ -79,6 +82,7 @@ fn embedded(text: &str) -> Value {
 
 impl From<Dispatch> for DispatchView {
     fn from(dispatch: Dispatch) -> Self {
+        let host = dispatch.process.as_ref().or(dispatch.supervisor.as_ref()).map(|key| key.host.clone());
         Self {
             id: dispatch.id,
             agent_type: dispatch.agent_type,
@@ -94,6 +98,7 @@ impl From<Dispatch> for DispatchView {
             parent_dispatch_id: dispatch.parent_dispatch_id,
             spawn_depth: dispatch.spawn_depth,
             pid: dispatch.process.map(|process| process.pid),
+            host: host.filter(|host| !host.is_empty()),
             turns: dispatch.turns,
             commands: dispatch.commands,
             messages: dispatch.messages,
@@ -140,6 +145,7 @@ impl View for DispatchView {
             ("Type:", Some(self.agent_type.clone())),
             ("Name:", shown(&self.name)),
             ("PID:", self.pid.map(|pid| pid.to_string())),
+            ("Host:", shown(&self.host)),
             ("Project:", Some(self.project_dir.clone())),
             ("Prompt:", shown(&self.prompt_file)),
             ("Output:", shown(&self.output_file)),

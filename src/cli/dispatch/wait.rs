@@ -37,6 +37,7 @@ impl Verb for Poll {
         settle::settle(cx)?;
         let dispatch = cx.read(|tx| store::dispatch::get(tx, &self.id))?;
         if !dispatch.status.is_terminal()
+            && !settle::is_elsewhere(&dispatch) // its pid is another process's here
             && let Some(counters) = settle::counters(&dispatch)
         {
             let stamp = cx.stamp.clone();

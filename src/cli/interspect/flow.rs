@@ -13,11 +13,10 @@ use crate::domain::ids::ModificationId;
 use crate::domain::process::ProcessKey;
 use crate::domain::routing::file::Overrides;
 use crate::domain::secret::redact_message;
-use crate::ops::coordination::Outside;
 use crate::ops::routing::lock::{self, Taken};
 use crate::ops::routing::{self, Change, Detail, Facts, INTENT, Plan, Refusal, Verb};
 use crate::os::git::{self, Content, GitError, Hooks, Step};
-use crate::os::process::{self, Identity, Liveness, myself, this_host};
+use crate::os::process::{Identity, Liveness, myself};
 use crate::os::swap::Replacement;
 use crate::store::intent::{self, Intent};
 
@@ -82,10 +81,7 @@ fn acquire(cx: &mut Cx, site: &Site, wait: Duration, me: &ProcessKey) -> Result<
     loop {
         let stamp = cx.now();
         let place = (site.top.as_str(), site.path.as_str());
-        let taken = around.with(|outside| {
-            let outside = Outside { is_gone: &is_gone, ..outside };
-            cx.write(|tx| lock::take(tx, place, me, outside, &stamp))
-        });
+        let taken = around.with(|outside| cx.write(|tx| lock::take(tx, place, me, outside, &stamp)));
         match taken? {
             Taken::Mine(lock) => return Ok(lock.id),
             Taken::Theirs(lock) if start.elapsed() >= wait => {
@@ -98,23 +94,14 @@ fn acquire(cx: &mut Cx, site: &Site, wait: Duration, me: &ProcessKey) -> Result<
     }
 }
 
-/// Whether a process of this machine is gone (DI-09). In a container ours may have been the first one.
-fn is_gone(key: &ProcessKey) -> bool {
-    match Identity::recorded(key) {
-        Some(process) => process.liveness() == Liveness::Gone,
-        None => key.host == this_host() && !process::is_init(&first(key)),
-    }
-}
-
-fn first(key: &ProcessKey) -> Identity {
-    let ProcessKey { start_time, boot_id, host, .. } = key.clone();
-    Identity { pid: 1, start_time, boot_id, host }
-}
-
-/// Whether nobody is at work on it any more. Of a process of another machine only the clock tells: by then its lock is over.
+/// Returns whether an intent's process will not go on with it. What cannot be judged from here is left when
+/// its lock's time is over.
 fn is_left(intent: &Intent, now: i64) -> bool {
-    let foreign = intent.process.host != this_host();
-    is_gone(&intent.process) || (foreign && intent.created_at.saturating_add(lock::TTL) <= now)
+    match Identity::recorded(&intent.process).map(|process| process.liveness()) {
+        None | Some(Liveness::Gone) => true,
+        Some(Liveness::Alive) => false,
+        Some(Liveness::Foreign) => intent.created_at.saturating_add(lock::TTL) <= now,
+    }
 }
 
 fn under_lock(

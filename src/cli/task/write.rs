@@ -298,12 +298,12 @@ impl Work {
     }
 }
 
-/// Whether a process of this machine is at it.
+/// Returns whether a process is known to be at work.
 fn is_alive(process: &ProcessKey) -> bool {
     Identity::recorded(process).is_some_and(|process| process.liveness() == Liveness::Alive)
 }
 
-/// Whether nobody will go on with what a process began. Who is on another machine may.
+/// Returns whether a process will not go on with what it began. One that cannot be judged from here may.
 pub(super) fn is_dead(process: &ProcessKey) -> bool {
     Identity::recorded(process).is_none_or(|process| process.liveness() == Liveness::Gone)
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::os::process::{self, Identity, Liveness};
+use crate::os::process::{self, Identity, Liveness, PidSpace, Reach, UNKNOWN_START};
 
 /// How old a lock is, in seconds, before its owner's death counts: owners written a moment ago are given the time to be
 /// what they say.
@@ -25,23 +25,29 @@ pub struct Record {
     /// The boot of the machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_id: Option<String>,
+    /// Where the pid has its meaning: the text of a [`PidSpace`]. Missing in records of other programs and
+    /// older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid_namespace: Option<String>,
     /// How long the lock lasts at most, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<i64>,
 }
 
-/// Who asks for a lock, or for its release.
+/// The owner in whose name a lock is asked for, or released.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     text: String,
     pid: i64,
     host: String,
     process: Option<Identity>,
+    /// Whether the pid is one of our own PID namespace.
+    local: bool,
 }
 
 impl Owner {
-    /// The owner that `text` names: `PID:HOST` is that process; any other word, or none, stands for the process that
-    /// started this one, which is still there when this one has ended (CL-05).
+    /// Returns the owner that `text` names: `PID:HOST` is that process; any other word, or none, stands for
+    /// the process that started this one, which still runs when this one has ended.
     pub fn new(text: Option<&str>) -> Self {
         let named = text.and_then(split).filter(|(pid, _)| *pid > 0);
         if let Some((pid, host)) = named {
@@ -50,12 +56,14 @@ impl Owner {
                 let caller = process::caller().filter(|caller| caller.pid == pid);
                 caller.or_else(|| process::identify(pid).ok().flatten())
             });
-            return Self { text: text.unwrap_or_default().to_owned(), pid, host: host.to_owned(), process };
+            let (text, host, local) = (text.unwrap_or_default().to_owned(), host.to_owned(), local.is_some());
+            return Self { text, pid, host, process, local };
         }
         let process = process::caller();
         let host = process::this_host();
         let pid = process.as_ref().map_or(0, |process| i64::from(process.pid));
-        Self { text: text.map_or_else(|| format!("{pid}:{host}"), ToOwned::to_owned), pid, host, process }
+        let text = text.map_or_else(|| format!("{pid}:{host}"), ToOwned::to_owned);
+        Self { text, pid, host, process, local: true }
     }
 
     /// What the owner calls itself.
@@ -73,7 +81,8 @@ impl Record {
             owner: owner.text.clone(),
             created,
             start_time: process.map(|process| process.start_time),
-            boot_id: process.map(|process| process.boot_id.clone()).filter(|id| !id.is_empty()),
+            boot_id: owner.local.then(|| process::here().boot_id.clone()).filter(|id| !id.is_empty()),
+            pid_namespace: owner.local.then(|| process::here().space.to_string()),
             ttl,
         }
     }
@@ -106,44 +115,59 @@ impl Record {
         self.ttl.is_some_and(|ttl| ttl > 0 && self.age(now) >= ttl)
     }
 
-    /// Whether the owner's process is known to have ended. Of another machine's nobody knows.
+    /// Returns whether the owner's process is known to have ended. Of a process of another machine, or of
+    /// another PID namespace, that is not known.
     pub fn is_gone(&self, now: i64) -> bool {
-        let foreign = split(&self.owner).is_some_and(|(_, host)| !is_here(host));
-        let (false, Ok(pid @ 1..)) = (foreign || !is_here(&self.host), i32::try_from(self.pid)) else {
+        let Ok(pid @ 1..) = i32::try_from(self.pid) else { return false };
+        let space = self.space();
+        // Without a space the names of hosts decide, in their long or their short form.
+        let foreign = || !is_here(&self.host) || split(&self.owner).is_some_and(|(_, host)| !is_here(host));
+        if space.is_none() && foreign() {
             return false;
-        };
-        let Some(start_time) = self.start_time else {
+        }
+        let (host, boot_id) = (process::this_host(), self.boot_id.clone().unwrap_or_default());
+        if let Some(start_time) = self.start_time {
+            return Identity { pid, start_time, boot_id, host, space }.liveness() == Liveness::Gone;
+        }
+        match process::here().reach(&boot_id, &host, space.as_ref()) {
+            Reach::Elsewhere => false,
+            Reach::Past => true,
             // A bare pid: a process that started after the lock was taken is another one. Two seconds for the clocks.
-            return !process::may_be_older_than(pid, self.age(now).saturating_sub(2));
-        };
-        let boot_id = self.boot_id.clone().unwrap_or_default();
-        let recorded = Identity { pid, start_time, boot_id, host: process::this_host() };
-        match process::caller() {
-            Some(caller) if caller == recorded => false,
-            _ if pid == 1 => !process::is_init(&recorded),
-            _ => recorded.liveness() == Liveness::Gone,
+            Reach::Here => !process::may_be_older_than(pid, self.age(now).saturating_sub(2)),
         }
     }
 
-    /// Whether `owner` is the one that took the lock: the same name and, where both name a process, the same process.
+    fn space(&self) -> Option<PidSpace> {
+        self.pid_namespace.as_deref().map(PidSpace::read)
+    }
+
+    /// Returns whether `owner` is the one that took the lock: the same name and, where the name is that of a
+    /// process, the same process.
     pub(super) fn belongs_to(&self, owner: &Owner) -> bool {
-        let same_process = match (self.start_time, &owner.process) {
-            (Some(start_time), Some(process)) if split(&owner.text).is_some() => {
-                start_time == process.start_time
-            }
+        if self.owner != owner.text {
+            return false;
+        }
+        if split(&owner.text).is_none() {
+            return true;
+        }
+        let start_time = owner.process.as_ref().map(|process| process.start_time);
+        let same_start = match (self.start_time, start_time) {
+            (Some(UNKNOWN_START), _) | (_, Some(UNKNOWN_START)) => true,
+            (Some(recorded), Some(asking)) => recorded == asking,
             _ => true,
         };
-        self.owner == owner.text && same_process
+        let space = self.space().filter(|_| owner.local);
+        same_start && space.is_none_or(|space| space == process::here().space)
     }
 }
 
-/// The pid and host of an owner that calls itself `PID:HOST`.
+/// Returns the pid and host of an owner that calls itself `PID:HOST`.
 fn split(owner: &str) -> Option<(i64, &str)> {
     let (pid, host) = owner.split_once(':')?;
     Some((pid.parse().ok()?, host)).filter(|(_, host)| !host.is_empty())
 }
 
-/// Whether a host's name is this machine's, in its long or its short form.
+/// Returns whether a host's name is this machine's, in its long or its short form.
 fn is_here(host: &str) -> bool {
     let here = process::this_host();
     let first = |name: &str| name.split('.').next().unwrap_or_default().to_owned();

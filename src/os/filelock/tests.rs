@@ -101,6 +101,33 @@ fn a_reused_pid_is_found_out() {
     assert!(!take(&root, &me(), NOW + 4) && take(&root, &me(), NOW + 5));
 }
 
+/// K-25: an owner in another namespace is not gone, and its name is no other process's; a record without one
+/// goes by host.
+#[test]
+fn an_owner_elsewhere_is_not_judged() {
+    let gone = Owner::new(Some(&format!("{}:{}", ended(), process::this_host())));
+    let record = Record::new(&gone, NOW, None);
+    assert_eq!(record.start_time, None);
+    assert_eq!(record.pid_namespace, Some(process::here().space.to_string()));
+    assert!(record.is_gone(NOW + 100), "no process has its pid");
+    for elsewhere in ["other/7", "/?", "what is this"] {
+        for start_time in [None, Some(7)] {
+            let far = Record { pid_namespace: Some(elsewhere.to_owned()), start_time, ..record.clone() };
+            assert!(!far.is_gone(NOW + 1_000_000) && !far.belongs_to(&gone), "{elsewhere}");
+        }
+    }
+    // A name that is a word may be shared.
+    let word = Owner::new(Some("word"));
+    let far = Record { pid_namespace: Some("other/7".to_owned()), ..Record::new(&word, NOW, None) };
+    assert!(far.belongs_to(&word));
+    // Another boot, seen by the machine's own id.
+    let past = Record { boot_id: Some("earlier".to_owned()), host: "renamed".to_owned(), ..record.clone() };
+    assert!(past.is_gone(NOW));
+    let plain = Record { pid_namespace: None, boot_id: None, ..record };
+    assert!(plain.is_gone(NOW + 100));
+    assert!(!Record { host: "renamed".to_owned(), ..plain }.is_gone(NOW + 100));
+}
+
 #[test]
 fn a_ttl_ends_a_lock_whatever_becomes_of_its_owner() {
     let (_dir, root) = root();

@@ -121,7 +121,7 @@ impl Repository {
     }
 
     /// Puts in order what killed processes left: their locks, scratch directories, and entries of the index that did not
-    /// follow the branch. Of processes that live, or of another host, nothing is touched.
+    /// follow the branch. Of processes that live, or that cannot be judged from here, nothing is touched.
     ///
     /// # Errors
     /// If the git directory cannot be read or changed.

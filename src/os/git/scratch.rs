@@ -1,5 +1,8 @@
-//! Where a commit is put together: a directory of its own in the git directory, named after the process, so that whoever
-//! finds it later can tell whether it is still in use.
+//! Where a commit is put together: a directory of its own in the git directory, named after the process, so
+//! that a later call can tell whether it is still in use.
+//!
+//! The name is `intercore.N.PID.START.BOOT.SPACE+HOST`, with `_` for each slash. Older versions leave
+//! `SPACE+` out; they take all of `SPACE+HOST` for a host, which is not theirs.
 
 use std::cell::Cell;
 use std::ffi::OsStr;
@@ -14,7 +17,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::retry_on_intr;
 
-use super::super::process::{Identity, Liveness, myself};
+use super::super::process::{Identity, Liveness, PidSpace, myself};
 use super::super::signals::Deferred;
 use super::GitError;
 use super::index::Record;
@@ -48,8 +51,9 @@ pub struct Left {
 
 impl Scratch {
     pub fn new(git_dir: &Path) -> Result<Self, GitError> {
-        let Identity { pid, start_time, boot_id, host } = myself()?;
-        let host = host.replace('/', "_");
+        let Identity { pid, start_time, boot_id, host, space } = myself()?;
+        let space = space.map_or_else(String::new, |space| format!("{space}+"));
+        let host = format!("{space}{host}").replace('/', "_");
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         let dir = git_dir.join(format!("{PREFIX}{n}.{pid}.{start_time}.{boot_id}.{host}"));
         DirBuilder::new().mode(0o700).create(&dir)?;
@@ -129,14 +133,18 @@ fn link(mark: &Path, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whose directory that is, by its name.
+/// Returns the process that a directory belongs to, by its name.
 fn owner_of(name: &OsStr) -> Option<Identity> {
     let mut parts = name.to_str()?.strip_prefix(PREFIX)?.splitn(5, '.');
     let _: u32 = parts.next()?.parse().ok()?;
     let pid = parts.next()?.parse().ok()?;
     let start_time = parts.next()?.parse().ok()?;
-    let (boot_id, host) = (parts.next()?.to_owned(), parts.next()?.to_owned());
-    Some(Identity { pid, start_time, boot_id, host })
+    let (boot_id, host) = (parts.next()?.to_owned(), parts.next()?);
+    let (space, host) = match host.split_once('+') {
+        Some((space, host)) => (Some(PidSpace::read(&space.replacen('_', "/", 1))), host),
+        None => (None, host),
+    };
+    Some(Identity { pid, start_time, boot_id, host: host.to_owned(), space })
 }
 
 impl Drop for Scratch {

@@ -1,12 +1,10 @@
-//! Everybody who belongs to a child: its group, what it left behind, and whoever carries its mark (DI-02).
+//! The processes that belong to a child: its group, what it left behind, and all that carry its mark.
 //!
 //! A group can be left with `setsid`, a parent can end; what a process was given as its first environment stays readable,
 //! and the system hands orphans to the nearest subreaper. Together they find what one alone would miss. Without `/proc` only
 //! the group is known.
 
 use super::Identity;
-#[cfg(target_os = "linux")]
-use super::{boot_id, this_host};
 
 /// How the members of a family are recognised: any one of these.
 #[derive(Clone, Debug)]
@@ -32,7 +30,6 @@ impl Family {
         let me = i32::try_from(std::process::id()).unwrap_or(0);
         let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
         let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
-        let (boot_id, host) = (boot_id(), this_host());
         pids.filter(|pid| *pid > 1 && *pid != me)
             .filter_map(|pid| {
                 let seen = super::table::look_up(pid).ok()??;
@@ -41,12 +38,7 @@ impl Family {
                     |wanted: &str| environment.split(|b| *b == 0).any(|entry| entry == wanted.as_bytes());
                 let near = Some(seen.group) == self.group || Some(seen.parent) == self.guardian;
                 let ours = !has(&self.stranger) && (near || has(&self.mark));
-                ours.then(|| Identity {
-                    pid,
-                    start_time: seen.start_time,
-                    boot_id: boot_id.clone(),
-                    host: host.clone(),
-                })
+                ours.then(|| Identity::here(pid, seen.start_time))
             })
             .collect()
     }

@@ -1,15 +1,18 @@
 //! The identity of processes: which one is meant, and whether it still runs.
 //!
 //! A bare pid means nothing an hour later. An [`Identity`] also says when the process started, in which boot,
-//! on which host, so that a pid given to somebody else is never taken for the one that was recorded (DI-03),
-//! and no verdict is given on a process of another machine. All questions about a process are answered here
-//! (DI-09), and every signal to one that is not our own unreaped child leaves from [`signal()`].
+//! on which machine and in which PID namespace, so that a pid given to another process is never taken for the
+//! one that was recorded, and no verdict is given on a process of another machine or of another sandbox. All
+//! questions about a process are answered here, and every signal to one that is not our own unreaped child
+//! leaves from [`signal()`].
 //!
-//! Limits. The host is told by its name alone, so two pid namespaces that share a host name and a kernel (a
-//! sandbox made with `unshare --pid`) cannot be told apart: seen from inside, a process outside is gone.
-//! Without `/proc`, that is on macOS, the start time comes from `ps` and is good to one second only.
+//! Limits. Without `/proc`, that is on macOS, the start time comes from `ps` and is good to one second only.
+//! Where a sandbox hides `/proc`, or shows that of another namespace, start times are unknown: a process is
+//! gone when no process has its pid, and a successor with its pid counts as itself.
 
 mod family;
+mod machine;
+mod place;
 #[cfg(target_os = "linux")]
 mod procfs;
 #[cfg(any(test, not(target_os = "linux")))]
@@ -22,24 +25,31 @@ use procfs as table;
 use ps as table;
 
 pub use family::Family;
+pub use place::{PidSpace, Reach, Vantage};
 pub use signal::{Signal, Signalled, signal};
 
 use std::io;
+use std::sync::OnceLock;
 
 use rustix::process::{Pid, getppid};
+
+/// The start time of a process that could not be found out.
+pub const UNKNOWN_START: i64 = 0;
 
 /// One process, told apart from every other that had or will have its pid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// Process id; greater than 1.
+    /// Process id.
     pub pid: i32,
-    /// When it started: kernel ticks since boot on Linux, seconds since 1970 elsewhere. Only good for
-    /// comparing.
+    /// When it started: kernel ticks since boot on Linux, seconds since 1970 elsewhere; [`UNKNOWN_START`] if
+    /// that could not be found out. Only good for comparing.
     pub start_time: i64,
-    /// The boot it started in ([`boot_id`]); empty when the system has no name for it.
+    /// The boot it started in; empty when the system has no name for it.
     pub boot_id: String,
-    /// The machine it runs on ([`this_host`]).
+    /// The name of the machine it runs on ([`this_host`]).
     pub host: String,
+    /// Where its pid has its meaning; `None` in records of older versions, which are judged by boot and host.
+    pub space: Option<PidSpace>,
 }
 
 /// Whether an identified process still runs.
@@ -49,13 +59,14 @@ pub enum Liveness {
     Alive,
     /// It ended, or only its zombie is left, or its pid belongs to another process now.
     Gone,
-    /// It runs, or ran, on another host: nobody here can tell.
+    /// It runs, or ran, on another machine or in another PID namespace: that cannot be told from here.
     Foreign,
 }
 
 /// What the process table says about a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Seen {
+    /// [`UNKNOWN_START`] for a process that exists but is not shown to us.
     start_time: i64,
     /// Its parent.
     #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "asked on Linux only"))]
@@ -66,7 +77,7 @@ struct Seen {
     alive: bool,
 }
 
-/// The identity of the process that has `pid` now; `None` if there is none or only a zombie.
+/// Returns the identity of the process that has `pid` now; `None` if there is none or only a zombie.
 ///
 /// # Errors
 /// * [`io::ErrorKind::InvalidInput`] if `pid` is 1 or less.
@@ -75,11 +86,11 @@ struct Seen {
 pub fn identify(pid: i32) -> io::Result<Option<Identity>> {
     checked(pid)?;
     let seen = table::look_up(pid)?;
-    Ok(seen.map(|seen| Identity { pid, start_time: seen.start_time, boot_id: boot_id(), host: this_host() }))
+    Ok(seen.map(|seen| Identity::here(pid, seen.start_time)))
 }
 
-/// The identity of the process that started this one; `None` if it has ended, is pid 1, or lives outside our
-/// pid namespace.
+/// Returns the identity of the process that started this one; `None` if it has ended, is pid 1, or lives
+/// outside our PID namespace.
 ///
 /// # Errors
 /// As [`identify`], but never for the pid.
@@ -90,12 +101,12 @@ pub fn parent() -> io::Result<Option<Identity>> {
         return Ok(None);
     }
     let found = identify(pid)?;
-    // If it ended meanwhile, the pid that was looked up may already have been somebody else's.
+    // If it ended after the first call, the pid that was looked up may already have been another process's.
     Ok(found.filter(|_| parent_pid() == pid))
 }
 
-/// The process that started this one, as [`parent`], but pid 1 counts as well: in a container it is a program like any
-/// other. For comparing and asking only, never for signalling.
+/// Returns the process that started this one, as [`parent`], but pid 1 counts as well: in a container it is a
+/// program like any other. For comparing and asking only, never for signalling.
 pub fn caller() -> Option<Identity> {
     let parent_pid = || getppid().map_or(0, Pid::as_raw_pid);
     let pid = parent_pid();
@@ -103,76 +114,77 @@ pub fn caller() -> Option<Identity> {
         return parent().ok().flatten();
     }
     let seen = table::look_up(pid).ok().flatten()?;
-    Some(Identity { pid, start_time: seen.start_time, boot_id: boot_id(), host: this_host() })
+    Some(Identity::here(pid, seen.start_time))
 }
 
-/// Whether pid 1 is the process that was recorded, as [`Identity::liveness`] answers for all others.
-pub fn is_init(recorded: &Identity) -> bool {
-    match table::look_up(1) {
-        Ok(Some(seen)) => seen.start_time == recorded.start_time && !recorded.of_another_boot(),
-        Ok(None) => false,
-        Err(_) => true,
-    }
-}
-
-/// Whether a process of that pid, pid 1 included, runs and has done so for `seconds` at least; `true` if nobody can tell.
+/// Returns whether a process of that pid, pid 1 included, runs and has done so for `seconds` at least; `true`
+/// if that cannot be told.
 ///
 /// For records of other programs, which know a bare pid: a process that is younger than its record did not make it.
 pub fn may_be_older_than(pid: i32, seconds: i64) -> bool {
     match table::look_up(pid) {
         Ok(None) => false,
+        Ok(Some(seen)) if seen.start_time == UNKNOWN_START => true,
         Ok(Some(seen)) => table::age(&seen).is_none_or(|age| age >= seconds),
         Err(_) => true,
     }
 }
 
-/// The identity of this process itself.
+/// Returns the identity of this process itself.
 ///
 /// # Errors
-/// If the process table cannot be read, or does not show us.
+/// If the process table cannot be read.
 pub fn myself() -> io::Result<Identity> {
     let pid = i32::try_from(std::process::id()).unwrap_or(0);
-    let unseen = || io::Error::other("the process table does not show this process");
-    let seen = table::look_up(pid)?.ok_or_else(unseen)?;
-    Ok(Identity { pid, start_time: seen.start_time, boot_id: boot_id(), host: this_host() })
+    Ok(Identity::here(pid, table::own_start()?))
 }
 
-/// The name of this machine, as the kernel knows it.
+/// Returns the name of this machine, as the kernel knows it.
 pub fn this_host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// The name of the current boot: it changes with every restart. Empty if the system has none.
-pub fn boot_id() -> String {
-    table::boot_id()
+/// Returns where this process runs. Read once, and only when a process is recorded or judged.
+pub fn here() -> &'static Vantage {
+    static HERE: OnceLock<Vantage> = OnceLock::new();
+    HERE.get_or_init(|| Vantage {
+        host: this_host(),
+        boot_id: table::boot_id(),
+        space: PidSpace { machine: machine::machine(), namespace: table::namespace() },
+    })
 }
 
 impl Identity {
-    /// Whether the process still runs.
+    /// Names a process of our own PID namespace.
+    pub fn here(pid: i32, start_time: i64) -> Self {
+        let Vantage { host, boot_id, space } = here().clone();
+        Self { pid, start_time, boot_id, host, space: Some(space) }
+    }
+
+    /// Returns whether the process still runs.
     ///
-    /// What we may not look at, or fail to, counts as alive: a record is closed on proof only (DI-09).
+    /// What we may not look at, or fail to, counts as alive: a record is closed on proof only.
     pub fn liveness(&self) -> Liveness {
-        if self.host != this_host() {
-            return Liveness::Foreign;
-        }
-        if self.pid <= 1 || self.of_another_boot() {
-            return Liveness::Gone;
+        match self.reach() {
+            Reach::Elsewhere => return Liveness::Foreign,
+            Reach::Past => return Liveness::Gone,
+            Reach::Here if self.pid < 1 => return Liveness::Gone,
+            Reach::Here => {}
         }
         match table::look_up(self.pid) {
-            Ok(Some(seen)) if seen.start_time == self.start_time => Liveness::Alive,
+            Ok(Some(seen)) if [self.start_time, UNKNOWN_START].contains(&seen.start_time) => Liveness::Alive,
+            Ok(Some(_)) if self.start_time == UNKNOWN_START => Liveness::Alive,
             Ok(_) => Liveness::Gone,
             Err(_) => Liveness::Alive,
         }
     }
 
-    /// Whether it started before the machine did. Two boots count as different only if both have a name.
-    fn of_another_boot(&self) -> bool {
-        let now = boot_id();
-        !self.boot_id.is_empty() && !now.is_empty() && self.boot_id != now
+    fn reach(&self) -> Reach {
+        here().reach(&self.boot_id, &self.host, self.space.as_ref())
     }
 }
 
-/// Refuses the pids that mean "init", "our group" or "everybody" to the kernel.
+/// Refuses the pids that mean init, our group or all processes to the kernel.
 fn checked(pid: i32) -> io::Result<Pid> {
     let refused = || io::Error::new(io::ErrorKind::InvalidInput, "pid must be greater than 1");
     if pid <= 1 { Err(refused()) } else { Pid::from_raw(pid).ok_or_else(refused) }

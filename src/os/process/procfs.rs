@@ -1,17 +1,22 @@
 //! The process table of Linux: `/proc`.
 
+use std::sync::OnceLock;
 use std::{fs, io};
 
 use rustix::io::Errno;
 use rustix::process::test_kill_process;
 
-use super::{Seen, checked};
+use super::{Seen, UNKNOWN_START, checked};
 
-/// Looks a process up; `None` if there is none or only a zombie.
+/// Looks a process up; `None` if there is none or only a zombie. Of a process that exists and is not shown,
+/// no more is known than that.
 ///
 /// # Errors
 /// [`io::ErrorKind::PermissionDenied`] if it exists but may not be looked at, for instance under `hidepid`.
 pub(super) fn look_up(pid: i32) -> io::Result<Option<Seen>> {
+    if !counts_as_we_do() {
+        return unlisted(pid);
+    }
     let stat = match fs::read(format!("/proc/{pid}/stat")) {
         Err(err) if matches!(Errno::from_io_error(&err), Some(Errno::NOENT | Errno::SRCH)) => {
             return unlisted(pid);
@@ -23,13 +28,61 @@ pub(super) fn look_up(pid: i32) -> io::Result<Option<Seen>> {
     Ok(seen.alive.then_some(seen))
 }
 
-/// The boot id the kernel drew when it started.
+/// Returns when this process started. Whatever namespace `/proc` is of, `self` is this process in it.
+#[expect(clippy::unnecessary_wraps, reason = "the signature is that of the other process table")]
+pub(super) fn own_start() -> io::Result<i64> {
+    let seen = fs::read("/proc/self/stat").ok().and_then(|stat| parse(&stat));
+    Ok(seen.map_or(UNKNOWN_START, |seen| seen.start_time))
+}
+
+/// Returns the number of our PID namespace; `None` if it is not shown.
+///
+/// In a time namespace of its own a process sees all start times moved, so there its number is a part of
+/// ours.
+pub(super) fn namespace() -> Option<String> {
+    /// The time namespace that every kernel starts with.
+    const FIRST: &str = "4026531834";
+    let number = |kind: &str| {
+        let link = fs::read_link(format!("/proc/self/ns/{kind}"))?;
+        let number =
+            link.to_str().and_then(|link| link.strip_prefix(kind)?.strip_prefix(":[")?.strip_suffix(']'));
+        number.map(ToOwned::to_owned).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+    };
+    match (number("pid"), number("time")) {
+        (Ok(pid), Ok(time)) if time != FIRST => Some(format!("{pid}-{time}")),
+        (Ok(pid), _) => Some(pid),
+        // A kernel without such namespaces lists the others.
+        (Err(err), _) if err.kind() == io::ErrorKind::NotFound && fs::exists("/proc/self/ns").ok()? => {
+            Some(String::new())
+        }
+        (Err(_), _) => None,
+    }
+}
+
+/// Returns whether the pids in `/proc` are those of our own PID namespace. A sandbox may have been left with
+/// the `/proc` of the namespace outside, which lists other processes under our pids, or with none.
+fn counts_as_we_do() -> bool {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| {
+        let status = fs::read("/proc/self/status").unwrap_or_default();
+        let status = String::from_utf8_lossy(&status);
+        let numbers =
+            |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::split_whitespace);
+        // One pid for each namespace from that of `/proc` to ours. An old kernel shows the first of them
+        // alone.
+        let outermost = numbers("NSpid:").or_else(|| numbers("Pid:")).map(Iterator::collect::<Vec<_>>);
+        outermost.is_some_and(|pids| pids == [std::process::id().to_string()])
+    })
+}
+
+/// Returns the boot id that the kernel drew when it started.
 pub(super) fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id")
         .map_or_else(|_| String::new(), |id| id.trim().to_owned())
 }
 
-/// How long ago a process started, in seconds; `None` where the kernel's two clocks disagree, as in some containers.
+/// Returns how long ago a process started, in seconds; `None` where the kernel's two clocks disagree, as in
+/// some containers.
 pub(super) fn age(seen: &Seen) -> Option<i64> {
     /// Ticks per second in `/proc`: the same on every machine, whatever the kernel counts in.
     const TICKS: i64 = 100;
@@ -44,7 +97,7 @@ fn unlisted(pid: i32) -> io::Result<Option<Seen>> {
     match test_kill_process(checked(pid)?) {
         Err(Errno::SRCH) => Ok(None),
         Err(err) => Err(err.into()),
-        Ok(()) => Err(io::Error::other(format!("process {pid} exists but /proc does not show it"))),
+        Ok(()) => Ok(Some(Seen { start_time: UNKNOWN_START, parent: 0, group: 0, alive: true })),
     }
 }
 

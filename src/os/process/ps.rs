@@ -29,6 +29,25 @@ pub(super) fn look_up(pid: i32) -> io::Result<Option<Seen>> {
     Ok(seen.alive.then_some(seen))
 }
 
+/// Returns when this process started.
+///
+/// # Errors
+/// If `ps` cannot be asked, or does not show us.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn own_start() -> io::Result<i64> {
+    let pid = i32::try_from(std::process::id()).unwrap_or(0);
+    let seen =
+        look_up(pid)?.ok_or_else(|| io::Error::other("the process table does not show this process"))?;
+    Ok(seen.start_time)
+}
+
+/// Returns the number of our PID namespace: there is only one.
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "the signature is that of the other process table")]
+pub(super) fn namespace() -> Option<String> {
+    Some(String::new())
+}
+
 /// How long ago a process started: not asked here, the wall clock is not ours to read.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn age(_: &Seen) -> Option<i64> {

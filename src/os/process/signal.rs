@@ -9,7 +9,7 @@ use rustix::process::{Pid, getpgrp, kill_process, kill_process_group};
 #[cfg(target_os = "linux")]
 use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
 
-use super::{Identity, checked, table, this_host};
+use super::{Identity, Reach, UNKNOWN_START, checked, table};
 
 /// A signal that asks a process to end, or ends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,15 +25,15 @@ pub enum Signal {
 pub enum Signalled {
     /// It was delivered to the process, or to its whole group.
     Sent,
-    /// There is nobody to signal: the process ended, or its pid is another process's now.
+    /// There is no process to signal: it ended, or its pid is another process's now.
     Gone,
-    /// The process belongs to another host; nothing was done.
+    /// The process belongs to another machine or PID namespace; nothing was done.
     Foreign,
 }
 
 /// Signals the process group that `identity` leads, or the process alone if it leads none.
 ///
-/// The identity is verified first; what cannot be verified is not signalled (RB-11, DI-03). Our own group is
+/// The identity is verified first; what cannot be verified is not signalled. Our own group is
 /// spared: if the process leads the group we are in, it is signalled alone. On Linux a single process is held
 /// by a pidfd taken before the check, so the signal cannot reach a successor. A group has no such handle: the
 /// pid would have to be freed and taken by a new group's leader within the microseconds between the check and
@@ -46,20 +46,23 @@ pub enum Signalled {
 /// # Errors
 /// * [`io::ErrorKind::InvalidInput`] if the pid is 1 or less.
 /// * [`io::ErrorKind::PermissionDenied`] if the process may not be looked at or signalled.
+/// * Anything else if there is a process of that pid, and whether it is the one cannot be found out.
 pub fn signal(identity: &Identity, signal: Signal) -> io::Result<Signalled> {
     let pid = checked(identity.pid)?;
-    if identity.host != this_host() {
-        return Ok(Signalled::Foreign);
-    }
-    if identity.of_another_boot() {
-        return Ok(Signalled::Gone);
+    match identity.reach() {
+        Reach::Elsewhere => return Ok(Signalled::Foreign),
+        Reach::Past => return Ok(Signalled::Gone),
+        Reach::Here => {}
     }
     let Some(handle) = Handle::open(pid)? else {
         return Ok(Signalled::Gone);
     };
-    let Some(seen) = table::look_up(identity.pid)?.filter(|seen| seen.start_time == identity.start_time)
-    else {
-        return Ok(Signalled::Gone);
+    let seen = match table::look_up(identity.pid)? {
+        Some(seen) if seen.start_time == UNKNOWN_START => {
+            return Err(io::Error::other(format!("process {pid:?} exists but /proc does not show it")));
+        }
+        Some(seen) if seen.start_time == identity.start_time => seen,
+        _ => return Ok(Signalled::Gone),
     };
     let sent = if leads_another_group(pid, seen.group, getpgrp()) {
         kill_process_group(pid, signal.number())

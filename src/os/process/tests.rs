@@ -104,13 +104,42 @@ fn another_boot_is_gone_and_spared_and_no_name_is_no_other_boot() {
     assert_eq!(unnamed.liveness(), Liveness::Alive);
 }
 
+/// K-25: neither another machine's process nor that of another namespace is judged or signalled; records
+/// without a space go by the host.
 #[test]
-fn another_host_is_foreign_and_spared() {
+fn what_is_elsewhere_is_foreign_and_spared() {
     let mut child = Own::sleeper();
-    let far = Identity { host: format!("not-{}", this_host()), ..child.identity() };
-    assert_eq!(far.liveness(), Liveness::Foreign);
-    assert_eq!(signal(&far, Signal::Kill).unwrap(), Signalled::Foreign);
+    let own = child.identity();
+    let space = own.space.clone().unwrap();
+    let machine = PidSpace { machine: Some("other".to_owned()), ..space.clone() };
+    let namespace = PidSpace { namespace: Some("1".to_owned()), ..space.clone() };
+    let unknown = PidSpace { namespace: None, ..space };
+    let other_host = Some(format!("not-{}", this_host()));
+    for (host, space) in
+        [(None, Some(machine)), (None, Some(namespace)), (None, Some(unknown)), (other_host.clone(), None)]
+    {
+        let far = Identity { host: host.unwrap_or_else(this_host), space, ..own.clone() };
+        assert_eq!(far.liveness(), Liveness::Foreign);
+        assert_eq!(signal(&far, Signal::Kill).unwrap(), Signalled::Foreign);
+    }
+    for (host, space) in [(other_host, own.space.clone()), (None, None)] {
+        let near = Identity { host: host.unwrap_or_else(this_host), space, ..own.clone() };
+        assert_eq!(near.liveness(), Liveness::Alive);
+        assert_eq!(Identity { start_time: own.start_time - 1, ..near }.liveness(), Liveness::Gone);
+    }
     assert!(child.runs());
+}
+
+/// K-25: of a process whose start is unknown only its pid tells: while a process has it, that is no proof.
+#[test]
+fn an_unknown_start_is_gone_with_its_pid() {
+    let mut child = Own::sleeper();
+    let unknown = Identity { start_time: UNKNOWN_START, ..child.identity() };
+    assert_eq!(unknown.liveness(), Liveness::Alive);
+    assert_eq!(signal(&unknown, Signal::Kill).unwrap(), Signalled::Gone, "it cannot be verified");
+    assert!(child.runs());
+    drop(child);
+    assert_eq!(unknown.liveness(), Liveness::Gone);
 }
 
 #[test]
@@ -149,12 +178,12 @@ fn a_member_dies_alone() {
 }
 
 #[test]
-fn init_nobody_and_everybody_are_refused() {
+fn init_and_groups_are_refused() {
     for pid in [1, 0, -1, -70, i32::MIN] {
         let err = identify(pid).unwrap_err();
         assert_eq!(err.kind(), io::ErrorKind::InvalidInput);
         assert_eq!(err.to_string(), "pid must be greater than 1");
-        let forged = Identity { pid, start_time: 0, boot_id: boot_id(), host: this_host() };
+        let forged = Identity::here(pid, -1);
         assert_eq!(forged.liveness(), Liveness::Gone);
         assert_eq!(signal(&forged, Signal::Term).unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }

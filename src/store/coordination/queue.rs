@@ -31,8 +31,8 @@ pub struct Waiter {
     pub process: Option<ProcessKey>,
     /// Unix seconds.
     pub created_at: i64,
-    /// When it stops waiting at the latest: Unix milliseconds. Nobody else can tell whether a process of another machine is
-    /// still there.
+    /// When it stops waiting at the latest: Unix milliseconds. Whether a process of another machine or
+    /// namespace still runs cannot be told.
     pub deadline: i64,
     /// How long the place is kept after the waiter has left, in seconds.
     pub grace: i64,
@@ -72,7 +72,8 @@ pub fn enqueue(tx: &WriteTx<'_>, waiter: &Waiter) -> Result<i64, StoreError> {
         tx,
         Quiet::Waiters,
         "INSERT INTO lock_waiters (ticket, type, owner, scope, pattern, file, exclusive, pid, pid_start, boot_id, host, \
-         created_at, deadline, grace) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+         pid_namespace, created_at, deadline, grace) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         params![
             ticket,
             waiter.kind,
@@ -84,7 +85,8 @@ pub fn enqueue(tx: &WriteTx<'_>, waiter: &Waiter) -> Result<i64, StoreError> {
             process.as_ref().map(|p| p.pid),
             process.as_ref().map(|p| p.start_time),
             process.as_ref().map(|p| p.boot_id.clone()),
-            process.map(|p| p.host),
+            process.as_ref().map(|p| p.host.clone()),
+            cells::space(process.as_ref()),
             waiter.created_at,
             waiter.deadline,
             waiter.grace
@@ -100,14 +102,15 @@ pub fn enqueue(tx: &WriteTx<'_>, waiter: &Waiter) -> Result<i64, StoreError> {
 pub fn rejoin(tx: &WriteTx<'_>, waiter: &Waiter) -> Result<(), StoreError> {
     let process = waiter.process.clone();
     let sql = "UPDATE lock_waiters SET exclusive = $1, file = $2, pid = $3, pid_start = $4, boot_id = $5, host = $6, \
-               deadline = $7, grace = $8, left_at = NULL WHERE ticket = $9";
+               pid_namespace = $7, deadline = $8, grace = $9, left_at = NULL WHERE ticket = $10";
     let values = params![
         waiter.exclusive,
         waiter.file,
         process.as_ref().map(|p| p.pid),
         process.as_ref().map(|p| p.start_time),
         process.as_ref().map(|p| p.boot_id.clone()),
-        process.map(|p| p.host),
+        process.as_ref().map(|p| p.host.clone()),
+        cells::space(process.as_ref()),
         waiter.deadline,
         waiter.grace,
         waiter.ticket

@@ -66,6 +66,7 @@ pub fn started(
         ("pid_start", process.start_time.encode()),
         ("boot_id", process.boot_id.encode()),
         ("host", process.host.encode()),
+        ("pid_namespace", cells::space(Some(process)).encode()),
         ("started_at", stamp.secs().encode()),
     ];
     let before = dispatch.supervisor.as_ref();
@@ -75,6 +76,7 @@ pub fn started(
         ("pid_start", None::<i64>.encode()),
         ("boot_id", before.map(|key| key.boot_id.clone()).encode()),
         ("host", before.map(|key| key.host.clone()).encode()),
+        ("pid_namespace", cells::space(before).encode()),
         ("started_at", None::<i64>.encode()),
     ];
     let from = DispatchStatus::Spawned;

@@ -99,7 +99,7 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewDispatch, stamp: &Stamp) -> Result<Disp
     let ended = new.status.is_terminal().then_some(now);
     let process = new.process.as_ref();
     let launch = new.launch.as_ref();
-    // A supervisor runs on the machine, and in the boot, of whoever starts it.
+    // A supervisor runs where the process runs that starts it.
     let here = process.or(launch.map(|launch| &launch.keeper));
     let cells: Cells = vec![
         ("id", id.encode()),
@@ -119,6 +119,7 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewDispatch, stamp: &Stamp) -> Result<Disp
         ("pid_start", process.map(|p| p.start_time).encode()),
         ("boot_id", here.map(|p| p.boot_id.clone()).encode()),
         ("host", here.map(|p| p.host.clone()).encode()),
+        ("pid_namespace", cells::space(here).encode()),
         ("verdict_status", new.verdict_status.encode()),
         ("verdict_summary", new.verdict_summary.encode()),
         ("exit_code", new.exit_code.encode()),

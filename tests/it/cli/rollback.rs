@@ -199,11 +199,16 @@ fn processes_of_cancelled_dispatches_are_asked_to_end() {
     end(left_alone);
 }
 
-/// RB-11, DI-03: a pid that means another process by now is never signalled.
+/// RB-11, DI-03, K-25: a pid that means another process by now, or elsewhere, is never signalled.
 #[test]
 fn a_reused_pid_is_not_signalled() {
     let sandbox = Sandbox::new();
-    for stranger in ["pid_start = pid_start + 1", "boot_id = 'another'", "host = 'elsewhere'"] {
+    for stranger in [
+        "pid_start = pid_start + 1",
+        "boot_id = 'another'",
+        "pid_namespace = 'another/1'",
+        "pid_namespace = NULL, host = 'elsewhere'",
+    ] {
         let id = in_c(&sandbox);
         let mut child = sleeper("exec sleep 60");
         sandbox.ok(["dispatch", "record", &format!("--scope-id={id}"), &format!("--pid={}", child.id())]);

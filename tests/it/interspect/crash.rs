@@ -129,7 +129,8 @@ fn a_change_under_way_is_left_alone() {
     project.check();
 }
 
-/// IS-03: nobody judges a process of another machine, but by the clock; the first process of a container is one like any.
+/// IS-03, K-25: a process of another machine is judged by the clock alone; the first process of a container
+/// is one like any.
 #[test]
 fn a_change_of_another_machine_is_left_alone_until_its_time_is_over() {
     let project = Project::new();
@@ -137,7 +138,8 @@ fn a_change_of_another_machine_is_left_alone_until_its_time_is_over() {
     command.env("IC_TEST_CRASH", "git_moved");
     assert_eq!(run(command).status.code(), None);
     let conn = project.sandbox.open();
-    conn.execute_batch("UPDATE intents SET host = 'elsewhere', pid = 1").unwrap();
+    conn.execute_batch("UPDATE intents SET host = 'elsewhere', pid_namespace = 'elsewhere/1', pid = 1")
+        .unwrap();
     let later = |seconds: i64| project.at(seconds, &["apply", "fd-b", "--reason=r"]);
     let early = later(899);
     assert!(early.status.code() == Some(2) && render(&early).contains("1:elsewhere"), "{}", render(&early));
