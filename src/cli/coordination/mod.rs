@@ -23,13 +23,9 @@ use crate::domain::text::escaped;
 use crate::domain::time::{Stamp, secs_up};
 use crate::ops::OpsError;
 use crate::ops::coordination::{self, Held};
-<<<<<<< HEAD
-use crate::os::{paths, process};
-use crate::store::coordination::Waiter;
-=======
 use crate::os::paths;
 use crate::os::process::{self, Identity};
->>>>>>> fa-ident
+use crate::store::coordination::Waiter;
 
 pub(in crate::cli) use around::Around;
 
