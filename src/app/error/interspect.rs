@@ -1,6 +1,7 @@
-//! The rows of overrides and of git.
+//! The codes and hints of the errors of overrides and of git.
 
-use super::{Classified, Code};
+use super::class::Classified;
+use crate::app::Code;
 use crate::ops::routing::Refusal;
 use crate::os::git::GitError;
 
