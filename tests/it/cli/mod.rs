@@ -15,6 +15,7 @@ mod evidence;
 mod help;
 mod hooks;
 mod hostile;
+mod idempotency;
 mod lock;
 mod paths;
 mod phase;
