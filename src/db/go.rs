@@ -190,6 +190,10 @@ impl NewDb {
         let file = self.finish()?;
         source.file.require_unchanged()?;
         let hold = create::Hold::on(path)?;
+        // The log of a database that another process has published since is not an orphan.
+        if hold.is_taken()? {
+            return Err(DbError::Occupied(path.to_owned()));
+        }
         hold.require_no_logs()?;
         if !create::publish(&file, path)? {
             return Err(DbError::Occupied(path.to_owned()));
