@@ -216,10 +216,10 @@ impl NewDb {
         old.require_place()?;
         remove_leftovers(path)?;
         let aside = second_name(old, label)?;
-        path.parent().map_or(Ok(()), create::sync_directory)?;
+        create::sync_directory(path)?;
         crash_point("while_publishing");
         file.persist(path).map_err(|err| DbError::file("replacing", path)(err.error))?;
-        path.parent().map_or(Ok(()), create::sync_directory)?;
+        create::sync_directory(path)?;
         crash_point("after_publish");
         Ok(aside)
     }

@@ -8,8 +8,8 @@
 //! Linux is the target. Elsewhere everything compiles and works with weaker guarantees; each place that
 //! degrades says so.
 
+pub mod atomic;
 pub mod child;
-pub mod commit;
 pub mod filelock;
 pub mod files;
 pub mod git;
@@ -20,5 +20,13 @@ pub mod process;
 pub mod rotated;
 pub mod signals;
 pub mod stream;
-pub mod swap;
 pub mod worktree;
+
+// Transitional: the places where these were before.
+pub use git::query as commit;
+pub mod swap {
+    //! As [`atomic`](super::atomic).
+
+    pub use super::atomic::*;
+    pub use super::files::{is_on_network, read};
+}

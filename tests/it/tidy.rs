@@ -63,17 +63,19 @@ fn each_thing_is_done_in_one_place() {
     only_in(&["store/quiet.rs", "db/mod.rs"], "execute_quiet(");
 }
 
-/// `cli -> ops -> store -> db`, one way; `domain` is pure and for all.
+/// `cli -> app -> ops -> store -> db -> os`, one way; `domain` is pure and for all, but `os` makes no decisions and has of it
+/// only what prints text.
 #[test]
 fn layers_depend_one_way() {
     let forbidden: [(&str, &[&str]); 5] = [
         ("domain", &["crate::db", "crate::store", "crate::ops", "crate::os", "crate::cli"]),
-        ("db", &["crate::store", "crate::ops", "crate::os", "crate::cli"]),
+        ("db", &["crate::store", "crate::ops", "crate::cli"]),
         ("store", &["crate::ops", "crate::os", "crate::cli"]),
         ("ops", &["crate::os", "crate::cli"]),
         ("os", &["crate::db", "crate::store", "crate::ops", "crate::cli", "crate::domain"]),
     ];
     for (name, text) in sources() {
+        let text = if name.starts_with("os/") { text.replace("crate::domain::text", "") } else { text };
         for (layer, below) in forbidden {
             let strays = below
                 .iter()
