@@ -14,6 +14,7 @@ pub mod idempotency;
 pub mod import;
 pub mod intent;
 pub mod phase;
+mod phase_event;
 mod quiet;
 pub mod routing;
 pub mod run;

@@ -88,7 +88,7 @@ fn layers_depend_one_way() {
 /// A store knows its own tables, the event log, and the run that it guards.
 #[test]
 fn stores_keep_to_themselves() {
-    let shared = ["mod", "error", "event", "cells", "quiet", "run", "phase", "StoreError"];
+    let shared = ["mod", "error", "event", "cells", "quiet", "run", "phase", "phase_event", "StoreError"];
     let stores = ["action", "agent", "artifact", "dispatch", "idempotency"];
     for (name, text) in sources().iter().filter(|(name, _)| name.starts_with("store/")) {
         for store in stores {
