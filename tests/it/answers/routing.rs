@@ -85,6 +85,9 @@ pub fn life(t: &mut Tape) {
     t.show("log");
     fs::remove_file(t.path("agents/review/fd-b.md")).unwrap();
     t.calls(&["interspect status", "interspect triage"]);
+    t.note("the file has an edit that is not committed");
+    t.write(FILE, "{\"version\":1,\"overrides\":[]}\n");
+    t.call("interspect apply fd-c --reason=r");
 }
 
 pub fn evidence(t: &mut Tape) {
