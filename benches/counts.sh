@@ -17,7 +17,8 @@ max_health_instructions=285000
 max_reserve_instructions=2850000
 max_read_calls=130
 max_write_calls=160
-max_bytes=4194304
+# No design rule: a guard against accidents.
+max_bytes=16777216
 max_log_bytes=262144
 
 ic=${1:-}
