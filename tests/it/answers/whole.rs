@@ -52,6 +52,7 @@ pub fn pages(t: &mut Tape) {
         t.summed(&format!("completions {shell}"), first);
     }
     t.calls(&["completions", "completions nonsense", "completions bash extra"]);
+    t.calls(&["schema config get", "schema nonsense", "schema --nonsense"]);
     t.calls(&["man pages", "man pages", "man", "man pages extra"]);
     t.write("file", "");
     t.calls(&["man file", "man none/deep"]);
