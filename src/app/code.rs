@@ -45,6 +45,7 @@ codes! {
     CursorExpired = "cursor_expired", 1, "the consumer was away for longer than its cursor is kept";
     CursorNotFound = "cursor_not_found", 1, "the consumer has no cursor";
     CursorRewind = "cursor_rewind", 1, "the new position lies before the present one";
+    DatabaseStaged = "database_staged", 1, "the commit would contain the database";
     DbBusy = "db_busy", 2, "another writer held the lock for longer than --timeout";
     DbConstraint = "db_constraint", 2, "the schema refused a change: the database was changed by something else";
     DbCorrupt = "db_corrupt", 2, "the database file is damaged";
@@ -65,6 +66,7 @@ codes! {
     EventChainBroken = "event_chain_broken", 2, "an event was altered, removed or inserted, or the head is not the one expected";
     EventNotFound = "event_not_found", 1, "no event with this number";
     EvidenceRequired = "evidence_required", 1, "the last step of the run needs runtime evidence, whatever else is waived";
+    FenceUnreadable = "fence_unreadable", 1, "INTERCORE_FENCE is not LOCK:TOKEN";
     FileExists = "file_exists", 2, "a file that is to be made is there already";
     GitDetached = "git_detached", 2, "no branch is checked out";
     GitFailed = "git_failed", 2, "git could not do what was asked; nothing was changed";

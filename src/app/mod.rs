@@ -13,6 +13,7 @@ pub(crate) mod environment;
 pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod git_exclude;
+pub(crate) mod hook;
 pub(crate) mod identity;
 pub(crate) mod locate;
 pub(crate) mod reply;

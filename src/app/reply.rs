@@ -45,6 +45,8 @@ pub(crate) enum Style {
     PrettyJson,
     /// As one line of JSON.
     Json,
+    /// Not at all, not even as JSON: the caller takes no output for the answer.
+    Silent,
 }
 
 impl<A> Reply<A> {

@@ -132,8 +132,13 @@ impl Output {
     /// Shows an answer: the one place where a command's result becomes text or JSON.
     pub(super) fn reply(self, reply: &dyn Rendered) -> Result<(), Error> {
         let unexpected = |err: serde_json::Error| Error::Unexpected(err.into());
-        let style = if self.json { Style::Json } else { reply.style() };
+        let style = match reply.style() {
+            Style::Silent => Style::Silent,
+            _ if self.json => Style::Json,
+            style => style,
+        };
         match style {
+            Style::Silent => {}
             Style::Json => self.line(reply.json().map_err(unexpected)?)?,
             Style::PrettyJson => self.line(reply.pretty_json().map_err(unexpected)?)?,
             Style::Text => {

@@ -3,4 +3,7 @@
 pub(super) mod config;
 pub(super) mod coordination;
 pub(super) mod events;
+pub(super) mod hook;
+pub(super) mod hook_watch;
+pub(super) mod interspect;
 pub(super) mod schema;

@@ -67,7 +67,8 @@ impl Run {
 /// Computes the answer of a command from its parsed arguments.
 pub(super) type Call = fn(&ArgMatches, &mut CommandContext) -> Result<Box<dyn Rendered>, Error>;
 
-const fn group(name: &'static str, about: &'static str, nodes: &'static [Node]) -> Node {
+/// Makes a node of a noun, or of a group of verbs below one.
+pub(super) const fn group(name: &'static str, about: &'static str, nodes: &'static [Node]) -> Node {
     Node { name, kind: Kind::Group { about, nodes } }
 }
 
@@ -89,6 +90,12 @@ fn execute<V: Verb>(matches: &ArgMatches, cx: &mut Cx) -> Result<Answer, Error> 
 pub(super) const fn command<C: command::Command>(name: &'static str) -> Node {
     let run = Run::Answer { call: call::<C>, schema: command::schema_of::<C::Answer>, access: C::ACCESS };
     Node { name, kind: Kind::Leaf { build: C::command, run, kept: &[], hidden: false } }
+}
+
+/// Makes a node of a command that returns one answer and that users are not shown.
+pub(super) const fn hidden_command<C: command::Command>(name: &'static str) -> Node {
+    let run = Run::Answer { call: call::<C>, schema: command::schema_of::<C::Answer>, access: C::ACCESS };
+    Node { name, kind: Kind::Leaf { build: C::command, run, kept: &[], hidden: true } }
 }
 
 fn call<C: command::Command>(

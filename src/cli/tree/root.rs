@@ -1,11 +1,10 @@
 //! Every command, by noun and verb.
 
-use super::{Node, command, group, hidden, leaf, stream};
-use crate::cli::commands::{self, config, coordination, schema};
+use super::{Node, command, group, hidden, hidden_command, leaf, stream};
+use crate::cli::commands::{self, config, coordination, events, hook, hook_watch, schema};
 use crate::cli::{
-    action, agent, artifact, backup, compat, completions, demo, dispatch as child, events, gate, health,
-    help, hook, hook_watch, import, init, interspect, lock, man, restore, run, sentinel, state, task,
-    version,
+    action, agent, artifact, backup, compat, completions, demo, dispatch as child, gate, health, help,
+    import, init, interspect, lock, man, restore, run, sentinel, state, task, version,
 };
 
 const AGENT: &[Node] =
@@ -95,52 +94,15 @@ pub(in crate::cli) const ROOT: &[Node] = &[
             hidden::<child::supervise::Guard>("guard"),
         ],
     ),
-    group(
-        "events",
-        "Events: the one append-only log of everything that happened",
-        &[
-            stream::<commands::events::tail::Tail>("tail"),
-            leaf::<events::record::Record>("record"),
-            leaf::<events::record::Emit>("emit"),
-            leaf::<events::record::Add>("add"),
-            group(
-                "cursor",
-                "Cursors: how far each consumer has read",
-                &[
-                    leaf::<events::cursor::List>("list"),
-                    leaf::<events::cursor::Get>("get"),
-                    leaf::<events::cursor::Set>("set"),
-                    leaf::<events::cursor::Register>("register"),
-                    leaf::<events::cursor::Reset>("reset"),
-                ],
-            ),
-            leaf::<events::lists::Reviews>("list-review"),
-            leaf::<events::lists::Agencies>("list-agency"),
-            leaf::<events::stats::Stats>("stats"),
-            leaf::<events::verify::Verify>("verify"),
-            leaf::<events::export::Export>("export"),
-            leaf::<events::export::Import>("import"),
-        ],
-    ),
+    group("events", "Events: the append-only log of everything that happened", events::NODES),
     group("coordination", "Coordination: reservations of files and names", coordination::NODES),
-    group(
-        "hook",
-        "Hooks: what agents and git call before and after they change files",
-        &[
-            leaf::<hook::edit::PreEdit>("pre-edit"),
-            leaf::<hook::edit::PostEdit>("post-edit"),
-            leaf::<hook::stop::Stop>("stop"),
-            leaf::<hook::commit::PreCommit>("pre-commit"),
-            leaf::<hook::install::Install>("install"),
-            leaf::<hook::install::Uninstall>("uninstall"),
-        ],
-    ),
+    group("hook", "Hooks: what agents and git call before and after they change files", hook::NODES),
     group(
         "interspect",
         "What was noticed about agents, and which are left out for it",
         &[
-            leaf::<events::record::Interspect>("record"),
-            leaf::<events::lists::Interspect>("query"),
+            command::<commands::interspect::record::Record>("record"),
+            stream::<commands::interspect::query::Query>("query"),
             leaf::<interspect::lists::Import>("import"),
             leaf::<interspect::look::Eligible>("eligible"),
             leaf::<interspect::look::Triage>("triage"),
@@ -214,5 +176,5 @@ pub(in crate::cli) const ROOT: &[Node] = &[
     command::<schema::SchemaOf>("schema"),
     leaf::<completions::Completions>("completions"),
     leaf::<man::Man>("man"),
-    hidden::<hook_watch::HookWatch>("hook-watch"),
+    hidden_command::<hook_watch::HookWatch>("hook-watch"),
 ];

@@ -7,9 +7,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::app::Error;
+use crate::app::events::json_lines;
 use crate::domain::event::{Event, Origin, Source};
 use crate::domain::ids::RunId;
-use crate::domain::text::{escaped_json, one_line};
+use crate::domain::text::one_line;
 use crate::domain::time::rfc3339;
 
 /// The forms that a caller can ask for.
@@ -34,8 +35,8 @@ impl Form {
     /// Appends the event, with its newline.
     pub(in crate::cli) fn write(self, event: &Event, out: &mut Vec<u8>) -> Result<(), Error> {
         match self.format {
-            Format::Jsonl => json_line(&EventLine::from(event), out),
-            Format::Cloudevents => json_line(&cloud_event(event), out),
+            Format::Jsonl => json_lines::append(&EventLine::from(event), out),
+            Format::Cloudevents => json_lines::append(&cloud_event(event), out),
             Format::Text => {
                 out.extend_from_slice(self.text(event).as_bytes());
                 Ok(())
@@ -69,14 +70,6 @@ impl Form {
         line.push('\n');
         line
     }
-}
-
-/// One line, safe to look at (K-08).
-pub(in crate::cli) fn json_line(value: &impl Serialize, out: &mut Vec<u8>) -> Result<(), Error> {
-    let text = serde_json::to_string(value).map_err(|err| Error::Unexpected(err.into()))?;
-    out.extend_from_slice(escaped_json(&text).as_bytes());
-    out.push(b'\n');
-    Ok(())
 }
 
 /// An event as one line of JSON.
@@ -123,7 +116,7 @@ fn decoded(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
 }
 
-/// The event as one of `CloudEvents` 1.0 (EV-06). Its number is the id: unique within one log, and its order.
+/// The event as one of `CloudEvents` 1.0. Its number is the id: unique within one log, and its order.
 ///
 /// What the specification has no attribute for is in `data`; the run and the number are extensions too, because a router
 /// may look at attributes only.

@@ -4,12 +4,12 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::form::{EventLine, Form, Format};
+use crate::app::events::cursor::consumer_name;
 use crate::app::events::tail::{self, TailItem, TailRequest};
 use crate::app::reply::{Flow, Sink};
 use crate::app::{CommandContext, Error, Verdict};
 use crate::cli::args;
 use crate::cli::command::{Access, StreamCommand};
-use crate::cli::events::cursor::consumer;
 use crate::cli::output::Output;
 use crate::domain::event::Source;
 use crate::domain::ids::RunId;
@@ -52,7 +52,7 @@ pub(in crate::cli) struct Tail {
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, hide = true)]
     poll_interval: Option<Duration>,
     /// Go on where this consumer stopped
-    #[arg(long, value_name = "NAME", value_parser = args::stored(consumer))]
+    #[arg(long, value_name = "NAME", value_parser = args::stored(consumer_name))]
     consumer: Option<Stored>,
     /// Leave the consumer's cursor where it is
     #[arg(long, requires = "consumer")]
