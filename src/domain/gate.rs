@@ -1,5 +1,6 @@
 //! Gates: facts in, verdict out.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::phase::Phase;
@@ -82,7 +83,7 @@ pub struct Fact {
 }
 
 /// One condition as evidence: what the event log keeps.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Condition {
     /// The check's word.
     pub check: Check,

@@ -5,7 +5,18 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The name of one step in a run's life.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(transparent)]
 pub struct Phase(String);
 
@@ -53,7 +64,8 @@ pub enum ChainError {
 }
 
 /// The phases of a run, in order. The first is where it starts; the last ends it, whatever its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
 pub struct Chain(Vec<Phase>);
 
 /// One step along a chain.

@@ -1,7 +1,7 @@
 //! Gate rules: what must be true before a run may leave a phase.
 
 use crate::domain::order;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::phase::{Chain, Phase};
@@ -46,7 +46,7 @@ words!(
 );
 
 /// One condition of a gate.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Rule {
     /// What it looks at.
     pub check: Check,
@@ -57,7 +57,7 @@ pub struct Rule {
 }
 
 /// The rules of one transition.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Gate {
     /// The phase that is left.
     pub from: Phase,
@@ -68,7 +68,8 @@ pub struct Gate {
 }
 
 /// The gates of a run with rules of its own: one per adjacent pair, in chain order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 pub struct GateRules(Vec<Gate>);
 
 /// Why gate rules were refused.

@@ -21,8 +21,8 @@ pub struct Project {
     pub key: String,
 }
 
-/// What the caller asks for.
-#[derive(Clone, Debug)]
+/// A run as a caller asks for it. Serialized, it is what an idempotency key stands for.
+#[derive(Clone, Debug, Serialize)]
 pub struct Request {
     /// The run; of a portfolio, the parent.
     pub run: NewRun,

@@ -47,7 +47,7 @@ pub struct Learned {
 }
 
 /// A learned tier that matched a rule, for the output of a check.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, schemars::JsonSchema)]
 pub struct CalibrationMatch {
     /// The rule's check.
     pub check: Check,

@@ -32,7 +32,6 @@ pub struct NewRun {
     /// JSON object, canonical text.
     pub metadata: Option<String>,
     /// The run's own chain.
-    #[serde(skip)]
     pub phases: Option<Chain>,
     /// The phase that it starts in, if not the first one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,7 +51,6 @@ pub struct NewRun {
     /// Most agents ever.
     pub max_agents: i64,
     /// The run's own gate rules.
-    #[serde(skip)]
     pub gate_rules: Option<GateRules>,
 }
 

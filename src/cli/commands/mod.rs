@@ -3,4 +3,6 @@
 pub(super) mod config;
 pub(super) mod coordination;
 pub(super) mod events;
+pub(super) mod gate;
+pub(super) mod run;
 pub(super) mod schema;

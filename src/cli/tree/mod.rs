@@ -18,7 +18,7 @@ use super::verb::Verb;
 use super::{Answer, Cx, args};
 use crate::app::{CommandContext, Error, Verdict};
 
-pub(super) use root::ROOT;
+pub(super) use root::{ACTION, AGENT, ARTIFACT, ROOT};
 
 /// A word of the command line.
 pub(super) struct Node {
@@ -67,7 +67,8 @@ impl Run {
 /// Computes the answer of a command from its parsed arguments.
 pub(super) type Call = fn(&ArgMatches, &mut CommandContext) -> Result<Box<dyn Rendered>, Error>;
 
-const fn group(name: &'static str, about: &'static str, nodes: &'static [Node]) -> Node {
+/// Makes a node of a noun.
+pub(super) const fn group(name: &'static str, about: &'static str, nodes: &'static [Node]) -> Node {
     Node { name, kind: Kind::Group { about, nodes } }
 }
 
