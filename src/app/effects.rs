@@ -1,6 +1,8 @@
-//! What follows the commit of a phase change: the project's hook, agents that are dispatched, processes that are stopped.
+//! What follows the commit of a phase change: the project's hook, agents that are dispatched, processes that
+//! are stopped.
 //!
-//! A transaction touches nothing but the database, so that it can be run again and leaves nothing behind if it fails.
+//! A transaction touches nothing but the database, so that it can be run again and leaves nothing behind if
+//! it fails.
 
 use std::path::Path;
 use std::time::Duration;
@@ -45,8 +47,8 @@ struct HookEvent<'a> {
     kind: &'a str,
 }
 
-/// Does what follows the commit of an advance, whether it was taken or refused: starts the project's hook, and
-/// dispatches the agents that work in the phase that was entered.
+/// Does what follows the commit of an advance, whether it was taken or refused: starts the project's hook,
+/// and dispatches the agents that work in the phase that was entered.
 pub(crate) fn follow(cx: &mut CommandContext, done: &Advance) {
     let change = PhaseChange {
         event_id: done.event_id,
@@ -63,7 +65,8 @@ pub(crate) fn follow(cx: &mut CommandContext, done: &Advance) {
 
 /// Starts the project's `on-phase-advance` hook, if it has one, and does not wait for it.
 ///
-/// A failure is a warning: the phase has changed, and consumers that missed the call find the event in the log.
+/// A failure is a warning: the phase has changed, and consumers that missed the call find the event in the
+/// log.
 pub(crate) fn phase_hook(cx: &CommandContext, run: &Run, change: &PhaseChange<'_>) {
     let PhaseChange { event_id, kind, from, to, reason } = *change;
     cx.info(format_args!("event {event_id}: {kind} {from} → {to} (run {})", run.id));

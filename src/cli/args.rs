@@ -64,7 +64,7 @@ fn whole_seconds(duration: Duration) -> Result<i64, String> {
         .ok_or_else(|| "is too long".to_owned())
 }
 
-/// Reads whole seconds, as a number or a duration (CL-08).
+/// Reads whole seconds, as a number or a duration.
 pub(super) fn seconds(text: &str) -> Result<i64, String> {
     match text.parse::<i64>() {
         Ok(secs) if secs >= 0 => Ok(secs),
@@ -145,8 +145,8 @@ fn holds_secret(err: &clap::Error) -> bool {
     source.is_some_and(|source| source.downcast_ref() == Some(&StoredError::Secret))
 }
 
-/// Returns the failure of a command line that the parser refuses. The parser does not name the word that is not UTF-8, and
-/// its message may repeat a secret.
+/// Returns the failure of a command line that the parser refuses. The parser does not name the word that is
+/// not UTF-8, and its message may repeat a secret.
 pub(super) fn refused(err: clap::Error, words: &[OsString]) -> Error {
     if holds_secret(&err) {
         let about = err.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();

@@ -34,7 +34,8 @@ pub(crate) struct Evidence {
     pub conditions: Vec<Condition>,
 }
 
-/// Evaluates the gate of a run's next step at a priority; the negative if it fails, even where that would not block.
+/// Evaluates the gate of a run's next step at a priority; the negative if it fails, even where that would not
+/// block.
 ///
 /// # Errors
 /// [`Error::Ops`] if the run does not exist, has ended, or is in the last phase of its chain.

@@ -10,8 +10,8 @@ use crate::ops::{OpsError, gate};
 use crate::os::files;
 use crate::store;
 
-/// Calls `attempt` without evidence, and once more with it if the step turns out to need it. Most steps do not, and files
-/// are not read inside a transaction.
+/// Calls `attempt` without evidence, and once more with it if the step turns out to need it. Most steps do
+/// not, and files are not read inside a transaction.
 ///
 /// # Errors
 /// Any error of `attempt`.

@@ -22,8 +22,8 @@ pub(crate) struct OverrideAnswer {
     pub blocked: bool,
 }
 
-/// Moves a run to its next phase whatever the verdict of the gate; the negative if the step needs runtime evidence that
-/// the run lacks.
+/// Moves a run to its next phase whatever the verdict of the gate; the negative if the step needs runtime
+/// evidence that the run lacks.
 ///
 /// # Errors
 /// [`Error::Ops`] if the run does not exist, has ended, or is in another phase than expected.

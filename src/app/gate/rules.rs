@@ -42,7 +42,8 @@ impl From<Rule> for RuleDetails {
     }
 }
 
-/// Returns the rules in force for a run, or the default rules; with `from`, only those of the gate out of that phase.
+/// Returns the rules in force for a run, or the default rules; with `from`, only those of the gate out of
+/// that phase.
 ///
 /// # Errors
 /// [`Error::Ops`] if the run does not exist.
@@ -64,7 +65,8 @@ pub(crate) fn rules(
     Ok(Reply::yes(GateRulesList(found)))
 }
 
-/// Returns the transitions of a chain. Those without a check are listed only where the run's own rules name them.
+/// Returns the transitions of a chain. Those without a check are listed only where the run's own rules name
+/// them.
 fn transitions(
     chain: &Chain,
     rules: impl Fn(&Phase, &Phase) -> (RuleSource, Vec<Rule>),

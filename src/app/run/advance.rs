@@ -116,8 +116,8 @@ impl Arrival {
     }
 }
 
-/// Moves a run to its next phase if the gate lets it; the negative if the gate blocks it, or if the run does not advance
-/// by itself and the caller gives no reason.
+/// Moves a run to its next phase if the gate lets it; the negative if the gate blocks it, or if the run does
+/// not advance by itself and the caller gives no reason.
 ///
 /// # Errors
 /// [`Error::Ops`] if the run does not exist, has ended, or is in another phase than expected.

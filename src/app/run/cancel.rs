@@ -20,7 +20,8 @@ pub(crate) struct CancelAnswer {
     pub status: RunStatus,
 }
 
-/// Cancels a run with its dispatches and agents. If `signal` is set, the processes of its dispatches are asked to end.
+/// Cancels a run with its dispatches and agents. If `signal` is set, the processes of its dispatches are
+/// asked to end.
 ///
 /// # Errors
 /// [`Error::Ops`] if the run does not exist or has ended.

@@ -50,7 +50,8 @@ impl RunTarget {
     /// Returns the run.
     ///
     /// # Errors
-    /// [`Error::NoCurrentRun`] if the project has no active run; [`Error::Ops`] if there is no run with the id.
+    /// [`Error::NoCurrentRun`] if the project has no active run; [`Error::Ops`] if there is no run with the
+    /// id.
     pub(crate) fn find(&self, tx: &ReadTx<'_>) -> Result<Run, Error> {
         match self {
             Self::Id(id) => Ok(store::run::get(tx, id)?),
@@ -60,8 +61,8 @@ impl RunTarget {
     }
 }
 
-/// Returns a project by its directory, absolute, with and without its symlinks. Without a directory, or with an empty
-/// one, the project is that of the working directory.
+/// Returns a project by its directory, absolute, with and without its symlinks. Without a directory, or with
+/// an empty one, the project is that of the working directory.
 ///
 /// # Errors
 /// [`Error::Usage`] if the path is not valid UTF-8, [`Error::File`] if the working directory cannot be read.

@@ -30,8 +30,8 @@ pub(crate) enum RollbackAnswer {
     Files(Vec<RunFile>),
 }
 
-/// Everything that a rollback changes. A dry run and the real one differ in three members, which are left out where they
-/// do not apply.
+/// Everything that a rollback changes. A dry run and the real one differ in three members, which are left out
+/// where they do not apply.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct RollbackChanges {
     pub agents: Vec<AgentId>,
@@ -150,7 +150,8 @@ pub(crate) fn plan(
     Ok(pretty(RollbackAnswer::Changes(RollbackChanges { dry_run: Some(true), ..changes })))
 }
 
-/// Rolls a run back to an earlier phase. If the request says so, the processes of cancelled dispatches are asked to end.
+/// Rolls a run back to an earlier phase. If the request says so, the processes of cancelled dispatches are
+/// asked to end.
 ///
 /// # Errors
 /// As [`plan`].

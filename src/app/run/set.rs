@@ -19,8 +19,8 @@ pub(crate) struct SetAnswer {
 /// Changes the settings of a run.
 ///
 /// # Errors
-/// [`Error::Usage`] if the request changes nothing; [`Error::Ops`] if the run does not exist, or has ended and more than
-/// its metadata would change.
+/// [`Error::Usage`] if the request changes nothing; [`Error::Ops`] if the run does not exist, or has ended
+/// and more than its metadata would change.
 pub(crate) fn set(
     cx: &mut CommandContext,
     id: RunId,

@@ -39,8 +39,8 @@ pub(crate) struct SkipAnswer {
 /// Skips a phase that is ahead of a run.
 ///
 /// # Errors
-/// [`Error::Ops`] if the run does not exist, has ended or is in another phase than expected, or if the phase cannot be
-/// skipped.
+/// [`Error::Ops`] if the run does not exist, has ended or is in another phase than expected, or if the phase
+/// cannot be skipped.
 pub(crate) fn skip(cx: &mut CommandContext, request: SkipRequest) -> Result<Reply<SkipAnswer>, Error> {
     let (request, stamp) = (Request::from(request), cx.stamp.clone());
     cx.write(|tx| skip::skip(tx, &request, &stamp))?;

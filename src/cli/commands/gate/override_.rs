@@ -13,8 +13,8 @@ use crate::domain::text::{Required, one_line};
 
 /// Move a run to its next phase past the gate
 ///
-/// The gate is still evaluated, and its true verdict is recorded with the reason. The last step of a run that asks for
-/// runtime evidence cannot be overridden (exit 1).
+/// The gate is still evaluated, and its true verdict is recorded with the reason. The last step of a run that
+/// asks for runtime evidence cannot be overridden (exit 1).
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic gate override k3x9q2ab --reason=\"plan agreed by phone\" --justified")]
 pub(in crate::cli) struct Override {

@@ -11,8 +11,8 @@ use crate::domain::text::one_line;
 
 /// List gate rules in the order of the chain
 ///
-/// With --run, lists the rules that are in force for that run; without it, the default rules of the default chain. The
-/// source of a run's own rules is `run`.
+/// With --run, lists the rules that are in force for that run; without it, the default rules of the default
+/// chain. The source of a run's own rules is `run`.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic gate rules --run=k3x9q2ab --phase=planned")]
 pub(in crate::cli) struct Rules {

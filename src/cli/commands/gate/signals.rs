@@ -9,8 +9,8 @@ use crate::domain::text::one_line;
 
 /// Show how past gate decisions turned out, as JSON
 ///
-/// A block that was not overridden is a true positive (tp), a failure that was passed all the same a false positive (fp), a
-/// pass a true negative (tn), and a pass that was rolled back later a false negative (fn).
+/// A block that was not overridden is a true positive (tp), a failure that was passed all the same a false
+/// positive (fp), a pass a true negative (tn), and a pass that was rolled back later a false negative (fn).
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic gate signals --since-id=120")]
 pub(in crate::cli) struct Signals {

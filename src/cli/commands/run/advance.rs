@@ -14,9 +14,10 @@ use crate::domain::text::one_line;
 
 /// Move a run to its next phase
 ///
-/// The gate of the phase that is left decides: a hard condition that fails blocks the run (exit 1, and an event says why).
-/// Phases that are skipped are walked past. A run whose metadata asks for runtime evidence does not enter its last phase
-/// without an artifact of type `runtime-evidence/v1` whose file is unchanged, whatever the flags.
+/// The gate of the phase that is left decides: a hard condition that fails blocks the run (exit 1, and an
+/// event says why). Phases that are skipped are walked past. A run whose metadata asks for runtime evidence
+/// does not enter its last phase without an artifact of type `runtime-evidence/v1` whose file is unchanged,
+/// whatever the flags.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic run advance \"$run\" --expect-phase=planned")]
 pub(in crate::cli) struct Advance {

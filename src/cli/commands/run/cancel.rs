@@ -9,8 +9,8 @@ use crate::domain::ids::RunId;
 
 /// Cancel a run with its dispatches and agents
 ///
-/// Live dispatches are cancelled and their processes asked to end; active agents are marked failed. The active children of
-/// a portfolio are cancelled with it. A cancelled run stays cancelled.
+/// Live dispatches are cancelled and their processes asked to end; active agents are marked failed. The
+/// active children of a portfolio are cancelled with it. A cancelled run stays cancelled.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic run cancel \"$run\"")]
 pub(in crate::cli) struct Cancel {

@@ -18,8 +18,8 @@ use crate::domain::text::Required;
 
 /// Create a run
 ///
-/// The run starts in the first phase of its chain unless --phase names another. With --projects it is a portfolio: a parent
-/// run with a child for each project. Prints the new run's id.
+/// The run starts in the first phase of its chain unless --phase names another. With --projects it is a
+/// portfolio: a parent run with a child for each project. Prints the new run's id.
 #[derive(Debug, clap::Parser)]
 #[command(
     after_help = "Example: ic run create --goal='Ship the parser' --phases='[\"plan\",\"build\",\"done\"]'"

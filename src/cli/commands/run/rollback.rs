@@ -32,14 +32,14 @@ words!(
 
 /// Take a run back to an earlier phase, with everything that followed from the later ones
 ///
-/// In one transaction: the run moves back; artifacts of every later phase stop counting; live dispatches of the phases that
-/// are undone are cancelled and their processes asked to end; agents of those phases are marked failed; skips of those
-/// phases are cleared. Each of these is an event of its own. A completed run becomes active again and its completion time
-/// is cleared: nothing else clears it, and the rollback's event keeps the old value. Cancelled and failed runs stay as they
-/// are.
+/// In one transaction: the run moves back; artifacts of every later phase stop counting; live dispatches of
+/// the phases that are undone are cancelled and their processes asked to end; agents of those phases are
+/// marked failed; skips of those phases are cleared. Each of these is an event of its own. A completed run
+/// becomes active again and its completion time is cleared: nothing else clears it, and the rollback's event
+/// keeps the old value. Cancelled and failed runs stay as they are.
 ///
-/// --undo takes a rollback back, as long as nothing has happened to the run since. --layer=code changes nothing: it lists
-/// the run's artifacts for a rollback of the files themselves.
+/// --undo takes a rollback back, as long as nothing has happened to the run since. --layer=code changes
+/// nothing: it lists the run's artifacts for a rollback of the files themselves.
 #[derive(Debug, clap::Parser)]
 #[command(
     after_help = "Examples:\n  ic run rollback \"$run\" --to-phase=planned --reason='wrong design' --dry-run\n  \

@@ -11,8 +11,8 @@ use crate::domain::text::Required;
 
 /// Skip a phase that is ahead of a run
 ///
-/// The run walks past the phase. The phase that is left still has to meet its own exit rules; only those of the skipped
-/// phase are waived. The last phase cannot be skipped. Skipping a phase twice changes nothing.
+/// The run walks past the phase. The phase that is left still has to meet its own exit rules; only those of
+/// the skipped phase are waived. The last phase cannot be skipped. Skipping a phase twice changes nothing.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic run skip \"$run\" polish --reason='nothing to polish'")]
 pub(in crate::cli) struct Skip {
