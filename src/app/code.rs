@@ -32,6 +32,7 @@ macro_rules! codes {
 
 codes! {
     ActionNotFound = "action_not_found", 1, "the run has no such action";
+    AdvancePaused = "advance_paused", 1, "the run does not advance by itself, and no reason was given";
     AgentNotFound = "agent_not_found", 1, "no agent with this id, or not of the run that was named";
     AlreadyApplied = "already_applied", 1, "the agent is excluded already";
     ArtifactNotFound = "artifact_not_found", 1, "no artifact with this id";
@@ -39,6 +40,7 @@ codes! {
     BackupUnusable = "backup_unusable", 2, "the file to restore from is no sound database of this program, or its log does not verify";
     BelowThreshold = "below_threshold", 1, "the evidence against the agent does not suffice";
     Blacklisted = "blacklisted", 1, "the agent may not be proposed any more";
+    BudgetExceeded = "budget_exceeded", 1, "the run has used up its token budget";
     CanaryActive = "canary_active", 1, "an earlier override of the agent is still being watched";
     CircuitOpen = "circuit_open", 1, "overrides were reverted too often lately";
     CursorAhead = "cursor_ahead", 1, "the consumer has read further than the log goes: the log was restored from a backup";
@@ -68,6 +70,8 @@ codes! {
     EvidenceRequired = "evidence_required", 1, "the last step of the run needs runtime evidence, whatever else is waived";
     FenceUnreadable = "fence_unreadable", 1, "INTERCORE_FENCE is not LOCK:TOKEN";
     FileExists = "file_exists", 2, "a file that is to be made is there already";
+    GateBlocked = "gate_blocked", 1, "a hard condition of the gate failed, and the run stays in its phase";
+    GateFailed = "gate_failed", 1, "a condition of the gate is not met";
     GitDetached = "git_detached", 2, "no branch is checked out";
     GitFailed = "git_failed", 2, "git could not do what was asked; nothing was changed";
     GitHook = "git_hook", 2, "a hook of the repository refused the commit";

@@ -12,11 +12,13 @@ pub(crate) mod effects;
 pub(crate) mod environment;
 pub(crate) mod error;
 pub(crate) mod events;
+pub(crate) mod gate;
 pub(crate) mod git_exclude;
 pub(crate) mod hook;
 pub(crate) mod identity;
 pub(crate) mod locate;
 pub(crate) mod reply;
+pub(crate) mod run;
 
 pub use code::Code;
 pub(crate) use context::CommandContext;

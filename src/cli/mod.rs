@@ -14,7 +14,6 @@ mod compat;
 mod completions;
 mod demo;
 mod dispatch;
-mod gate;
 mod globals;
 mod health;
 mod help;
@@ -26,7 +25,6 @@ mod lock;
 mod man;
 mod output;
 mod restore;
-mod run;
 mod sentinel;
 mod state;
 mod task;
@@ -44,7 +42,20 @@ use crate::os::limits;
 use output::Output;
 
 pub use crate::app::Code;
+pub(crate) use dispatch::{auto::dispatch_agents, stop_processes};
 pub use listing::{Argument, arguments, listing, readers};
+
+/// Names that other nouns still use.
+mod gate {
+    pub(in crate::cli) use crate::app::gate::evidence;
+}
+
+/// Names that other nouns still use.
+mod run {
+    pub(in crate::cli) mod advance {
+        pub(in crate::cli) use crate::app::effects::follow;
+    }
+}
 
 /// How a command ended, when it ended well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -61,13 +61,6 @@ impl Output {
         self.raw(escaped_json(&text).as_bytes())
     }
 
-    /// Shows a result as indented JSON, whatever the caller asked for.
-    pub(super) fn indented(self, value: &impl Serialize) -> Result<(), Error> {
-        let mut text = serde_json::to_string_pretty(value).map_err(|err| Error::Unexpected(err.into()))?;
-        text.push('\n');
-        self.raw(escaped_json(&text).as_bytes())
-    }
-
     /// Writes bytes to stdout.
     #[expect(clippy::unused_self, reason = "output goes through the call's own `Output`, not past it")]
     pub(super) fn raw(self, bytes: &[u8]) -> Result<(), Error> {

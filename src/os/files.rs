@@ -141,6 +141,14 @@ pub fn is_executable(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o100 != 0)
 }
 
+/// Returns the text of a file of any kind, a pipe too.
+///
+/// # Errors
+/// If there is no such file, or if it cannot be read or is not UTF-8.
+pub fn read_to_string(path: &Path) -> io::Result<String> {
+    fs::read_to_string(path)
+}
+
 /// The content of a regular file of at most `most` bytes; `None` if there is none of that name. Nothing is waited for.
 ///
 /// # Errors

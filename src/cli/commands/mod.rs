@@ -3,7 +3,9 @@
 pub(super) mod config;
 pub(super) mod coordination;
 pub(super) mod events;
+pub(super) mod gate;
 pub(super) mod hook;
 pub(super) mod hook_watch;
 pub(super) mod interspect;
+pub(super) mod run;
 pub(super) mod schema;

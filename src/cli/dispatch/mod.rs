@@ -26,7 +26,7 @@ use crate::domain::text::one_line;
 use crate::store;
 use view::DispatchView;
 
-pub(super) use settle::stop_processes;
+pub(crate) use settle::stop_processes;
 pub(super) use tokens::Tokens;
 
 /// Show a dispatch

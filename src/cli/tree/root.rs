@@ -1,16 +1,22 @@
 //! Every command, by noun and verb.
 
 use super::{Node, command, group, hidden, hidden_command, leaf, stream};
-use crate::cli::commands::{self, config, coordination, events, hook, hook_watch, schema};
+use crate::cli::commands::{self, config, coordination, events, gate, hook, hook_watch, run, schema};
 use crate::cli::{
-    action, agent, artifact, backup, compat, completions, demo, dispatch as child, gate, health, help,
-    import, init, interspect, lock, man, restore, run, sentinel, state, task, version,
+    action, agent, artifact, backup, compat, completions, demo, dispatch as child, health, help, import,
+    init, interspect, lock, man, restore, sentinel, state, task, version,
 };
 
-const AGENT: &[Node] =
+pub(in crate::cli) const AGENT: &[Node] =
     &[leaf::<agent::Add>("add"), leaf::<agent::List>("list"), leaf::<agent::Update>("update")];
-const ARTIFACT: &[Node] =
+pub(in crate::cli) const ARTIFACT: &[Node] =
     &[leaf::<artifact::Add>("add"), leaf::<artifact::Get>("get"), leaf::<artifact::List>("list")];
+pub(in crate::cli) const ACTION: &[Node] = &[
+    leaf::<action::Add>("add"),
+    leaf::<action::List>("list"),
+    leaf::<action::Update>("update"),
+    leaf::<action::Delete>("delete"),
+];
 
 /// Every command. `ic run agent …` and `ic agent …` are the same commands, as are `ic run advance` and `ic phase advance`.
 pub(in crate::cli) const ROOT: &[Node] = &[
@@ -19,60 +25,9 @@ pub(in crate::cli) const ROOT: &[Node] = &[
     leaf::<backup::Backup>("backup"),
     leaf::<restore::Restore>("restore"),
     leaf::<version::Version>("version"),
-    group(
-        "run",
-        "Runs: pieces of work on their way through a chain of phases",
-        &[
-            leaf::<run::create::Create>("create"),
-            leaf::<run::status::Status>("status"),
-            leaf::<run::phase::Show>("phase"),
-            leaf::<run::list::List>("list"),
-            leaf::<run::current::Current>("current"),
-            leaf::<run::advance::Advance>("advance"),
-            leaf::<run::skip::Skip>("skip"),
-            leaf::<run::skip::Unskip>("unskip"),
-            leaf::<run::rollback::Rollback>("rollback"),
-            leaf::<run::events::History>("events"),
-            leaf::<run::cancel::Cancel>("cancel"),
-            leaf::<run::tokens::Tokens>("tokens"),
-            leaf::<run::budget::RunBudget>("budget"),
-            leaf::<run::set::Set>("set"),
-            group("agent", "Agents: who works on a run", AGENT),
-            group("artifact", "Artifacts: what a run produced", ARTIFACT),
-            group(
-                "action",
-                "Actions: what is due when a run enters a phase",
-                &[
-                    leaf::<action::Add>("add"),
-                    leaf::<action::List>("list"),
-                    leaf::<action::Update>("update"),
-                    leaf::<action::Delete>("delete"),
-                ],
-            ),
-        ],
-    ),
-    group(
-        "phase",
-        "Phases: where a run is, and where it goes next",
-        &[
-            leaf::<run::phase::Show>("show"),
-            leaf::<run::advance::Advance>("advance"),
-            leaf::<run::skip::Skip>("skip"),
-            leaf::<run::skip::Unskip>("unskip"),
-            leaf::<run::rollback::Rollback>("rollback"),
-            leaf::<run::events::History>("history"),
-        ],
-    ),
-    group(
-        "gate",
-        "Gates: what must be true before a run leaves a phase",
-        &[
-            leaf::<gate::check::Check>("check"),
-            leaf::<gate::over::Override>("override"),
-            leaf::<gate::rules::Rules>("rules"),
-            leaf::<gate::signals::Signals>("signals"),
-        ],
-    ),
+    group("run", "Runs: pieces of work on their way through a chain of phases", run::NODES),
+    group("phase", "Phases: where a run is, and where it goes next", run::PHASE_NODES),
+    group("gate", "Gates: what must be true before a run leaves a phase", gate::NODES),
     group("agent", "Agents: who works on a run", AGENT),
     group("artifact", "Artifacts: what a run produced", ARTIFACT),
     group(

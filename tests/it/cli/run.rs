@@ -220,7 +220,7 @@ fn every_creating_command_answers_a_repeat_with_the_first_answer() {
 fn the_current_run_is_found_however_the_project_is_spelled() {
     let sandbox = Sandbox::new();
     let (stdout, stderr) = sandbox.fails(["run", "current", "--json"], 1);
-    assert_eq!((stdout.as_str(), stderr.as_str()), ("{\"found\":false}\n", ""));
+    assert_eq!((stdout.as_str(), stderr.as_str()), ("{\"found\":false,\"code\":\"no_current_run\"}\n", ""));
     assert_eq!(sandbox.fails(["run", "current"], 1), (String::new(), String::new()));
     sandbox.new_run();
     let newest = sandbox.new_run();

@@ -216,7 +216,8 @@ fn large_files_are_changed() {
     assert_eq!(specs.object(450)["status"], "researching");
     if let Some(specs) = real("largest-todo", ".opencode/specs") {
         let tasks = specs.result("list").1;
-        let task = tasks.as_array().unwrap().iter().find(|task| task["agree"] == true).unwrap()["task"].clone();
+        let task =
+            tasks.as_array().unwrap().iter().find(|task| task["agree"] == true).unwrap()["task"].clone();
         specs.ok(&format!("set {task} --to=researching --force"));
         assert_eq!(specs.object(task.as_u64().unwrap())["status"], "researching");
     }
