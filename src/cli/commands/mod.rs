@@ -2,5 +2,6 @@
 
 pub(super) mod config;
 pub(super) mod coordination;
+pub(super) mod dispatch;
 pub(super) mod events;
 pub(super) mod schema;

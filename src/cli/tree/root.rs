@@ -3,9 +3,8 @@
 use super::{Node, command, group, hidden, leaf, stream};
 use crate::cli::commands::{self, config, coordination, schema};
 use crate::cli::{
-    action, agent, artifact, backup, compat, completions, demo, dispatch as child, events, gate, health,
-    help, hook, hook_watch, import, init, interspect, lock, man, restore, run, sentinel, state, task,
-    version,
+    action, agent, artifact, backup, compat, completions, demo, events, gate, health, help, hook, hook_watch,
+    import, init, interspect, lock, man, restore, run, sentinel, state, task, version,
 };
 
 const AGENT: &[Node] =
@@ -76,25 +75,7 @@ pub(in crate::cli) const ROOT: &[Node] = &[
     ),
     group("agent", "Agents: who works on a run", AGENT),
     group("artifact", "Artifacts: what a run produced", ARTIFACT),
-    group(
-        "dispatch",
-        "Dispatches: child processes and what is known of them",
-        &[
-            leaf::<child::spawn::Spawn>("spawn"),
-            leaf::<child::record::Record>("record"),
-            leaf::<child::Status>("status"),
-            leaf::<child::List>("list"),
-            leaf::<child::wait::Poll>("poll"),
-            leaf::<child::wait::Wait>("wait"),
-            leaf::<child::kill::Kill>("kill"),
-            leaf::<child::logs::Logs>("logs"),
-            leaf::<child::retry::Retry>("retry"),
-            leaf::<child::Tokens>("tokens"),
-            leaf::<child::kill::Prune>("prune"),
-            hidden::<child::supervise::Supervise>("supervise"),
-            hidden::<child::supervise::Guard>("guard"),
-        ],
-    ),
+    group("dispatch", "Dispatches: child processes and their records", commands::dispatch::NODES),
     group(
         "events",
         "Events: the one append-only log of everything that happened",
