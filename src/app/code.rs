@@ -42,6 +42,7 @@ codes! {
     Blacklisted = "blacklisted", 1, "the agent may not be proposed any more";
     BudgetExceeded = "budget_exceeded", 1, "the run has used up its token budget";
     CanaryActive = "canary_active", 1, "an earlier override of the agent is still being watched";
+    ChainExhausted = "chain_exhausted", 1, "the escalation chain has no stronger model left to try";
     CircuitOpen = "circuit_open", 1, "overrides were reverted too often lately";
     CursorAhead = "cursor_ahead", 1, "the consumer has read further than the log goes: the log was restored from a backup";
     CursorExpired = "cursor_expired", 1, "the consumer was away for longer than its cursor is kept";
@@ -63,6 +64,7 @@ codes! {
     DbSchema = "db_schema", 2, "tables or indexes were changed by something else";
     DbSymlink = "db_symlink", 2, "the database, its log or its directory is a symlink";
     Deadlock = "deadlock", 1, "to wait for the lock would be to wait for oneself";
+    DispatchFailed = "dispatch_failed", 1, "the dispatch that was waited for failed or timed out";
     DispatchNotFound = "dispatch_not_found", 1, "no dispatch with this id";
     DuplicateAction = "duplicate_action", 1, "the run has the same command for the phase already";
     EventChainBroken = "event_chain_broken", 2, "an event was altered, removed or inserted, or the head is not the one expected";

@@ -18,7 +18,8 @@ use crate::ops::advance::{Advance, Outcome};
 use crate::os::hook;
 
 // The one place where phase changes reach dispatches.
-pub(crate) use crate::cli::{dispatch_agents, stop_processes};
+pub(crate) use super::dispatch::auto::dispatch_agents;
+pub(crate) use super::dispatch::settle::stop_processes;
 
 /// The time after which a hook is killed.
 pub(crate) const HOOK_LIMIT: Duration = Duration::from_secs(5);

@@ -8,6 +8,7 @@ pub(crate) mod code;
 pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod coordination;
+pub(crate) mod dispatch;
 pub(crate) mod effects;
 pub(crate) mod environment;
 pub(crate) mod error;

@@ -13,7 +13,6 @@ mod commands;
 mod compat;
 mod completions;
 mod demo;
-mod dispatch;
 mod globals;
 mod health;
 mod help;
@@ -42,7 +41,6 @@ use crate::os::limits;
 use output::Output;
 
 pub use crate::app::Code;
-pub(crate) use dispatch::{auto::dispatch_agents, stop_processes};
 pub use listing::{Argument, arguments, listing, readers};
 
 /// Names that other nouns still use.

@@ -14,7 +14,7 @@ use crate::app::context::{NoteKind, Notes};
 use crate::app::reply::Style;
 use crate::domain::secret::redact_message;
 use crate::domain::text::{escaped_json, one_line};
-use crate::os::stream;
+use crate::os::{child, stream};
 
 /// A result that can be shown to people and to programs. The JSON form is the value itself.
 pub(super) trait View: Serialize {
@@ -77,6 +77,12 @@ impl Output {
     #[expect(clippy::unused_self, reason = "output goes through the call's own `Output`, not past it")]
     pub(super) fn wait_drained(self, stop: &AtomicBool) -> Result<bool, Error> {
         stream::wait_drained(io::stdout(), stop).map_err(Error::Output)
+    }
+
+    /// Closes stdout for its reader, and sends what is written from then on to nowhere.
+    #[expect(clippy::unused_self, reason = "output goes through the call's own `Output`, not past it")]
+    pub(super) fn release(self) -> Result<(), Error> {
+        child::let_go_of_stdout().map_err(Error::Output)
     }
 
     /// Whether nobody reads stdout any more.

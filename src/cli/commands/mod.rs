@@ -2,6 +2,7 @@
 
 pub(super) mod config;
 pub(super) mod coordination;
+pub(super) mod dispatch;
 pub(super) mod events;
 pub(super) mod gate;
 pub(super) mod hook;

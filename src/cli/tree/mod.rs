@@ -226,6 +226,14 @@ fn unknown(path: &[&str], nodes: &'static [Node], word: &OsString) -> Error {
 }
 
 impl Node {
+    /// Returns the same command, left out of help and completions.
+    pub(super) const fn hidden(mut self) -> Self {
+        if let Kind::Leaf { hidden, .. } = &mut self.kind {
+            *hidden = true;
+        }
+        self
+    }
+
     /// Whether users are not told of it.
     pub(super) fn is_hidden(&self) -> bool {
         matches!(self.kind, Kind::Leaf { hidden: true, .. })

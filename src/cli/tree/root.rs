@@ -3,8 +3,8 @@
 use super::{Node, command, group, hidden, hidden_command, leaf, stream};
 use crate::cli::commands::{self, config, coordination, events, gate, hook, hook_watch, run, schema};
 use crate::cli::{
-    action, agent, artifact, backup, compat, completions, demo, dispatch as child, health, help, import,
-    init, interspect, lock, man, restore, sentinel, state, task, version,
+    action, agent, artifact, backup, compat, completions, demo, health, help, import, init, interspect, lock,
+    man, restore, sentinel, state, task, version,
 };
 
 pub(in crate::cli) const AGENT: &[Node] =
@@ -30,25 +30,7 @@ pub(in crate::cli) const ROOT: &[Node] = &[
     group("gate", "Gates: what must be true before a run leaves a phase", gate::NODES),
     group("agent", "Agents: who works on a run", AGENT),
     group("artifact", "Artifacts: what a run produced", ARTIFACT),
-    group(
-        "dispatch",
-        "Dispatches: child processes and what is known of them",
-        &[
-            leaf::<child::spawn::Spawn>("spawn"),
-            leaf::<child::record::Record>("record"),
-            leaf::<child::Status>("status"),
-            leaf::<child::List>("list"),
-            leaf::<child::wait::Poll>("poll"),
-            leaf::<child::wait::Wait>("wait"),
-            leaf::<child::kill::Kill>("kill"),
-            leaf::<child::logs::Logs>("logs"),
-            leaf::<child::retry::Retry>("retry"),
-            leaf::<child::Tokens>("tokens"),
-            leaf::<child::kill::Prune>("prune"),
-            hidden::<child::supervise::Supervise>("supervise"),
-            hidden::<child::supervise::Guard>("guard"),
-        ],
-    ),
+    group("dispatch", "Dispatches: child processes and their records", commands::dispatch::NODES),
     group("events", "Events: the append-only log of everything that happened", events::NODES),
     group("coordination", "Coordination: reservations of files and names", coordination::NODES),
     group("hook", "Hooks: what agents and git call before and after they change files", hook::NODES),

@@ -1,5 +1,5 @@
-//! Bringing records and processes together: whoever looks at dispatches first ends what has to end, and closes the records
-//! of what is gone (DI-10, RB-16).
+//! Bringing records and processes together: the next dispatch command ends the processes of cancelled dispatches, and closes
+//! the records of those that are gone.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,20 +18,20 @@ use crate::store;
 use crate::store::StoreError;
 use crate::store::dispatch::{Ending, NewTokens, Stopping};
 
-/// How long a process may take to end after it was asked to. Then it is killed.
-pub(in crate::cli) const GRACE: Duration = Duration::from_secs(5);
+/// How long a process may take to end after SIGTERM. Then it is killed.
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
-/// What a record says whose supervisor and child ended without anybody seeing how.
-const LOST: &str = "lost: supervisor and child gone";
+/// The error in the record of a dispatch whose supervisor and child are gone without a trace.
+const REASON_LOST: &str = "lost: supervisor and child gone";
 
-/// Most bytes read of a file that a child leaves, at its beginning and at its end.
-const MOST: u64 = 64 * 1024;
+/// The maximum number of bytes read of a file that a child leaves, at its beginning and at its end.
+const MAX_BYTES: u64 = 64 * 1024;
 
-/// The name of the variable by which a child and its descendants are known.
+/// The variable that marks a child and its descendants.
 pub(super) const MARK: &str = "IC_DISPATCH_ID";
 
 /// Ends the processes of cancelled dispatches, and closes the records of dispatches whose supervisor and child are gone.
-pub(in crate::cli) fn settle(cx: &mut CommandContext) -> Result<(), Error> {
+pub(crate) fn settle(cx: &mut CommandContext) -> Result<(), Error> {
     stop_processes(cx)?;
     for dispatch in cx.read(store::dispatch::live)? {
         if is_lost(&dispatch) {
@@ -41,17 +41,17 @@ pub(in crate::cli) fn settle(cx: &mut CommandContext) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether nobody is left who would close the record.
+/// Checks whether no process is left that would close the record.
 pub(super) fn is_lost(dispatch: &Dispatch) -> bool {
     let keeper = dispatch.supervisor.as_ref().or(dispatch.process.as_ref());
     let identity = keeper.and_then(Identity::recorded);
-    // Recorded by hand without a process: that is whoever recorded it to close.
+    // A dispatch without a process was recorded by hand: its caller closes it.
     identity.is_some_and(|identity| identity.liveness() == Liveness::Gone)
 }
 
-/// Closes the record of a dispatch that nobody looks after any more. Whatever is left of its child is killed first.
+/// Closes the record of a dispatch that no process looks after. The rest of its child's processes is killed first.
 ///
-/// Its supervisor may take over at this very moment, after whoever asked for it was killed: then it is not lost.
+/// After the process that launched it was killed, its supervisor may take over at this very moment: then it is not lost.
 fn close(cx: &mut CommandContext, dispatch: &Dispatch) -> Result<(), Error> {
     let seen = dispatch;
     let dispatch = &cx.read(|tx| store::dispatch::get(tx, &seen.id))?;
@@ -59,23 +59,23 @@ fn close(cx: &mut CommandContext, dispatch: &Dispatch) -> Result<(), Error> {
         return Ok(());
     }
     end_rest(dispatch);
-    let left = Left::of(dispatch);
-    let verdict = left.verdict.status.as_deref();
-    // A child that was started elsewhere is believed by what it wrote, since nobody saw how it ended.
-    let said_well = dispatch.supervisor.is_none() && matches!(verdict, Some("pass" | "warn"));
-    let status = if said_well { DispatchStatus::Completed } else { DispatchStatus::Failed };
-    let error = (!said_well).then(|| LOST.to_owned());
+    let leftovers = Leftovers::read(dispatch);
+    let verdict = leftovers.verdict.status.as_deref();
+    // The exit status of a child that was started elsewhere is not known, so its verdict decides.
+    let is_good = dispatch.supervisor.is_none() && matches!(verdict, Some("pass" | "warn"));
+    let status = if is_good { DispatchStatus::Completed } else { DispatchStatus::Failed };
+    let error = (!is_good).then(|| REASON_LOST.to_owned());
     let stamp = cx.now();
     cx.write(|tx| {
         let now = store::dispatch::get(tx, &dispatch.id)?;
         if now.supervisor == dispatch.supervisor && now.process == dispatch.process {
-            left.write(tx, dispatch, status, None, error.as_deref(), &stamp)?;
+            leftovers.close(tx, dispatch, status, None, error.as_deref(), &stamp)?;
         }
         Ok::<_, OpsError>(())
     })
 }
 
-/// Kills whoever is left of the child of a dispatch that has no supervisor.
+/// Kills the processes that are left of a dispatch whose supervisor is gone.
 fn end_rest(dispatch: &Dispatch) {
     if dispatch.supervisor.is_none() {
         return;
@@ -86,7 +86,7 @@ fn end_rest(dispatch: &Dispatch) {
     child::end_family(&family(&dispatch.id, None), Duration::ZERO);
 }
 
-/// Everybody who belongs to a dispatch. `child` is its process, where the asking process is its supervisor.
+/// Returns the processes that belong to a dispatch. `child` is its process, if the calling process is its supervisor.
 pub(super) fn family(id: &DispatchId, child: Option<&Identity>) -> Family {
     Family {
         mark: format!("{MARK}={id}"),
@@ -96,19 +96,19 @@ pub(super) fn family(id: &DispatchId, child: Option<&Identity>) -> Family {
     }
 }
 
-/// What a child left in files.
-pub(super) struct Left {
+/// The verdict and the token counts that a child left in files.
+pub(super) struct Leftovers {
     verdict: launch::Verdict,
     tokens: Option<(i64, i64)>,
 }
 
-impl Left {
-    /// Reads what there is.
-    pub(super) fn of(dispatch: &Dispatch) -> Self {
+impl Leftovers {
+    /// Reads the files. Those that are missing count as empty.
+    pub(super) fn read(dispatch: &Dispatch) -> Self {
         let beside = |suffix: &str| dispatch.output_file.as_ref().map(|output| format!("{output}.{suffix}"));
         let verdict_file = dispatch.verdict_file.clone().or_else(|| beside("verdict"));
         let text = |path: Option<String>| {
-            path.and_then(|path| files::text(Path::new(&path), MOST)).unwrap_or_default()
+            path.and_then(|path| files::text(Path::new(&path), MAX_BYTES)).unwrap_or_default()
         };
         Self {
             verdict: launch::verdict(&text(verdict_file)),
@@ -116,13 +116,13 @@ impl Left {
         }
     }
 
-    /// How the child ended, as far as its exit status and its verdict tell.
-    pub(super) fn ending(&self, exit_code: i64) -> DispatchStatus {
+    /// Returns the final status that the exit status and the verdict amount to.
+    pub(super) fn status(&self, exit_code: i64) -> DispatchStatus {
         launch::ending(Some(exit_code), self.verdict.status.as_deref())
     }
 
-    /// Closes the record. `false` if somebody else was first.
-    pub(super) fn write(
+    /// Closes the record. Returns `false` if it is closed already.
+    pub(super) fn close(
         &self,
         tx: &WriteTx<'_>,
         dispatch: &Dispatch,
@@ -149,20 +149,20 @@ impl Left {
     }
 }
 
-/// The counters that a child keeps for its user interface: turns, commands, messages.
+/// Reads the counters that a child keeps for its user interface: turns, commands, messages.
 ///
-/// Of a child that was started here, what is older than its record is somebody else's who had its number before.
+/// A file that is older than the record of a child that was started here belongs to an earlier process with the same pid.
 pub(super) fn counters(dispatch: &Dispatch) -> Option<[i64; 3]> {
     let pid = dispatch.process.as_ref()?.pid;
     let since = dispatch.supervisor.as_ref().map_or(0, |_| dispatch.created_at);
-    let text = files::own_text(Path::new(&format!("/tmp/clavain-dispatch-{pid}.json")), since, MOST)?;
+    let text = files::own_text(Path::new(&format!("/tmp/clavain-dispatch-{pid}.json")), since, MAX_BYTES)?;
     let state: serde_json::Value = serde_json::from_str(&text).ok()?;
     let number = |name: &str| state[name].as_i64().filter(|number| *number >= 0);
     Some([number("turns")?, number("commands")?, number("messages")?])
 }
 
-/// Sees to it that the processes of these dispatches, which are over, are gone: asked, waited for, killed.
-pub(super) fn see_through(cx: &mut CommandContext, ids: &[DispatchId]) -> Result<(), Error> {
+/// Ends the processes of these dispatches, which are over: SIGTERM, a wait, SIGKILL.
+pub(super) fn wait_until_gone(cx: &mut CommandContext, ids: &[DispatchId]) -> Result<(), Error> {
     let start = std::time::Instant::now();
     loop {
         stop_all(cx, start.elapsed())?;
@@ -176,16 +176,16 @@ pub(super) fn see_through(cx: &mut CommandContext, ids: &[DispatchId]) -> Result
     }
 }
 
-/// Asks the processes of cancelled dispatches to end, kills those that were asked long enough ago, and forgets those that
-/// are gone (RB-11, RB-16). Answers how many were signalled.
+/// Sends SIGTERM to the processes of cancelled dispatches, and SIGKILL to those that got it longer ago than [`GRACE`]; records
+/// those that are gone. Returns how many were signalled.
 ///
-/// What is to be stopped was committed with the cancellation, so a process that dies between that commit and this call
+/// The request to stop them was committed with the cancellation, so a process that dies between that commit and this call
 /// leaves the work to the next dispatch command.
 pub(crate) fn stop_processes(cx: &mut CommandContext) -> Result<usize, Error> {
     stop_all(cx, Duration::ZERO)
 }
 
-/// As [`stop_processes`]; whoever was asked has had `waited` at least, whatever the clock says.
+/// Stops processes as [`stop_processes`] does. Those that got SIGTERM have had `waited` at least, whatever the clock says.
 fn stop_all(cx: &mut CommandContext, waited: Duration) -> Result<usize, Error> {
     let due = cx.read(|tx: &ReadTx<'_>| store::dispatch::to_stop(tx))?;
     let mut steps: Vec<(DispatchId, Stopping)> = Vec::new();
@@ -226,11 +226,11 @@ fn stop(dispatch: &Dispatch, now: i64, waited: Duration) -> std::io::Result<Stop
     let is_gone = |child: &Option<Identity>| child.as_ref().is_none_or(|c| c.liveness() == Liveness::Gone);
     let supervisor = dispatch.supervisor.as_ref().and_then(Identity::recorded);
     match supervisor.filter(|supervisor| supervisor.liveness() != Liveness::Gone) {
-        // That is whoever asked for the dispatch. The supervisor will find that there is nothing to start.
+        // This is still the process that launched the dispatch. The supervisor will find that there is nothing to start.
         Some(_) if dispatch.heartbeat_at.is_none() => return Ok(waiting),
-        // Whether it does its work cannot be told from here.
+        // It runs elsewhere, and cannot be judged from here.
         Some(supervisor) if supervisor.liveness() == Liveness::Foreign => return Ok(waiting),
-        // It ends the child with everybody who belongs to it, politely first: it is asked, and only it.
+        // Only the supervisor is signalled: it ends the child, with all processes that belong to it.
         Some(supervisor) => match asked {
             None => match process::signal(&supervisor, Signal::Term)? {
                 Signalled::Sent => return Ok(Stop { sent: true, step: Some(Stopping::Asked) }),
@@ -238,7 +238,7 @@ fn stop(dispatch: &Dispatch, now: i64, waited: Duration) -> std::io::Result<Stop
                 Signalled::Gone => {}
             },
             Some(asked) if asked < 3 * grace => return Ok(if is_gone(&child) { over } else { waiting }),
-            // It does not do its work.
+            // The supervisor does not react.
             Some(_) => end_rest(dispatch),
         },
         None => end_rest(dispatch),
@@ -252,13 +252,12 @@ fn stop(dispatch: &Dispatch, now: i64, waited: Duration) -> std::io::Result<Stop
     Ok(match process::signal(&child, signal)? {
         Signalled::Sent => Stop { sent: true, step: asked.is_none().then_some(Stopping::Asked) },
         Signalled::Gone => over,
-        // A process of another machine or sandbox: a dispatch command over there will find it.
+        // A process of another machine or sandbox: a dispatch command there will find it.
         Signalled::Foreign => waiting,
     })
 }
 
-/// Returns whether its process belongs to another machine or sandbox, where alone it can be judged and
-/// stopped.
+/// Checks whether the process belongs to another machine or sandbox, where alone it can be judged and stopped.
 pub(super) fn is_elsewhere(dispatch: &Dispatch) -> bool {
     let process = dispatch.supervisor.as_ref().or(dispatch.process.as_ref()).and_then(Identity::recorded);
     process.is_some_and(|process| process.liveness() == Liveness::Foreign)

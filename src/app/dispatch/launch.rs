@@ -1,12 +1,13 @@
-//! Starting a dispatch: recorded first, then handed to a supervisor.
+//! Recording a dispatch and handing it to a supervisor, which starts the child.
 
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::Serialize;
 
-use super::settle;
+use super::supervise::SupervisorReport;
+use super::{absolute, path_text, settle, unexpected};
 use crate::app::{CommandContext, Error};
 use crate::db::{DbError, WriteTx};
 use crate::domain::agent::Agent;
@@ -21,84 +22,82 @@ use crate::os::{files, git, process};
 use crate::store;
 use crate::store::dispatch::{Ending, NewDispatch, NewLaunch};
 
-/// Where a script that starts agents is looked for, from the working directory upwards.
+/// The script that starts agents. It is searched for from the working directory upwards.
 const SCRIPT: &str = "hub/clavain/scripts/dispatch.sh";
-/// The sandbox when nobody says otherwise.
-pub(super) const SANDBOX: &str = "workspace-write";
 
-/// What the name of an answer begins with that nobody gave a place, in the directory for temporary files.
-const OUTPUT: &str = "ic-dispatch-";
+/// The start of the names of output files whose caller chose no place, in the directory for temporary files.
+const OUTPUT_PREFIX: &str = "ic-dispatch-";
 
-/// Whether an answer lies where this program puts those that nobody gave a place.
+/// Checks whether an output file lies where it is put if the caller chooses no place.
 pub(super) fn is_own_output(output: &str) -> bool {
     let path = Path::new(output);
     path.parent() == Some(files::temp_dir().as_path())
-        && path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(OUTPUT))
+        && path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(OUTPUT_PREFIX))
 }
 
-/// What is to be started.
-#[derive(Clone, Debug)]
-pub(in crate::cli) struct Wanted {
+/// A child to start. Its serialized form is the identity of a call with an idempotency key.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct LaunchRequest {
     pub agent_type: String,
     pub program: Program,
+    /// Absolute, as are the other paths.
     pub project: String,
     pub prompt: Option<String>,
     pub output: Option<String>,
     pub name: Option<String>,
     pub model: Option<String>,
     pub sandbox: String,
+    /// JSON.
     pub sandbox_spec: Option<String>,
     pub scope_id: Option<String>,
     pub parent_id: Option<String>,
     pub parent_dispatch: Option<DispatchId>,
     pub timeout_sec: Option<i64>,
-    /// How many attempts there were before, and at what.
+    /// The number of earlier attempts, and the last one of them.
+    #[serde(skip)]
     pub retry: Option<(i64, DispatchId)>,
 }
 
-/// What starting it came to.
-pub(in crate::cli) enum Launched {
-    /// It runs, or waits for its time.
+/// The outcome of a launch.
+pub(super) enum Launched {
+    /// The child runs, or waits for its time to start.
     Started { id: DispatchId, pid: Option<i64> },
     /// A limit forbids it.
     Rejected(Rejection),
-    /// The agent is not what it was: somebody else has dispatched it, or it is not to work any more.
+    /// The agent has changed since it was read: another process has dispatched it, or it is not active any more.
     Overtaken,
 }
 
-/// The program that starts agents here: a script that is named or found, or else `codex`.
-pub(in crate::cli) fn program(named: Option<&Path>) -> Result<Program, Error> {
-    let cwd = crate::app::locate::cwd()?;
-    let script = |path: PathBuf| {
-        let path = crate::os::paths::clean(&path, &cwd);
-        Ok(Program::Script { path: text(&path)?, cwd: text(&cwd)? })
+/// Returns the program that starts agents here: a script that is named or found, otherwise `codex`.
+///
+/// # Errors
+/// [`Error::Usage`] if the path of the script is not valid UTF-8.
+pub(super) fn program(cx: &CommandContext, named: Option<&Path>) -> Result<Program, Error> {
+    let cwd = cx.cwd()?;
+    let script = |path: &Path| {
+        let path = absolute(&path_text(path)?, &cwd)?;
+        Ok(Program::Script { path, cwd: path_text(&cwd)? })
     };
     if let Some(named) = named {
-        return script(named.to_owned());
+        return script(named);
     }
-    let from_environment = std::env::var_os("CLAVAIN_DISPATCH_SH").filter(|path| !path.is_empty());
-    if let Some(path) = from_environment.map(PathBuf::from).filter(|path| path.is_file()) {
-        return script(path);
+    if let Some(path) = cx.env.path("CLAVAIN_DISPATCH_SH").filter(|path| path.is_file()) {
+        return script(&path);
     }
     match cwd.ancestors().map(|dir| dir.join(SCRIPT)).find(|path| path.is_file()) {
-        Some(path) => script(path),
+        Some(path) => script(&path),
         None => Ok(Program::Codex),
     }
 }
 
-fn text(path: &Path) -> Result<String, Error> {
-    let unreadable = || Error::usage(format!("the path {} is not valid UTF-8", path.display()));
-    path.to_str().map(ToOwned::to_owned).ok_or_else(unreadable)
-}
-
-impl Wanted {
-    /// Writes model, prompt and command line of this task into a row of the same one.
+impl LaunchRequest {
+    /// Replaces model, prompt and command line in a row that was made of a similar request.
     pub(super) fn rewrite(&self, row: &mut NewDispatch) {
         row.model.clone_from(&self.model);
         row.prompt_file.clone_from(&self.prompt);
         let command = self.program.command(&self.task(row.output_file.as_deref().unwrap_or_default()));
         if let Some(launch) = &mut row.launch {
-            // Text and lists of text can always be written.
+            // Strings and lists of strings always serialize.
             launch.command = serde_json::to_string(&command).unwrap_or_default();
         }
     }
@@ -115,17 +114,17 @@ impl Wanted {
         }
     }
 
-    /// The row that is to be recorded.
+    /// Returns the row to record.
     ///
     /// # Errors
-    /// If the prompt cannot be read, or the process table does not show us.
-    pub(in crate::cli) fn row(&self, cx: &CommandContext) -> Result<NewDispatch, Error> {
+    /// [`Error::File`] if the prompt cannot be read, [`Error::Unexpected`] if the process table does not show this process.
+    pub(super) fn row(&self, cx: &CommandContext) -> Result<NewDispatch, Error> {
         let prompt_hash = self.prompt.as_deref().map(prompt_hash).transpose()?;
         let output = if let Some(output) = &self.output {
             output.clone()
         } else {
-            let name = format!("{OUTPUT}{}-{}.md", cx.now().nanos(), std::process::id());
-            text(&files::temp_dir().join(name))?
+            let name = format!("{OUTPUT_PREFIX}{}-{}.md", cx.now().nanos(), std::process::id());
+            path_text(&files::temp_dir().join(name))?
         };
         let command = serde_json::to_string(&self.program.command(&self.task(&output)));
         let launch = NewLaunch {
@@ -138,7 +137,8 @@ impl Wanted {
             base_repo_commit: git::head(Path::new(&self.project)),
             retry_count: self.retry.as_ref().map_or(0, |(count, _)| *count),
             retry_of: self.retry.as_ref().map(|(_, id)| id.clone()),
-            keeper: keeper()?,
+            // This process looks after the dispatch until its supervisor does.
+            keeper: ProcessKey::from(process::myself().map_err(unexpected)?),
         };
         Ok(NewDispatch {
             agent_type: self.agent_type.clone(),
@@ -162,7 +162,7 @@ impl Wanted {
     }
 }
 
-/// The first 16 hexadecimal digits of a prompt's SHA-256.
+/// Returns the first 16 hexadecimal digits of a prompt's SHA-256.
 fn prompt_hash(prompt: &str) -> Result<String, Error> {
     let failed =
         |source| Error::File { what: "spawn: hash prompt: open --prompt-file", path: prompt.into(), source };
@@ -171,32 +171,29 @@ fn prompt_hash(prompt: &str) -> Result<String, Error> {
     Ok(hash.ok_or_else(missing)?.chars().skip("sha256:".len()).take(16).collect())
 }
 
-/// This process, which looks after a dispatch until its supervisor does.
-fn keeper() -> Result<ProcessKey, Error> {
-    let me = process::myself().map_err(|err| Error::Unexpected(err.into()))?;
-    Ok(me.into())
-}
-
-/// Records the dispatch, links it to an agent if one is given, and starts it. `idempotency` is the caller's key, and what it
-/// was given for.
-pub(in crate::cli) fn launch(
+/// Records a dispatch, links it to an agent if one is given, and starts it. `idempotency` is the caller's key together with
+/// the request that it identifies.
+///
+/// # Errors
+/// [`Error::NotStarted`] if the child cannot be started, [`Error::Ops`] for an unknown parent or a reused key.
+pub(super) fn launch(
     cx: &mut CommandContext,
     row: &NewDispatch,
-    idempotency: Option<(&str, &serde_json::Value)>,
+    idempotency: Option<(&str, &LaunchRequest)>,
     agent: Option<&Agent>,
 ) -> Result<Launched, Error> {
     match settle::settle(cx) {
-        // No database, nothing to settle: the first dispatch may be what makes one.
+        // Without a database there is nothing to settle: the first dispatch may create it.
         Err(Error::Ops(err)) if err.is_missing_database() => {}
         settled => settled?,
     }
     let stamp = cx.stamp.clone();
     let key = once::Key { command: "dispatch spawn", key: idempotency.map(|(key, _)| key) };
     let arguments = idempotency.map(|(_, arguments)| arguments);
-    let mut fresh = false;
-    let mut unenforced = false;
+    let mut is_new = false;
+    let mut is_unenforced = false;
     let accepted = cx.write(|tx: &WriteTx<'_>| {
-        (fresh, unenforced) = (false, false);
+        (is_new, is_unenforced) = (false, false);
         let mut rejected = None;
         if let Some(seen) = agent {
             let now = store::agent::get(tx, &seen.id)?;
@@ -205,8 +202,8 @@ pub(in crate::cli) fn launch(
             }
         }
         let recorded = once::once(tx, key, &arguments, &stamp, || match spawn::spawn(tx, row, &stamp)? {
-            Spawned::Accepted { dispatch, unenforced: so } => {
-                (fresh, unenforced) = (true, so);
+            Spawned::Accepted { dispatch, unenforced } => {
+                (is_new, is_unenforced) = (true, unenforced);
                 if let Some(agent) = agent {
                     store::agent::link(tx, &store::agent::get(tx, &agent.id)?, &dispatch.id, &stamp)?;
                 }
@@ -218,17 +215,17 @@ pub(in crate::cli) fn launch(
             }
         });
         match (recorded, rejected) {
-            // Nothing was written, so nothing is lost by not rolling back.
+            // Nothing was written, so there is nothing to roll back.
             (Err(OpsError::SpawnRejected), Some(rejection)) => Ok(Err(Launched::Rejected(rejection))),
             (recorded, _) => recorded.map(Ok),
         }
     })?;
-    if unenforced {
+    if is_unenforced {
         cx.warn("dispatch spawn: no relay data for portfolio, dispatch limit not enforced");
     }
     match accepted {
         Err(otherwise) => Ok(otherwise),
-        Ok(id) if fresh => {
+        Ok(id) if is_new => {
             let pid = start(cx, &id, 0)?;
             Ok(Launched::Started { id, pid })
         }
@@ -239,22 +236,18 @@ pub(in crate::cli) fn launch(
     }
 }
 
-/// What a supervisor says once it has started the child, or could not.
-#[derive(Deserialize)]
-pub(super) struct Report {
-    pub pid: Option<i64>,
-    pub error: Option<String>,
-}
-
-/// Starts the supervisor of a recorded dispatch, which waits for `delay_ms` before it starts the child. Answers the child's
-/// pid, if it runs by now.
+/// Starts the supervisor of a recorded dispatch, which waits for `delay_ms` before it starts the child. Returns the child's
+/// pid, unless the child has yet to start.
+///
+/// # Errors
+/// [`Error::NotStarted`] if the supervisor or the child cannot be started; the record is closed then.
 pub(super) fn start(cx: &mut CommandContext, id: &DispatchId, delay_ms: i64) -> Result<Option<i64>, Error> {
     let db = cx.existing()?.path().as_os_str().to_owned();
     let env: [(&str, OsString); 2] = [("INTERCORE_DB", db), (DETACHED, "1".into())];
     let delay = delay_ms.to_string();
     let args = ["dispatch", "supervise", id.as_str(), "--delay-ms", &delay];
-    let begun = std::env::current_exe().and_then(|ic| child::start_own(&ic, &args, &env, &[settle::MARK]));
-    let report = begun.and_then(|mut supervisor| {
+    let started = child::own_program().and_then(|ic| child::start_own(&ic, &args, &env, &[settle::MARK]));
+    let report = started.and_then(|mut supervisor| {
         let mut text = String::new();
         match supervisor.stdout.take() {
             Some(mut stdout) => stdout.read_to_string(&mut text).map(|_| text),
@@ -262,17 +255,17 @@ pub(super) fn start(cx: &mut CommandContext, id: &DispatchId, delay_ms: i64) -> 
         }
     });
     let error = match report {
-        Ok(text) => match serde_json::from_str::<Report>(&text) {
-            Ok(Report { error: None, pid }) => return Ok(pid),
-            Ok(Report { error: Some(error), .. }) => return Err(Error::NotStarted(error)),
-            Err(_) => "the supervisor ended without a word".to_owned(),
+        Ok(text) => match serde_json::from_str::<SupervisorReport>(&text) {
+            Ok(SupervisorReport { error: None, pid }) => return Ok(pid),
+            Ok(SupervisorReport { error: Some(error), .. }) => return Err(Error::NotStarted(error)),
+            Err(_) => "the supervisor ended without a report".to_owned(),
         },
         Err(err) => err.to_string(),
     };
     Err(not_started(cx, id, error)?)
 }
 
-/// Closes the record of a dispatch whose child cannot be started, and answers what there is to say.
+/// Closes the record of a dispatch whose child cannot be started, and returns the error for it.
 pub(super) fn not_started(cx: &mut CommandContext, id: &DispatchId, error: String) -> Result<Error, Error> {
     let stamp = cx.now();
     cx.write(|tx| {
@@ -284,8 +277,8 @@ pub(super) fn not_started(cx: &mut CommandContext, id: &DispatchId, error: Strin
     Ok(Error::NotStarted(error))
 }
 
-/// Where the output of a dispatch is kept, beside the database at `db`.
-pub(super) fn logs(db: &Path, id: &DispatchId) -> Result<(PathBuf, PathBuf), DbError> {
+/// Returns the paths of a child's stdout and stderr logs, beside the database at `db`.
+pub(super) fn log_paths(db: &Path, id: &DispatchId) -> Result<(PathBuf, PathBuf), DbError> {
     let dir = crate::db::private_dir(db, "dispatch-logs")?;
     Ok((dir.join(format!("{id}.out")), dir.join(format!("{id}.err"))))
 }

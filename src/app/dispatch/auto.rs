@@ -1,15 +1,16 @@
-//! What happens by itself when a run enters `executing`: its agents are dispatched.
+//! Dispatching the agents of a run when it enters `executing`.
 
 use std::path::Path;
 
-use super::launch::{self, Launched, SANDBOX, Wanted};
+use super::DEFAULT_SANDBOX;
+use super::launch::{self, LaunchRequest, Launched};
 use crate::app::{CommandContext, Error};
 use crate::domain::agent::{Agent, AgentStatus};
 use crate::domain::phase::Phase;
 use crate::domain::run::Run;
 use crate::store;
 
-/// The phase in which agents go to work.
+/// The phase in which agents are dispatched.
 const EXECUTING: &str = "executing";
 
 /// Dispatches the active agents of a run that has entered `executing`. An agent whose dispatch is still live is left alone.
@@ -33,7 +34,7 @@ pub(crate) fn dispatch_agents(cx: &mut CommandContext, run: &Run, entered: &Phas
 fn dispatch_agent(cx: &mut CommandContext, run: &Run, agent: &Agent) -> Result<(), Error> {
     let earlier = match &agent.dispatch_id {
         None => None,
-        // One that was never recorded, or was pruned, is none.
+        // A dispatch that was never recorded, or was pruned, does not count.
         Some(id) => cx.read(|tx| store::dispatch::get(tx, id)).ok(),
     };
     if earlier.as_ref().is_some_and(|dispatch| !dispatch.status.is_terminal()) {
@@ -46,18 +47,20 @@ fn dispatch_agent(cx: &mut CommandContext, run: &Run, agent: &Agent) -> Result<(
             let path = Path::new(&run.project_dir).join(".ic/prompts").join(format!("{name}.md"));
             path.display().to_string()
         }
-        (None, Some(name)) => return Err(Error::usage(format!("\"{name}\" is no name of a prompt"))),
+        (None, Some(name)) => {
+            return Err(Error::usage(format!("\"{name}\" is not a valid name of a prompt")));
+        }
         (None, None) => return Err(Error::usage("it has no name to find a prompt by")),
     };
-    let wanted = Wanted {
+    let request = LaunchRequest {
         agent_type: agent.agent_type.clone(),
-        program: launch::program(None)?,
+        program: launch::program(cx, None)?,
         project: run.project_dir.clone(),
         prompt: Some(prompt),
         output: None,
         name: agent.name.clone(),
         model: None,
-        sandbox: SANDBOX.to_owned(),
+        sandbox: DEFAULT_SANDBOX.to_owned(),
         sandbox_spec: None,
         scope_id: Some(run.id.to_string()),
         parent_id: None,
@@ -65,7 +68,7 @@ fn dispatch_agent(cx: &mut CommandContext, run: &Run, agent: &Agent) -> Result<(
         timeout_sec: None,
         retry: None,
     };
-    let row = wanted.row(cx)?;
+    let row = request.row(cx)?;
     match launch::launch(cx, &row, None, Some(agent))? {
         Launched::Started { id, .. } => {
             cx.info(format_args!("agent {} works in dispatch {id}", agent.id));
