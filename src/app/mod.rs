@@ -14,6 +14,7 @@ pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod git_exclude;
 pub(crate) mod identity;
+pub(crate) mod interspect;
 pub(crate) mod locate;
 pub(crate) mod reply;
 

@@ -23,7 +23,6 @@ mod hook;
 mod hook_watch;
 mod import;
 mod init;
-mod interspect;
 mod listing;
 mod lock;
 mod man;

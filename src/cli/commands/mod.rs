@@ -3,4 +3,5 @@
 pub(super) mod config;
 pub(super) mod coordination;
 pub(super) mod events;
+pub(super) mod interspect;
 pub(super) mod schema;

@@ -67,11 +67,11 @@ impl Run {
 /// Computes the answer of a command from its parsed arguments.
 pub(super) type Call = fn(&ArgMatches, &mut CommandContext) -> Result<Box<dyn Rendered>, Error>;
 
-const fn group(name: &'static str, about: &'static str, nodes: &'static [Node]) -> Node {
+pub(super) const fn group(name: &'static str, about: &'static str, nodes: &'static [Node]) -> Node {
     Node { name, kind: Kind::Group { about, nodes } }
 }
 
-const fn leaf<V: Verb>(name: &'static str) -> Node {
+pub(super) const fn leaf<V: Verb>(name: &'static str) -> Node {
     let run = Run::Verb(execute::<V>);
     Node { name, kind: Kind::Leaf { build: V::command, run, kept: V::KEPT, hidden: false } }
 }

@@ -4,8 +4,7 @@ use super::{Node, command, group, hidden, leaf, stream};
 use crate::cli::commands::{self, config, coordination, schema};
 use crate::cli::{
     action, agent, artifact, backup, compat, completions, demo, dispatch as child, events, gate, health,
-    help, hook, hook_watch, import, init, interspect, lock, man, restore, run, sentinel, state, task,
-    version,
+    help, hook, hook_watch, import, init, lock, man, restore, run, sentinel, state, task, version,
 };
 
 const AGENT: &[Node] =
@@ -137,23 +136,8 @@ pub(in crate::cli) const ROOT: &[Node] = &[
     ),
     group(
         "interspect",
-        "What was noticed about agents, and which are left out for it",
-        &[
-            leaf::<events::record::Interspect>("record"),
-            leaf::<events::lists::Interspect>("query"),
-            leaf::<interspect::lists::Import>("import"),
-            leaf::<interspect::look::Eligible>("eligible"),
-            leaf::<interspect::look::Triage>("triage"),
-            leaf::<interspect::look::List>("list"),
-            leaf::<interspect::look::Status>("status"),
-            leaf::<interspect::change::Propose>("propose"),
-            leaf::<interspect::change::Approve>("approve"),
-            leaf::<interspect::change::Apply>("apply"),
-            leaf::<interspect::change::Revert>("revert"),
-            leaf::<interspect::lists::Blacklist>("blacklist"),
-            leaf::<interspect::lists::Unblock>("unblock"),
-            group("canary", "Canaries: how overrides turn out", &[leaf::<interspect::lists::Check>("check")]),
-        ],
+        "Evidence about agents, and overrides that exclude them",
+        commands::interspect::NODES,
     ),
     group(
         "task",

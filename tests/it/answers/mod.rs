@@ -5,10 +5,11 @@
 mod base;
 mod child;
 mod hooks;
+mod interspect;
 mod locks;
 mod log;
 mod mask;
-mod routing;
+
 mod runs;
 mod small;
 mod sweep;
@@ -66,9 +67,9 @@ recordings! {
     coordination_mirror: crate::answers::locks::mirror,
     lock: crate::answers::locks::lock,
     hook: crate::answers::hooks::hook,
-    interspect: crate::answers::routing::life,
-    interspect_evidence: crate::answers::routing::evidence,
-    interspect_refusals: crate::answers::routing::refusals,
+    interspect: crate::answers::interspect::life,
+    interspect_evidence: crate::answers::interspect::evidence,
+    interspect_refusals: crate::answers::interspect::refusals,
     task: crate::answers::tasks::life,
     task_refusals: crate::answers::tasks::refusals,
     state: crate::answers::small::state,
