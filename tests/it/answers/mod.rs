@@ -5,11 +5,10 @@
 mod base;
 mod child;
 mod hooks;
-mod interspect;
 mod locks;
 mod log;
 mod mask;
-
+mod overrides;
 mod runs;
 mod small;
 mod sweep;
@@ -67,9 +66,9 @@ recordings! {
     coordination_mirror: crate::answers::locks::mirror,
     lock: crate::answers::locks::lock,
     hook: crate::answers::hooks::hook,
-    interspect: crate::answers::interspect::life,
-    interspect_evidence: crate::answers::interspect::evidence,
-    interspect_refusals: crate::answers::interspect::refusals,
+    interspect: crate::answers::overrides::life,
+    interspect_evidence: crate::answers::overrides::evidence,
+    interspect_refusals: crate::answers::overrides::refusals,
     task: crate::answers::tasks::life,
     task_refusals: crate::answers::tasks::refusals,
     state: crate::answers::small::state,
