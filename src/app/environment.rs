@@ -46,6 +46,11 @@ impl Environment {
         self.var_os(name).map(PathBuf::from)
     }
 
+    /// Returns the paths of a variable that holds a list of them, as `PATH` does.
+    pub(crate) fn paths(&self, name: &str) -> Option<Vec<PathBuf>> {
+        self.var_os(name).map(|paths| std::env::split_paths(&paths).collect())
+    }
+
     /// Returns the working directory by the name that the caller knows it under.
     ///
     /// # Errors

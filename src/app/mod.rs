@@ -17,6 +17,7 @@ pub(crate) mod gate;
 pub(crate) mod git_exclude;
 pub(crate) mod hook;
 pub(crate) mod identity;
+pub(crate) mod interspect;
 pub(crate) mod locate;
 pub(crate) mod reply;
 pub(crate) mod run;

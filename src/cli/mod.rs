@@ -18,7 +18,6 @@ mod health;
 mod help;
 mod import;
 mod init;
-mod interspect;
 mod listing;
 mod lock;
 mod man;

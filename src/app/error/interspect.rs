@@ -2,7 +2,7 @@
 
 use super::class::Classified;
 use crate::app::Code;
-use crate::ops::routing::Refusal;
+use crate::ops::interspect::Refusal;
 use crate::os::git::GitError;
 
 impl Classified for Refusal {

@@ -72,7 +72,7 @@ pub(super) const fn group(name: &'static str, about: &'static str, nodes: &'stat
     Node { name, kind: Kind::Group { about, nodes } }
 }
 
-const fn leaf<V: Verb>(name: &'static str) -> Node {
+pub(super) const fn leaf<V: Verb>(name: &'static str) -> Node {
     let run = Run::Verb(execute::<V>);
     Node { name, kind: Kind::Leaf { build: V::command, run, kept: V::KEPT, hidden: false } }
 }

@@ -3,8 +3,8 @@
 use super::{Node, command, group, hidden, hidden_command, leaf, stream};
 use crate::cli::commands::{self, config, coordination, events, gate, hook, hook_watch, run, schema};
 use crate::cli::{
-    action, agent, artifact, backup, compat, completions, demo, health, help, import, init, interspect, lock,
-    man, restore, sentinel, state, task, version,
+    action, agent, artifact, backup, compat, completions, demo, health, help, import, init, lock, man,
+    restore, sentinel, state, task, version,
 };
 
 pub(in crate::cli) const AGENT: &[Node] =
@@ -36,23 +36,8 @@ pub(in crate::cli) const ROOT: &[Node] = &[
     group("hook", "Hooks: what agents and git call before and after they change files", hook::NODES),
     group(
         "interspect",
-        "What was noticed about agents, and which are left out for it",
-        &[
-            command::<commands::interspect::record::Record>("record"),
-            stream::<commands::interspect::query::Query>("query"),
-            leaf::<interspect::lists::Import>("import"),
-            leaf::<interspect::look::Eligible>("eligible"),
-            leaf::<interspect::look::Triage>("triage"),
-            leaf::<interspect::look::List>("list"),
-            leaf::<interspect::look::Status>("status"),
-            leaf::<interspect::change::Propose>("propose"),
-            leaf::<interspect::change::Approve>("approve"),
-            leaf::<interspect::change::Apply>("apply"),
-            leaf::<interspect::change::Revert>("revert"),
-            leaf::<interspect::lists::Blacklist>("blacklist"),
-            leaf::<interspect::lists::Unblock>("unblock"),
-            group("canary", "Canaries: how overrides turn out", &[leaf::<interspect::lists::Check>("check")]),
-        ],
+        "Evidence about agents, and overrides that exclude them",
+        commands::interspect::NODES,
     ),
     group(
         "task",

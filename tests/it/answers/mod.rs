@@ -8,7 +8,7 @@ mod hooks;
 mod locks;
 mod log;
 mod mask;
-mod routing;
+mod overrides;
 mod runs;
 mod small;
 mod sweep;
@@ -67,9 +67,9 @@ recordings! {
     coordination_mirror: crate::answers::locks::mirror,
     lock: crate::answers::locks::lock,
     hook: crate::answers::hooks::hook,
-    interspect: crate::answers::routing::life,
-    interspect_evidence: crate::answers::routing::evidence,
-    interspect_refusals: crate::answers::routing::refusals,
+    interspect: crate::answers::overrides::life,
+    interspect_evidence: crate::answers::overrides::evidence,
+    interspect_refusals: crate::answers::overrides::refusals,
     task: crate::answers::tasks::life,
     task_refusals: crate::answers::tasks::refusals,
     state: crate::answers::small::state,
