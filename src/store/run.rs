@@ -119,7 +119,7 @@ pub fn find(tx: &ReadTx<'_>, id: &RunId) -> Result<Option<Run>, StoreError> {
     tx.query_opt("SELECT * FROM runs WHERE id = $1", params![*id], from_row)
 }
 
-/// The phase of a run, without reading the rest of it: what scripts ask for most (CL-01).
+/// Returns the phase of a run without decoding the rest of its row: scripts ask for it most often.
 ///
 /// # Errors
 /// [`StoreError::RunNotFound`] if there is no such run.
@@ -129,7 +129,7 @@ pub fn phase_of(tx: &ReadTx<'_>, id: &RunId) -> Result<Phase, StoreError> {
         .ok_or_else(|| StoreError::RunNotFound(id.clone()))
 }
 
-/// Which runs to list: all conditions hold together (CL-06).
+/// The runs to list. All conditions must hold.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// Only active ones.

@@ -39,9 +39,9 @@ pub(in crate::cli) const NODES: &[Node] = &[
     command::<tokens::Tokens>("tokens"),
     command::<budget::Budget>("budget"),
     command::<set::Set>("set"),
-    group("agent", "Agents that work on a run", AGENT),
-    group("artifact", "Artifacts that a run has produced", ARTIFACT),
-    group("action", "Actions that are due when a run enters a phase", ACTION),
+    group("agent", "Agents: which agents work on a run", AGENT),
+    group("artifact", "Artifacts: files that a run produced", ARTIFACT),
+    group("action", "Actions: commands that are due when a run enters a phase", ACTION),
 ];
 
 /// The verbs of `ic phase`.
