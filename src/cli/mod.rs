@@ -4,13 +4,11 @@
 //! [`command::Command::run`], and the text form of its answer; `tree::ROOT` lists them all.
 
 mod action;
-mod agent;
 mod args;
 mod artifact;
 mod backup;
 mod command;
 mod commands;
-mod compat;
 mod completions;
 mod demo;
 mod dispatch;
@@ -25,13 +23,10 @@ mod import;
 mod init;
 mod interspect;
 mod listing;
-mod lock;
 mod man;
 mod output;
 mod restore;
 mod run;
-mod sentinel;
-mod state;
 mod task;
 mod tree;
 mod verb;

@@ -1,17 +1,13 @@
 //! Every command, by noun and verb.
 
 use super::{Node, command, group, hidden, leaf, stream};
-use crate::cli::commands::{self, config, coordination, schema};
-use crate::cli::{
-    action, agent, artifact, backup, compat, completions, demo, dispatch as child, events, gate, health,
-    help, hook, hook_watch, import, init, interspect, lock, man, restore, run, sentinel, state, task,
-    version,
+use crate::cli::commands::{
+    self, action, agent, artifact, compat, config, coordination, lock, schema, sentinel, state,
 };
-
-const AGENT: &[Node] =
-    &[leaf::<agent::Add>("add"), leaf::<agent::List>("list"), leaf::<agent::Update>("update")];
-const ARTIFACT: &[Node] =
-    &[leaf::<artifact::Add>("add"), leaf::<artifact::Get>("get"), leaf::<artifact::List>("list")];
+use crate::cli::{
+    backup, completions, demo, dispatch as child, events, gate, health, help, hook, hook_watch, import, init,
+    interspect, man, restore, run, task, version,
+};
 
 /// Every command. `ic run agent …` and `ic agent …` are the same commands, as are `ic run advance` and `ic phase advance`.
 pub(in crate::cli) const ROOT: &[Node] = &[
@@ -38,18 +34,9 @@ pub(in crate::cli) const ROOT: &[Node] = &[
             leaf::<run::tokens::Tokens>("tokens"),
             leaf::<run::budget::RunBudget>("budget"),
             leaf::<run::set::Set>("set"),
-            group("agent", "Agents: who works on a run", AGENT),
-            group("artifact", "Artifacts: what a run produced", ARTIFACT),
-            group(
-                "action",
-                "Actions: what is due when a run enters a phase",
-                &[
-                    leaf::<action::Add>("add"),
-                    leaf::<action::List>("list"),
-                    leaf::<action::Update>("update"),
-                    leaf::<action::Delete>("delete"),
-                ],
-            ),
+            group("agent", "Agents: which agents work on a run", agent::NODES),
+            group("artifact", "Artifacts: files that a run produced", artifact::NODES),
+            group("action", "Actions: commands that are due when a run enters a phase", action::NODES),
         ],
     ),
     group(
@@ -74,8 +61,8 @@ pub(in crate::cli) const ROOT: &[Node] = &[
             leaf::<gate::signals::Signals>("signals"),
         ],
     ),
-    group("agent", "Agents: who works on a run", AGENT),
-    group("artifact", "Artifacts: what a run produced", ARTIFACT),
+    group("agent", "Agents: which agents work on a run", agent::NODES),
+    group("artifact", "Artifacts: files that a run produced", artifact::NODES),
     group(
         "dispatch",
         "Dispatches: child processes and what is known of them",
@@ -170,43 +157,14 @@ pub(in crate::cli) const ROOT: &[Node] = &[
             leaf::<task::look::Transitions>("transitions"),
         ],
     ),
-    group(
-        "state",
-        "State: values that scripts keep between calls",
-        &[
-            leaf::<state::Set>("set"),
-            leaf::<state::Get>("get"),
-            leaf::<state::Delete>("delete"),
-            leaf::<state::List>("list"),
-            leaf::<state::Prune>("prune"),
-        ],
-    ),
-    group(
-        "sentinel",
-        "Sentinels: things that may happen once, or once per interval",
-        &[
-            leaf::<sentinel::Check>("check"),
-            leaf::<sentinel::Reset>("reset"),
-            leaf::<sentinel::List>("list"),
-            leaf::<sentinel::Prune>("prune"),
-        ],
-    ),
+    group("state", "State: values that scripts keep between calls", state::NODES),
+    group("sentinel", "Sentinels: things that may happen once, or once per interval", sentinel::NODES),
     group("config", "Settings of the project", config::NODES),
-    group(
-        "lock",
-        "Locks: one at a time, also where there is no database",
-        &[
-            leaf::<lock::Acquire>("acquire"),
-            leaf::<lock::Release>("release"),
-            leaf::<lock::List>("list"),
-            leaf::<lock::Stale>("stale"),
-            leaf::<lock::Clean>("clean"),
-        ],
-    ),
+    group("lock", "Locks: directories, which need no database", lock::NODES),
     group(
         "compat",
-        "Compatibility: what older hooks left, and what is in the database by now",
-        &[leaf::<compat::Status>("status"), leaf::<compat::Check>("check")],
+        "Compatibility: files that older hooks left, and their keys in the database",
+        compat::NODES,
     ),
     leaf::<import::Import>("import"),
     leaf::<demo::Demo>("demo"),
