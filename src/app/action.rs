@@ -109,8 +109,8 @@ struct Added {
 /// Adds an action to a run.
 ///
 /// # Errors
-/// [`Error::Ops`] if the run does not exist, has the command for the phase already, or the key was used with other
-/// arguments.
+/// [`Error::Ops`] if the run does not exist, has the command for the phase already, or the key was used with
+/// other arguments.
 pub(crate) fn add(cx: &mut CommandContext, request: AddRequest) -> Result<Reply<ActionChanged>, Error> {
     let AddRequest { run_id, phase, action_type, command, args, mode, priority, idempotency_key } = request;
     let new = NewAction { phase, action_type, command, args, mode, priority };

@@ -39,7 +39,8 @@ pub(crate) struct ArtifactAdded {
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ArtifactAnswer {
-    /// `sha256:` and 64 hexadecimal digits. Missing if the file could not be read when the artifact was added.
+    /// `sha256:` and 64 hexadecimal digits. Missing if the file could not be read when the artifact was
+    /// added.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_hash: Option<String>,
     /// Unix seconds.
@@ -80,7 +81,8 @@ pub(crate) struct Artifacts(pub Vec<ArtifactAnswer>);
 /// Adds an artifact with the hash of its file. A file that cannot be read is no error: there is no hash then.
 ///
 /// # Errors
-/// [`Error::Ops`] if the run does not exist, the fence does not hold, or the key was used with other arguments.
+/// [`Error::Ops`] if the run does not exist, the fence does not hold, or the key was used with other
+/// arguments.
 pub(crate) fn add(cx: &mut CommandContext, request: AddRequest) -> Result<Reply<ArtifactAdded>, Error> {
     let AddRequest { run_id, phase, path, kind, dispatch_id, fence, idempotency_key } = request;
     // Without a working directory a relative path leads nowhere, and there is no hash.

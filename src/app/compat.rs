@@ -45,8 +45,8 @@ pub(crate) struct KeyCheck {
     pub scopes: usize,
 }
 
-/// Returns which files of older hooks exist, and which of their keys the database has. The state of the database
-/// is no error.
+/// Returns which files of older hooks exist, and which of their keys the database has. The state of the
+/// database is no error.
 #[expect(clippy::unnecessary_wraps, reason = "every command returns a result")]
 pub(crate) fn status(cx: &mut CommandContext) -> Result<Reply<KeyStatuses>, Error> {
     let files = file_names(Path::new(DIRECTORY));

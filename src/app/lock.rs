@@ -84,7 +84,7 @@ pub(crate) struct LockAnswer {
 }
 
 impl LockAnswer {
-    fn new(lock: LockRef, status: LockStatus, record: Option<Record>) -> Self {
+    fn new(lock: &LockRef, status: LockStatus, record: Option<Record>) -> Self {
         let (name, scope) = (lock.name.to_string(), lock.scope.to_string());
         let answer = Self {
             created: None,
@@ -119,7 +119,8 @@ fn expires_at(record: &Record) -> Option<i64> {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct HeldLock {
     pub age_seconds: i64,
-    /// Unix seconds, rounded up. Missing, as the other facts of the owner, if the lock does not name its owner.
+    /// Unix seconds, rounded up. Missing, as the other facts of the owner, if the lock does not name its
+    /// owner.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<i64>,
     /// Unix seconds.
@@ -188,12 +189,12 @@ pub(crate) fn acquire(cx: &mut CommandContext, request: AcquireRequest) -> Resul
         .map_err(failed("taking the lock", root.place(key.0, key.1)))?;
     Ok(match taken {
         Taken::Yes(record) => {
-            let answer = LockAnswer::new(lock, LockStatus::Acquired, Some(record));
+            let answer = LockAnswer::new(&lock, LockStatus::Acquired, Some(record));
             Reply::yes(LockAnswer { has_text: cx.is_verbose(), ..answer })
         }
         Taken::No(holder) => {
             cx.info(format_args!("lock acquire: timed out; held by {}", holder_name(holder.as_ref())));
-            Reply::no(LockAnswer::new(lock, LockStatus::TimedOut, holder), Code::LockHeld)
+            Reply::no(LockAnswer::new(&lock, LockStatus::TimedOut, holder), Code::LockHeld)
         }
     })
 }
@@ -202,9 +203,9 @@ pub(crate) fn acquire(cx: &mut CommandContext, request: AcquireRequest) -> Resul
 ///
 /// # Errors
 /// [`Error::File`] if the directory cannot be read or removed.
-pub(crate) fn release(cx: &mut CommandContext, lock: LockRef) -> Result<Reply<LockAnswer>, Error> {
+pub(crate) fn release(cx: &mut CommandContext, lock: &LockRef) -> Result<Reply<LockAnswer>, Error> {
     let root = Root::new(directory(cx));
-    let (key, owner) = ((lock.name.as_str(), lock.scope.as_str()), owner(&lock));
+    let (key, owner) = ((lock.name.as_str(), lock.scope.as_str()), owner(lock));
     let released =
         root.release(key, &owner).map_err(failed("releasing the lock", root.place(key.0, key.1)))?;
     Ok(match released {

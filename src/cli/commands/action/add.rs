@@ -13,8 +13,8 @@ use crate::domain::text::Required;
 
 /// Add an action to a phase of a run
 ///
-/// When the run enters the phase, `ic run advance --json` lists the action. The arguments may use the templates
-/// `${artifact:TYPE}`, `${run_id}` and `${project_dir}` inside JSON strings.
+/// When the run enters the phase, `ic run advance --json` lists the action. The arguments may use the
+/// templates `${artifact:TYPE}`, `${run_id}` and `${project_dir}` inside JSON strings.
 #[derive(Debug, clap::Parser)]
 #[command(
     after_help = "Example: ic run action add k3x9q2ab --phase=planned --command=/work --args='[\"plan.md\"]'"

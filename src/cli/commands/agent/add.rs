@@ -14,7 +14,8 @@ const DEFAULT_TYPE: &str = "claude";
 
 /// Add an agent to a run
 ///
-/// The agent is active from the start. It belongs to the current phase of the run unless --phase names another.
+/// The agent is active from the start. It belongs to the current phase of the run unless --phase names
+/// another.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic agent add k3x9q2ab --type=claude --name=reviewer")]
 pub(in crate::cli) struct Add {

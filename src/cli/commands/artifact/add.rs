@@ -16,8 +16,8 @@ const DEFAULT_TYPE: &str = "file";
 
 /// Add an artifact to a phase of a run
 ///
-/// The content of the file is hashed if it can be read from the working directory; the file need not exist. With --fence
-/// nothing is added if the lock no longer holds under its token.
+/// The content of the file is hashed if it can be read from the working directory; the file need not exist.
+/// With --fence nothing is added if the lock no longer holds under its token.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic artifact add k3x9q2ab --phase=planned --path=docs/plan.md --type=plan")]
 pub(in crate::cli) struct Add {

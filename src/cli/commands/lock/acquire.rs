@@ -10,9 +10,10 @@ use crate::cli::command::{Access, Command};
 
 /// Acquire a lock
 ///
-/// Waits up to --timeout for it; if another owner still holds it then, the exit code is 1. The lock belongs to the calling
-/// process: once that has ended, and the lock is five seconds old, other owners may take it. A process of another machine,
-/// or of a container with pids of its own, never counts as ended; --ttl bounds the time in any case.
+/// Waits up to --timeout for it; if another owner still holds it then, the exit code is 1. The lock belongs
+/// to the calling process: once that has ended, and the lock is five seconds old, other owners may take it. A
+/// process of another machine, or of a container with pids of its own, never counts as ended; --ttl bounds
+/// the time in any case.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic lock acquire deploy \"$project\" --timeout=10s || exit 1")]
 pub(in crate::cli) struct Acquire {

@@ -9,8 +9,8 @@ use crate::cli::command::{Access, Command, Text};
 
 /// Remove locks whose owner has ended
 ///
-/// Locks that do not name an owner are removed too, once they are old enough. Locks of a process on another machine, or in
-/// a container with pids of its own, are kept: clean them up there.
+/// Locks that do not name an owner are removed too, once they are old enough. Locks of a process on another
+/// machine, or in a container with pids of its own, are kept: clean them up there.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic lock clean --older-than=1m")]
 pub(in crate::cli) struct Clean {

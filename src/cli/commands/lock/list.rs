@@ -6,8 +6,8 @@ use crate::cli::command::{Access, Command};
 
 /// List the locks that are held
 ///
-/// The output has a line for each: name, scope, owner and age, separated by tabs. Owner and age are empty if the lock does
-/// not name its owner.
+/// The output has a line for each: name, scope, owner and age, separated by tabs. Owner and age are empty if
+/// the lock does not name its owner.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic lock list")]
 pub(in crate::cli) struct List {}

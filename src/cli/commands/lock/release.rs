@@ -7,8 +7,8 @@ use crate::cli::command::{Access, Command};
 
 /// Release a lock
 ///
-/// Without --owner the lock must belong to the calling process. If the lock is not held, or another owner holds it, the
-/// exit code is 1 and nothing changes.
+/// Without --owner the lock must belong to the calling process. If the lock is not held, or another owner
+/// holds it, the exit code is 1 and nothing changes.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic lock release deploy \"$project\"")]
 pub(in crate::cli) struct Release {
@@ -21,6 +21,6 @@ impl Command for Release {
     const ACCESS: Access = Access::Write;
 
     fn run(self, cx: &mut CommandContext) -> Result<Reply<LockAnswer>, Error> {
-        lock::release(cx, self.lock.into())
+        lock::release(cx, &self.lock.into())
     }
 }

@@ -9,8 +9,9 @@ use crate::domain::stored::Stored;
 
 /// Check whether something may happen now, and claim it
 ///
-/// The first call is allowed; until the interval is over every other call is throttled (exit 1). With an interval of 0 only
-/// the first call is ever allowed. Checking and claiming are one step: of any number of simultaneous calls, one is allowed.
+/// The first call is allowed; until the interval is over every other call is throttled (exit 1). With an
+/// interval of 0 only the first call is ever allowed. Checking and claiming are one step: of any number of
+/// simultaneous calls, one is allowed.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic sentinel check drift s42 --interval=60s || exit 0")]
 pub(in crate::cli) struct Check {

@@ -10,7 +10,8 @@ use crate::domain::state::Scope;
 
 /// Delete a value
 ///
-/// With --all the values of the key in every scope are deleted in one step, and the output has a line for each.
+/// With --all the values of the key in every scope are deleted in one step, and the output has a line for
+/// each.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic state delete sprint.checkpoint s42")]
 pub(in crate::cli) struct Delete {

@@ -10,8 +10,8 @@ use crate::domain::state::Scope;
 
 /// Print a value
 ///
-/// If there is no value, or it has expired, the exit code is 1 and nothing is printed; with --json, an object with the code
-/// `state_not_found`.
+/// If there is no value, or it has expired, the exit code is 1 and nothing is printed; with --json, an object
+/// with the code `state_not_found`.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: step=$(ic state get sprint.checkpoint s42) || step='{}'")]
 pub(in crate::cli) struct Get {

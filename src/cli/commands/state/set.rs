@@ -13,9 +13,9 @@ use crate::domain::text::one_line;
 
 /// Store a value under a key and a scope
 ///
-/// The payload comes from stdin or from a file. JSON is stored without the space around it; any other text is stored
-/// unchanged, byte for byte, unless --strict-json refuses it. A new value replaces the payload and the expiry of the
-/// earlier one. The default scope is `global`.
+/// The payload comes from stdin or from a file. JSON is stored without the space around it; any other text is
+/// stored unchanged, byte for byte, unless --strict-json refuses it. A new value replaces the payload and the
+/// expiry of the earlier one. The default scope is `global`.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: echo '{\"step\":3}' | ic state set sprint.checkpoint s42 --ttl=24h")]
 pub(in crate::cli) struct Set {
@@ -23,7 +23,8 @@ pub(in crate::cli) struct Set {
     key: Stored<Key>,
     /// The scope, or @FILE
     scope: Option<Stored>,
-    /// A file below the working directory that holds the payload; - for stdin, also after a scope that starts with @
+    /// A file below the working directory that holds the payload; - for stdin, also after a scope that starts
+    /// with @
     #[arg(value_name = "@FILE")]
     file: Option<String>,
     /// Time to keep the value, at least a second; 0 for ever
