@@ -92,9 +92,10 @@ codes! {
     IoError = "io_error", 2, "a file could not be read or written";
     LockConflict = "lock_conflict", 1, "another owner holds what overlaps, or waits for it";
     LockGone = "lock_gone", 1, "the lock was released or has expired, or its token is an old one";
+    LockHeld = "lock_held", 1, "another owner held the lock until the time to wait was over";
     LockLimit = "lock_limit", 1, "the owner has as many locks in the scope as there may be";
-    LockNotFound = "lock_not_found", 1, "no lock with this id";
-    LockOwner = "lock_owner", 1, "the lock is somebody else's";
+    LockNotFound = "lock_not_found", 1, "there is no such lock";
+    LockOwner = "lock_owner", 1, "the lock belongs to another owner";
     LogDiverged = "log_diverged", 1, "the log to import is not the continuation of the one that is there";
     MirrorConflict = "mirror_conflict", 2, "a lock of the other store has the identifier of another one here; nothing was mirrored";
     NoCurrentRun = "no_current_run", 1, "the project has no active run";
@@ -124,11 +125,13 @@ codes! {
     SpawnFailed = "spawn_failed", 2, "the child, or its supervisor, could not be started; the record says failed";
     SpawnRejected = "spawn_rejected", 1, "a limit forbids another child";
     StalePhase = "stale_phase", 1, "the run is not in the phase that the caller expected";
+    StateNotFound = "state_not_found", 1, "the key has no value there, or its value has expired";
     TaskDirNotFound = "task_dir_not_found", 1, "there are no task files where they were looked for";
     TaskFailed = "task_failed", 2, "the task's files could not be used, were not written, or do not hold what they should";
     TaskNotFound = "task_not_found", 1, "no task with this number";
     TaskRefused = "task_refused", 1, "the task may not be changed so; nothing was written";
     TerminalPhase = "terminal_phase", 1, "the run is in the last phase of its chain";
+    Throttled = "throttled", 1, "the sentinel has fired within its interval";
     UndoBlocked = "undo_blocked", 1, "something happened to the run since the rollback";
     UnknownAgent = "unknown_agent", 1, "the roster does not have the agent";
     Usage = "usage", 3, "the command line is wrong; nothing was touched";

@@ -3,8 +3,12 @@
 //! Everything that needs both the database and the operating system lives here, together with every answer type and the
 //! context of one call. Nothing here prints, exits, or knows the argument parser: the front ends render the answers.
 
+pub(crate) mod action;
+pub(crate) mod agent;
+pub(crate) mod artifact;
 pub(crate) mod caller;
 pub(crate) mod code;
+pub(crate) mod compat;
 pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod coordination;
@@ -19,8 +23,11 @@ pub(crate) mod hook;
 pub(crate) mod identity;
 pub(crate) mod interspect;
 pub(crate) mod locate;
+pub(crate) mod lock;
 pub(crate) mod reply;
 pub(crate) mod run;
+pub(crate) mod sentinel;
+pub(crate) mod state;
 
 pub use code::Code;
 pub(crate) use context::CommandContext;

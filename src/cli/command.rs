@@ -70,6 +70,11 @@ pub(super) trait Text {
     fn remarks(&self) -> Vec<String> {
         Vec::new()
     }
+
+    /// Returns the JSON form if the answer holds it as text: a document of the caller's keeps its spelling.
+    fn verbatim_json(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// A reply whose type no longer matters.
@@ -127,7 +132,10 @@ impl<A: Serialize + Text> Rendered for Reply<A> {
     fn json(&self) -> serde_json::Result<String> {
         match self.code() {
             Some(code) => serde_json::to_string(&WithCode { answer: &self.answer, code }),
-            None => serde_json::to_string(&self.answer),
+            None => match self.answer.verbatim_json() {
+                Some(text) => Ok(text.to_owned()),
+                None => serde_json::to_string(&self.answer),
+            },
         }
     }
 

@@ -3,14 +3,10 @@
 //! The only code that prints or exits. A command is one struct whose doc comment is its help, one
 //! [`command::Command::run`], and the text form of its answer; `tree::ROOT` lists them all.
 
-mod action;
-mod agent;
 mod args;
-mod artifact;
 mod backup;
 mod command;
 mod commands;
-mod compat;
 mod completions;
 mod demo;
 mod globals;
@@ -19,12 +15,9 @@ mod help;
 mod import;
 mod init;
 mod listing;
-mod lock;
 mod man;
 mod output;
 mod restore;
-mod sentinel;
-mod state;
 mod task;
 mod tree;
 mod verb;

@@ -168,6 +168,16 @@ pub fn content(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
+/// Returns the first bytes of a file, at most `limit`.
+///
+/// # Errors
+/// If the file cannot be opened or read.
+pub fn beginning(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Where temporary files go: where `TMPDIR` says, and where the system keeps them if that cannot be used.
 fn temp_dirs() -> [PathBuf; 3] {
     [env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")]

@@ -18,7 +18,7 @@ use super::verb::Verb;
 use super::{Answer, Cx, args};
 use crate::app::{CommandContext, Error, Verdict};
 
-pub(super) use root::{ACTION, AGENT, ARTIFACT, ROOT};
+pub(super) use root::ROOT;
 
 /// A word of the command line.
 pub(super) struct Node {

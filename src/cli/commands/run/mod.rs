@@ -21,7 +21,8 @@ use crate::app::run::find::RunSelector;
 use crate::app::run::skip::SkipAnswer;
 use crate::cli::args::RunRef;
 use crate::cli::command::Text;
-use crate::cli::tree::{ACTION, AGENT, ARTIFACT, Node, command, group};
+use crate::cli::commands::{action, agent, artifact};
+use crate::cli::tree::{Node, command, group};
 
 /// The verbs of `ic run`.
 pub(in crate::cli) const NODES: &[Node] = &[
@@ -39,9 +40,9 @@ pub(in crate::cli) const NODES: &[Node] = &[
     command::<tokens::Tokens>("tokens"),
     command::<budget::Budget>("budget"),
     command::<set::Set>("set"),
-    group("agent", "Agents: which agents work on a run", AGENT),
-    group("artifact", "Artifacts: files that a run produced", ARTIFACT),
-    group("action", "Actions: commands that are due when a run enters a phase", ACTION),
+    group("agent", "Agents: which agents work on a run", agent::NODES),
+    group("artifact", "Artifacts: files that a run produced", artifact::NODES),
+    group("action", "Actions: commands that are due when a run enters a phase", action::NODES),
 ];
 
 /// The verbs of `ic phase`.
