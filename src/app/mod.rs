@@ -16,6 +16,7 @@ pub(crate) mod git_exclude;
 pub(crate) mod identity;
 pub(crate) mod locate;
 pub(crate) mod reply;
+pub(crate) mod task;
 
 pub use code::Code;
 pub(crate) use context::CommandContext;

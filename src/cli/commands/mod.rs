@@ -4,3 +4,4 @@ pub(super) mod config;
 pub(super) mod coordination;
 pub(super) mod events;
 pub(super) mod schema;
+pub(super) mod task;

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use super::launch::{self, Launched, SANDBOX, Wanted};
-use crate::app::Error;
-use crate::cli::Cx;
+use crate::app::{CommandContext, Error};
 use crate::domain::agent::{Agent, AgentStatus};
 use crate::domain::phase::Phase;
 use crate::domain::run::Run;
@@ -16,22 +15,22 @@ const EXECUTING: &str = "executing";
 /// Dispatches the active agents of a run that has entered `executing`. An agent whose dispatch is still live is left alone.
 ///
 /// A failure is a warning: the phase has changed, and the agent stays active.
-pub(in crate::cli) fn dispatch_agents(cx: &mut Cx, run: &Run, entered: &Phase) {
+pub(in crate::cli) fn dispatch_agents(cx: &mut CommandContext, run: &Run, entered: &Phase) {
     if entered.as_str() != EXECUTING || run.is_portfolio() {
         return;
     }
     let agents = match cx.read(|tx| store::agent::list(tx, &run.id)) {
         Ok(agents) => agents,
-        Err(err) => return cx.out.warn(format_args!("auto-spawn failed: {err}")),
+        Err(err) => return cx.warn(format_args!("auto-spawn failed: {err}")),
     };
     for agent in agents.iter().filter(|agent| agent.status == AgentStatus::Active) {
         if let Err(err) = dispatch_agent(cx, run, agent) {
-            cx.out.warn(format_args!("auto-spawn failed: agent {}: {err}", agent.id));
+            cx.warn(format_args!("auto-spawn failed: agent {}: {err}", agent.id));
         }
     }
 }
 
-fn dispatch_agent(cx: &mut Cx, run: &Run, agent: &Agent) -> Result<(), Error> {
+fn dispatch_agent(cx: &mut CommandContext, run: &Run, agent: &Agent) -> Result<(), Error> {
     let earlier = match &agent.dispatch_id {
         None => None,
         // One that was never recorded, or was pruned, is none.
@@ -69,7 +68,7 @@ fn dispatch_agent(cx: &mut Cx, run: &Run, agent: &Agent) -> Result<(), Error> {
     let row = wanted.row(cx)?;
     match launch::launch(cx, &row, None, Some(agent))? {
         Launched::Started { id, .. } => {
-            cx.out.info(format_args!("agent {} works in dispatch {id}", agent.id));
+            cx.info(format_args!("agent {} works in dispatch {id}", agent.id));
             Ok(())
         }
         Launched::Overtaken => Ok(()),

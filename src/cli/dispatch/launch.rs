@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::settle;
-use crate::app::Error;
-use crate::cli::Cx;
+use crate::app::{CommandContext, Error};
 use crate::db::{DbError, WriteTx};
 use crate::domain::agent::Agent;
 use crate::domain::dispatch::{Dispatch, DispatchStatus};
@@ -120,7 +119,7 @@ impl Wanted {
     ///
     /// # Errors
     /// If the prompt cannot be read, or the process table does not show us.
-    pub(in crate::cli) fn row(&self, cx: &Cx) -> Result<NewDispatch, Error> {
+    pub(in crate::cli) fn row(&self, cx: &CommandContext) -> Result<NewDispatch, Error> {
         let prompt_hash = self.prompt.as_deref().map(prompt_hash).transpose()?;
         let output = if let Some(output) = &self.output {
             output.clone()
@@ -181,7 +180,7 @@ fn keeper() -> Result<ProcessKey, Error> {
 /// Records the dispatch, links it to an agent if one is given, and starts it. `idempotency` is the caller's key, and what it
 /// was given for.
 pub(in crate::cli) fn launch(
-    cx: &mut Cx,
+    cx: &mut CommandContext,
     row: &NewDispatch,
     idempotency: Option<(&str, &serde_json::Value)>,
     agent: Option<&Agent>,
@@ -225,7 +224,7 @@ pub(in crate::cli) fn launch(
         }
     })?;
     if unenforced {
-        cx.out.warn("dispatch spawn: no relay data for portfolio, dispatch limit not enforced");
+        cx.warn("dispatch spawn: no relay data for portfolio, dispatch limit not enforced");
     }
     match accepted {
         Err(otherwise) => Ok(otherwise),
@@ -249,7 +248,7 @@ pub(super) struct Report {
 
 /// Starts the supervisor of a recorded dispatch, which waits for `delay_ms` before it starts the child. Answers the child's
 /// pid, if it runs by now.
-pub(super) fn start(cx: &mut Cx, id: &DispatchId, delay_ms: i64) -> Result<Option<i64>, Error> {
+pub(super) fn start(cx: &mut CommandContext, id: &DispatchId, delay_ms: i64) -> Result<Option<i64>, Error> {
     let db = cx.existing()?.path().as_os_str().to_owned();
     let env: [(&str, OsString); 2] = [("INTERCORE_DB", db), (DETACHED, "1".into())];
     let delay = delay_ms.to_string();
@@ -274,7 +273,7 @@ pub(super) fn start(cx: &mut Cx, id: &DispatchId, delay_ms: i64) -> Result<Optio
 }
 
 /// Closes the record of a dispatch whose child cannot be started, and answers what there is to say.
-pub(super) fn not_started(cx: &mut Cx, id: &DispatchId, error: String) -> Result<Error, Error> {
+pub(super) fn not_started(cx: &mut CommandContext, id: &DispatchId, error: String) -> Result<Error, Error> {
     let stamp = cx.now();
     cx.write(|tx| {
         let dispatch: Dispatch = store::dispatch::get(tx, id)?;

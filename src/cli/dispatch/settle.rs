@@ -4,8 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::app::Error;
-use crate::cli::Cx;
+use crate::app::{CommandContext, Error};
 use crate::db::{ReadTx, WriteTx};
 use crate::domain::dispatch::{Dispatch, DispatchStatus};
 use crate::domain::ids::DispatchId;
@@ -32,7 +31,7 @@ const MOST: u64 = 64 * 1024;
 pub(super) const MARK: &str = "IC_DISPATCH_ID";
 
 /// Ends the processes of cancelled dispatches, and closes the records of dispatches whose supervisor and child are gone.
-pub(in crate::cli) fn settle(cx: &mut Cx) -> Result<(), Error> {
+pub(in crate::cli) fn settle(cx: &mut CommandContext) -> Result<(), Error> {
     stop_processes(cx)?;
     for dispatch in cx.read(store::dispatch::live)? {
         if is_lost(&dispatch) {
@@ -53,7 +52,7 @@ pub(super) fn is_lost(dispatch: &Dispatch) -> bool {
 /// Closes the record of a dispatch that nobody looks after any more. Whatever is left of its child is killed first.
 ///
 /// Its supervisor may take over at this very moment, after whoever asked for it was killed: then it is not lost.
-fn close(cx: &mut Cx, dispatch: &Dispatch) -> Result<(), Error> {
+fn close(cx: &mut CommandContext, dispatch: &Dispatch) -> Result<(), Error> {
     let seen = dispatch;
     let dispatch = &cx.read(|tx| store::dispatch::get(tx, &seen.id))?;
     if dispatch.status.is_terminal() || !is_lost(dispatch) {
@@ -163,7 +162,7 @@ pub(super) fn counters(dispatch: &Dispatch) -> Option<[i64; 3]> {
 }
 
 /// Sees to it that the processes of these dispatches, which are over, are gone: asked, waited for, killed.
-pub(super) fn see_through(cx: &mut Cx, ids: &[DispatchId]) -> Result<(), Error> {
+pub(super) fn see_through(cx: &mut CommandContext, ids: &[DispatchId]) -> Result<(), Error> {
     let start = std::time::Instant::now();
     loop {
         stop_all(cx, start.elapsed())?;
@@ -182,12 +181,12 @@ pub(super) fn see_through(cx: &mut Cx, ids: &[DispatchId]) -> Result<(), Error> 
 ///
 /// What is to be stopped was committed with the cancellation, so a process that dies between that commit and this call
 /// leaves the work to the next dispatch command.
-pub(in crate::cli) fn stop_processes(cx: &mut Cx) -> Result<usize, Error> {
+pub(in crate::cli) fn stop_processes(cx: &mut CommandContext) -> Result<usize, Error> {
     stop_all(cx, Duration::ZERO)
 }
 
 /// As [`stop_processes`]; whoever was asked has had `waited` at least, whatever the clock says.
-fn stop_all(cx: &mut Cx, waited: Duration) -> Result<usize, Error> {
+fn stop_all(cx: &mut CommandContext, waited: Duration) -> Result<usize, Error> {
     let due = cx.read(|tx: &ReadTx<'_>| store::dispatch::to_stop(tx))?;
     let mut steps: Vec<(DispatchId, Stopping)> = Vec::new();
     let mut signalled = 0;
@@ -198,7 +197,7 @@ fn stop_all(cx: &mut Cx, waited: Duration) -> Result<usize, Error> {
                 steps.extend(step.map(|step| (dispatch.id.clone(), step)));
             }
             Err(err) => {
-                cx.out.warn(format_args!("dispatch {}: its process was not signalled: {err}", dispatch.id));
+                cx.warn(format_args!("dispatch {}: its process was not signalled: {err}", dispatch.id));
             }
         }
     }

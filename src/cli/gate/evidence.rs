@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::app::Error;
+use crate::app::{CommandContext, Error};
 use crate::cli::Cx;
 use crate::domain::artifact::Artifact;
 use crate::domain::ids::{ArtifactId, RunId};
@@ -28,7 +28,7 @@ pub(in crate::cli) fn compared<T>(
 }
 
 /// Returns the artifacts with runtime evidence whose files have the hash that they were filed with.
-pub(in crate::cli) fn unchanged(cx: &mut Cx, run: &RunId) -> Result<Vec<ArtifactId>, Error> {
+pub(crate) fn unchanged(cx: &mut CommandContext, run: &RunId) -> Result<Vec<ArtifactId>, Error> {
     let (run, receipts) = cx.read(|tx| {
         let run = store::run::get(tx, run)?;
         let receipts = if run.asks_evidence() { gate::receipts(tx, &run)? } else { Vec::new() };

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::app::Error;
 use crate::app::effects::{self, Moved};
+use crate::app::{CommandContext, Error};
 use crate::cli::action::ActionView;
 use crate::cli::dispatch;
 use crate::cli::gate::evidence;
@@ -98,7 +98,7 @@ impl Verb for Advance {
 }
 
 /// What follows the commit of a step that was taken or refused: the hook of the phase, the agents that go to work in it.
-pub(in crate::cli) fn follow(cx: &mut Cx, done: &advance::Advance) {
+pub(crate) fn follow(cx: &mut CommandContext, done: &advance::Advance) {
     let moved = Moved {
         event_id: done.event_id,
         kind: done.outcome.event_type(),

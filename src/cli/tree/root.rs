@@ -1,11 +1,10 @@
 //! Every command, by noun and verb.
 
 use super::{Node, command, group, hidden, leaf, stream};
-use crate::cli::commands::{self, config, coordination, schema};
+use crate::cli::commands::{self, config, coordination, schema, task};
 use crate::cli::{
     action, agent, artifact, backup, compat, completions, demo, dispatch as child, events, gate, health,
-    help, hook, hook_watch, import, init, interspect, lock, man, restore, run, sentinel, state, task,
-    version,
+    help, hook, hook_watch, import, init, interspect, lock, man, restore, run, sentinel, state, version,
 };
 
 const AGENT: &[Node] =
@@ -155,21 +154,7 @@ pub(in crate::cli) const ROOT: &[Node] = &[
             group("canary", "Canaries: how overrides turn out", &[leaf::<interspect::lists::Check>("check")]),
         ],
     ),
-    group(
-        "task",
-        "Tasks: TODO.md, state.json and plans, which change together or not at all",
-        &[
-            leaf::<task::Preflight>("preflight"),
-            leaf::<task::Postflight>("postflight"),
-            leaf::<task::Set>("set"),
-            leaf::<task::look::Show>("show"),
-            leaf::<task::look::List>("list"),
-            leaf::<task::verify::Verify>("verify"),
-            leaf::<task::look::Audit>("audit"),
-            leaf::<task::look::Errors>("errors"),
-            leaf::<task::look::Transitions>("transitions"),
-        ],
-    ),
+    group("task", "Tasks: TODO.md, state.json and plans, which change together or not at all", task::NODES),
     group(
         "state",
         "State: values that scripts keep between calls",

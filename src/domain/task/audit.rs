@@ -1,6 +1,7 @@
 //! A look over both files: the tasks that there are, and everything on which the files disagree.
 
 use crate::domain::order;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::entry::{self, Editor};
@@ -9,7 +10,7 @@ use super::status::Status;
 use super::todo::{Missing, Todo, marker};
 
 /// A task as both files have it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Task {
     /// Its number.
     #[serde(rename = "task")]
@@ -27,7 +28,7 @@ pub struct Task {
 }
 
 /// One thing that is not as it should be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
     /// What kind.
     pub kind: &'static str,

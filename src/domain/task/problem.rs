@@ -1,7 +1,10 @@
 //! What can be wrong with a change of a task: two levels, six members (TS-41).
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// What kind of problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,43 +142,74 @@ impl Kind {
     }
 }
 
-/// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A problem of a change or of the files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "ProblemMembers")]
 pub struct Problem {
-    /// What kind.
+    /// The kind, which decides everything but the message.
     pub kind: Kind,
-    /// What exactly, in one sentence.
+    /// One sentence without a full stop.
     pub message: String,
 }
 
-impl Problem {
-    /// A problem with what is known about it.
-    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
-    }
+/// The members of a problem as callers see them.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ProblemMembers {
+    /// The type in capitals.
+    code: String,
+    message: String,
+    recommendation: &'static str,
+    recoverable: bool,
+    severity: Severity,
+    #[serde(rename = "type")]
+    kind: &'static str,
+}
 
-    /// The six members.
-    pub fn members(&self) -> Map<String, Value> {
-        let Self { kind, message } = self;
-        let critical = kind.is_critical();
-        let object = json!({
-            "type": kind.word(),
-            "message": message,
-            "code": kind.word().to_uppercase(),
-            "severity": if critical { "CRITICAL" } else { "NON-CRITICAL" },
-            "recoverable": !critical,
-            "recommendation": kind.recommendation(),
-        });
-        match object {
-            Value::Object(members) => members,
-            _ => Map::new(),
+/// Whether a problem fails the change.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+enum Severity {
+    #[serde(rename = "CRITICAL")]
+    Critical,
+    #[serde(rename = "NON-CRITICAL")]
+    NonCritical,
+}
+
+impl From<Problem> for ProblemMembers {
+    fn from(Problem { kind, message }: Problem) -> Self {
+        let is_critical = kind.is_critical();
+        Self {
+            code: kind.word().to_uppercase(),
+            message,
+            recommendation: kind.recommendation(),
+            recoverable: !is_critical,
+            severity: if is_critical { Severity::Critical } else { Severity::NonCritical },
+            kind: kind.word(),
         }
     }
 }
 
-impl Serialize for Problem {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.members().serialize(serializer)
+impl JsonSchema for Problem {
+    fn schema_name() -> Cow<'static, str> {
+        "Problem".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        ProblemMembers::json_schema(generator)
+    }
+}
+
+impl Problem {
+    /// Returns a problem of a kind.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// Returns the six members of the problem.
+    pub fn members(&self) -> Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(members)) => members,
+            _ => Map::new(),
+        }
     }
 }
 
