@@ -31,8 +31,8 @@ pub(crate) enum Refusal {
     List,
     /// The answer says everything; its document has this code as a member.
     Code(Code),
-    /// The answer's document has the code of the error as a member; people are shown its sentence and its hint. The exit
-    /// code is the error's.
+    /// The answer's document has the code of the error as a member; people are shown its sentence and its
+    /// hint. The exit code is the error's.
     Error(Box<Error>),
     /// As [`Self::Error`], but the answer is a list, whose document has no place for the code.
     ListError(Box<Error>),
@@ -99,8 +99,8 @@ pub(crate) enum Flow {
 
 /// The consumer of a stream: a command puts its items there as they come.
 ///
-/// No transaction is open while items are delivered, so that a slow consumer blocks no checkpoint. `stop` is raised when the
-/// caller is asked to end; a stalled consumer is then no longer waited for.
+/// No transaction is open while items are delivered, so that a slow consumer blocks no checkpoint. `stop` is
+/// raised when the caller is asked to end; a stalled consumer is then no longer waited for.
 pub(crate) trait Sink<T> {
     /// Takes an item. It may be kept back until [`Self::deliver`].
     ///

@@ -12,7 +12,8 @@ use std::time::Duration;
 /// The time between two looks for the file that ends a pause.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// Enters a point: logs it, and pauses there if a test asks for that. Returns how often the point was entered.
+/// Enters a point: logs it, and pauses there if a test asks for that. Returns how often the point was
+/// entered.
 ///
 /// # Errors
 /// What the file system fails with.

@@ -15,8 +15,8 @@ pub(crate) struct Findings {
     pub findings: Vec<Finding>,
 }
 
-/// Returns everything on which the files disagree and everything else that is wrong with them: the negative if there is
-/// anything, a failure if one of the files cannot be used.
+/// Returns everything on which the files disagree and everything else that is wrong with them: the negative
+/// if there is anything, a failure if one of the files cannot be used.
 ///
 /// # Errors
 /// [`Error::NoTasks`].

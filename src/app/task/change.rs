@@ -42,8 +42,8 @@ pub(crate) struct TaskChangeRequest {
     pub commit: bool,
 }
 
-/// Changes a task in all of its files, or in none. A refusal if anything is wrong: exit code 1 if the change was not
-/// possible, 2 if the files could not be used or written, or do not hold the change.
+/// Changes a task in all of its files, or in none. A refusal if anything is wrong: exit code 1 if the change
+/// was not possible, 2 if the files could not be used or written, or do not hold the change.
 ///
 /// # Errors
 /// [`Error::Usage`] if there is nothing to change; [`Error::NoTasks`].

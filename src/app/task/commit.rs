@@ -17,8 +17,8 @@ const HOOK_LIMIT: Duration = Duration::from_mins(2);
 /// The maximum length of a subject, in bytes.
 const MAX_SUBJECT: usize = 72;
 
-/// Commits the files of a change and its artifacts, and nothing else. Returns the name of the commit, and a problem if git's
-/// index could not be updated.
+/// Commits the files of a change and its artifacts, and nothing else. Returns the name of the commit, and a
+/// problem if git's index could not be updated.
 ///
 /// # Errors
 /// The problem that there is no commit for.

@@ -110,8 +110,8 @@ impl TaskDirectory {
         FilePath { name: name.to_owned(), label: "the plan ", path: full.canonicalize().unwrap_or(full) }
     }
 
-    /// Returns a path in the form in which the files keep it: an absolute path inside the repository becomes relative to the
-    /// repository's top.
+    /// Returns a path in the form in which the files keep it: an absolute path inside the repository becomes
+    /// relative to the repository's top.
     pub(super) fn stored_path(&self, path: &str) -> String {
         let inner = Path::new(path).is_absolute().then(|| {
             let real = paths::canonical_key(Path::new(path));
@@ -141,8 +141,8 @@ impl TaskDirectory {
         if problems.is_empty() { Ok(TaskTexts { state, todo, plan }) } else { Err(problems) }
     }
 
-    /// Checks that artifacts are files with content. If some are not, all are checked once more after one second, because a
-    /// writer may be about to finish.
+    /// Checks that artifacts are files with content. If some are not, all are checked once more after one
+    /// second, because a writer may be about to finish.
     pub(super) fn check_artifacts(&self, artifacts: &[Artifact]) -> Vec<Problem> {
         let check = || -> Vec<Problem> {
             artifacts.iter().filter_map(|one| self.check_artifact(&one.path)).collect()

@@ -1,4 +1,5 @@
-//! The intent of a change: recorded before any file is touched, so that another process can finish the change.
+//! The intent of a change: recorded before any file is touched, so that another process can finish the
+//! change.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -78,7 +79,8 @@ pub(super) fn is_alive(process: &ProcessKey) -> bool {
     Identity::recorded(process).is_some_and(|process| process.liveness() == Liveness::Alive)
 }
 
-/// Checks whether the process of an intent has ended. A process that cannot be judged from here may still be running.
+/// Checks whether the process of an intent has ended. A process that cannot be judged from here may still be
+/// running.
 pub(super) fn is_dead(process: &ProcessKey) -> bool {
     Identity::recorded(process).is_none_or(|process| process.liveness() == Liveness::Gone)
 }

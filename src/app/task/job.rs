@@ -67,8 +67,8 @@ impl SyncJob {
         Ok(Reading { texts, change, files })
     }
 
-    /// Checks that the status of the task allows the change: another process may have moved the task since it was
-    /// `first`.
+    /// Checks that the status of the task allows the change: another process may have moved the task since it
+    /// was `first`.
     ///
     /// # Errors
     /// The problem that the change is refused for.

@@ -1,8 +1,9 @@
-//! Points in a change at which tests observe it, pause it, make it fail or kill it. Release builds pass them at once.
+//! Points in a change at which tests observe it, pause it, make it fail or kill it. Release builds pass them
+//! at once.
 //!
-//! `IC_TEST_TASK_LOG=FILE` gets a line for each point that is passed; `IC_TEST_TASK_PAUSE=POINT:FILE` creates `FILE.at`
-//! there and waits until `FILE` exists; `IC_TEST_TASK_FAIL=POINT:1,2;OTHER:1` fails at the first and second passing of one
-//! point and the first of another; `IC_TEST_CRASH` is as in `db`.
+//! `IC_TEST_TASK_LOG=FILE` gets a line for each point that is passed; `IC_TEST_TASK_PAUSE=POINT:FILE` creates
+//! `FILE.at` there and waits until `FILE` exists; `IC_TEST_TASK_FAIL=POINT:1,2;OTHER:1` fails at the first
+//! and second passing of one point and the first of another; `IC_TEST_CRASH` is as in `db`.
 
 use std::io;
 use std::path::Path;

@@ -126,7 +126,8 @@ impl SyncReport {
         self.files_updated.extend(files.iter().map(|change| change.file.name.clone()));
     }
 
-    /// Returns the reply. Problems that are not critical are warnings; a critical one makes the reply a refusal.
+    /// Returns the reply. Problems that are not critical are warnings; a critical one makes the reply a
+    /// refusal.
     pub(super) fn into_reply(self, cx: &CommandContext) -> Reply<TaskChange> {
         let (task, dry_run) = (self.task, self.dry_run);
         let answer = self.into_answer();

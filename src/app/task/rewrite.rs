@@ -1,9 +1,9 @@
 //! The replacement of several files that change together or not at all.
 //!
-//! Outside the write transaction: the intent, the new contents beside the files, and all waiting. Inside it, once: the
-//! check that the files are still what was read, the renames, and the verification of the result. No lock is held on any of
-//! the files. The write lock of the database keeps their writers apart for these few milliseconds, and is released when
-//! its process dies.
+//! Outside the write transaction: the intent, the new contents beside the files, and all waiting. Inside it,
+//! once: the check that the files are still what was read, the renames, and the verification of the result.
+//! No lock is held on any of the files. The write lock of the database keeps their writers apart for these
+//! few milliseconds, and is released when its process dies.
 
 use std::path::{Path, PathBuf};
 
@@ -29,10 +29,11 @@ pub(super) struct FileChange {
 
 /// Why the files were not changed.
 pub(super) enum RewriteError {
-    /// A file could not be written, and the files before it have their old contents again. A retry may succeed.
+    /// A file could not be written, and the files before it have their old contents again. A retry may
+    /// succeed.
     Write(String),
-    /// A file could not be written, and the files before it could not be restored: the next attempt or the next call has to
-    /// finish the change.
+    /// A file could not be written, and the files before it could not be restored: the next attempt or the
+    /// next call has to finish the change.
     Split(String),
     /// The database failed, or something else that is not retried.
     Other(Error),
@@ -124,7 +125,8 @@ impl Rewrite {
         Ok(())
     }
 
-    /// Gives the change up: no file was changed. The temporary files go first, because the intent holds their names.
+    /// Gives the change up: no file was changed. The temporary files go first, because the intent holds their
+    /// names.
     pub(super) fn abandon(self, cx: &mut CommandContext, files: &[FileChange]) -> Result<(), Error> {
         self.discard(files);
         cx.write(|tx| intent::settle(tx, &self.intent.id))?;
@@ -151,8 +153,9 @@ impl Rewrite {
         Ok(())
     }
 
-    /// Replaces the files by their new contents. If one of them cannot be replaced, those before it are restored, unless
-    /// another program has changed them since. `renamed` counts the files that have their new contents.
+    /// Replaces the files by their new contents. If one of them cannot be replaced, those before it are
+    /// restored, unless another program has changed them since. `renamed` counts the files that have their
+    /// new contents.
     pub(super) fn rename(&self, files: &[FileChange], renamed: &mut usize) -> Result<(), RewriteError> {
         for FileChange { file, .. } in files {
             let done = probe::pass("rename")

@@ -1,4 +1,5 @@
-//! Changes whose process died before it finished them: they are completed, or forgotten if no file was changed.
+//! Changes whose process died before it finished them: they are completed, or forgotten if no file was
+//! changed.
 
 use serde_json::json;
 
@@ -15,7 +16,8 @@ use crate::ops::task::{self, Changed};
 use crate::os::swap;
 use crate::store::intent::{self, Intent};
 
-/// Settles the unfinished changes of dead processes in a directory. Returns one note for each change that was finished.
+/// Settles the unfinished changes of dead processes in a directory. Returns one note for each change that was
+/// finished.
 pub(super) fn settle_leftovers(
     cx: &mut CommandContext,
     directory: &TaskDirectory,
@@ -36,8 +38,8 @@ pub(super) fn settle_leftovers(
     }
 }
 
-/// Settles as [`settle_leftovers`] does, in a transaction that holds the write lock: no other process renames files
-/// meanwhile.
+/// Settles as [`settle_leftovers`] does, in a transaction that holds the write lock: no other process renames
+/// files meanwhile.
 pub(super) fn settle_within(
     tx: &WriteTx<'_>,
     directory: &TaskDirectory,

@@ -1,5 +1,5 @@
-//! One change of one task, from the check of its artifacts to the commit in git. The order is fixed: artifacts,
-//! validation, files, verification, git.
+//! One change of one task, from the check of its artifacts to the commit in git. The order is fixed:
+//! artifacts, validation, files, verification, git.
 
 use std::mem;
 use std::ops::ControlFlow;
@@ -63,7 +63,8 @@ enum Phase {
     Read,
     /// Record the intent, and let earlier changes go first.
     Turn(Reading),
-    /// Write the new contents beside the files and, under the write lock, replace the files and read them back.
+    /// Write the new contents beside the files and, under the write lock, replace the files and read them
+    /// back.
     Write(Reading),
     /// Judge what the attempt has left in the files.
     Verify(Reading, Attempt),
@@ -73,7 +74,8 @@ enum Phase {
 enum Attempt {
     /// The files hold the change, unless a problem is critical.
     Done(Vec<Problem>, Option<Box<OnRun>>),
-    /// The files are no longer what was read; nothing was changed. Changes of dead processes may have been settled.
+    /// The files are no longer what was read; nothing was changed. Changes of dead processes may have been
+    /// settled.
     Stale(Vec<Problem>),
     /// Nothing was changed, unless the sync is split.
     Failed(String),
@@ -180,8 +182,8 @@ impl<'a> Sync<'a> {
             let (mut renamed, stamp) = (0, cx.stamp.clone());
             let tried = cx.exclusive(|tx| replace_files(tx, job, rewrite, &reading, &mut renamed, &stamp));
             if tried.is_err() && renamed > 0 {
-                // The files were changed and the transaction was rolled back. The files are restored under the lock, because
-                // other processes may have gone on.
+                // The files were changed and the transaction was rolled back. The files are restored under
+                // the lock, because other processes may have gone on.
                 let restored = cx.exclusive(|_| rewrite.restore(&reading.files).map_err(RewriteError::Write));
                 left = restored.is_err();
             }
@@ -285,7 +287,8 @@ impl<'a> Sync<'a> {
         refuse(cx, self.job, mem::take(&mut self.report), problems).map(ControlFlow::Break)
     }
 
-    /// Ends work that came to nothing. With `leave` the intent and the files stay as they are: the next call settles them.
+    /// Ends work that came to nothing. With `leave` the intent and the files stay as they are: the next call
+    /// settles them.
     fn give_up(&mut self, cx: &mut CommandContext, files: &[FileChange], leave: bool) -> Result<(), Error> {
         match self.rewrite.take() {
             Some(rewrite) if !leave => rewrite.abandon(cx, files),

@@ -14,12 +14,13 @@ const POLL_INTERVAL: Duration = Duration::from_millis(3);
 /// The longest time between two looks.
 const MAX_POLL_INTERVAL: Duration = Duration::from_millis(60);
 
-/// The time that a stalled earlier change keeps its turn before later ones overtake it. Overtaking is safe: the files are
-/// compared again before anything is renamed.
+/// The time that a stalled earlier change keeps its turn before later ones overtake it. Overtaking is safe:
+/// the files are compared again before anything is renamed.
 const FAIRNESS_WINDOW: Duration = Duration::from_secs(1);
 
-/// Waits until the earlier changes of running processes are done, because a change that is computed while others are under
-/// way has to be computed again. Returns whether there were any: then the files have changed.
+/// Waits until the earlier changes of running processes are done, because a change that is computed while
+/// others are under way has to be computed again. Returns whether there were any: then the files have
+/// changed.
 pub(super) fn await_turn(cx: &mut CommandContext, rewrite: &Rewrite) -> Result<bool, Error> {
     let own = rewrite.intent();
     let (mut stalled, mut first, mut since) = (Vec::new(), None, Instant::now());

@@ -101,7 +101,7 @@ pub(in crate::cli) struct ArtifactArgs {
     /// A summary in one sentence, kept with the artifacts
     #[arg(long, value_name = "TEXT", value_parser = args::stored(line))]
     summary: Option<Stored>,
-    /// What happens to the link to an older plan
+    /// Replace the link to an older plan, or append to it
     #[arg(long, value_name = "HOW", default_value = "replace", value_parser = ["replace", "append"])]
     plan_link: String,
 }

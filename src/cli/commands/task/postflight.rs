@@ -7,9 +7,9 @@ use crate::cli::command::{Access, Command};
 
 /// Check and link the artifacts of a task after the work, set its status, and commit
 ///
-/// An artifact must be a file with content; a missing one is looked for once more after a second. The commit holds the
-/// artifacts and the task files, whatever else is staged. If it fails, that is a warning, and the task is up to date all the
-/// same.
+/// An artifact must be a file with content; a missing one is looked for once more after a second. The commit
+/// holds the artifacts and the task files, whatever else is staged. If it fails, that is a warning, and the
+/// task is up to date all the same.
 #[derive(Debug, clap::Parser)]
 #[command(
     after_help = "Example: ic task postflight 320 --to=planned --artifact=plan:specs/320_x/plans/implementation-001.md"

@@ -7,8 +7,9 @@ use crate::cli::command::{Access, Command};
 
 /// Set the status of a task before work on it begins
 ///
-/// TODO.md, state.json and the plan change together or not at all. If the status may not follow or the files cannot be used,
-/// nothing is changed, every reason is reported at once, and the exit code is 1 or 2. Commits nothing.
+/// TODO.md, state.json and the plan change together or not at all. If the status may not follow or the files
+/// cannot be used, nothing is changed, every reason is reported at once, and the exit code is 1 or 2. Commits
+/// nothing.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic task preflight 320 --to=planning")]
 pub(in crate::cli) struct Preflight {

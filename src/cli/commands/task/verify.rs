@@ -11,8 +11,9 @@ use crate::domain::task::status::Status;
 
 /// Verify that the files hold the state that a task should have
 ///
-/// Makes the checks that follow every change, on the task's own entry and object: the status in both files and in the plan,
-/// and the links from the entry to the artifacts. Changes nothing. Exit code 2 and the errors if a check fails.
+/// Makes the checks that follow every change, on the task's own entry and object: the status in both files
+/// and in the plan, and the links from the entry to the artifacts. Changes nothing. Exit code 2 and the
+/// errors if a check fails.
 #[derive(Debug, clap::Parser)]
 #[command(
     after_help = "Example: ic task verify 320 --status=planned --artifact=specs/320_x/plans/implementation-001.md"
