@@ -123,8 +123,8 @@ impl<'a> Sync<'a> {
             let step = match phase {
                 Phase::Read => self.read(cx),
                 Phase::Turn(reading) => self.take_turn(cx, reading),
-                Phase::Write(reading) => self.write(cx, reading),
-                Phase::Verify(reading, attempt) => self.verify(cx, reading, attempt),
+                Phase::Write(reading) => Ok(ControlFlow::Continue(self.write(cx, reading))),
+                Phase::Verify(reading, attempt) => self.verify(cx, &reading, attempt),
             };
             match step? {
                 ControlFlow::Continue(next) => phase = next,
@@ -174,8 +174,8 @@ impl<'a> Sync<'a> {
     }
 
     /// `Write` → `Verify`.
-    fn write(&mut self, cx: &mut CommandContext, reading: Reading) -> Step {
-        let Some(rewrite) = &self.rewrite else { return Ok(ControlFlow::Continue(Phase::Turn(reading))) };
+    fn write(&mut self, cx: &mut CommandContext, reading: Reading) -> Phase {
+        let Some(rewrite) = &self.rewrite else { return Phase::Turn(reading) };
         let (job, mut left) = (self.job, false);
         let tried = rewrite.prepare(&reading.files).map_err(RewriteError::Write).and_then(|()| {
             pass("prepared")?;
@@ -198,14 +198,14 @@ impl<'a> Sync<'a> {
             }
             Err(RewriteError::Other(error)) => Attempt::Aborted { error, left },
         };
-        Ok(ControlFlow::Continue(Phase::Verify(reading, attempt)))
+        Phase::Verify(reading, attempt)
     }
 
     /// `Verify` → back to `Read` after an attempt that may be repeated; otherwise ends.
-    fn verify(&mut self, cx: &mut CommandContext, reading: Reading, attempt: Attempt) -> Step {
+    fn verify(&mut self, cx: &mut CommandContext, reading: &Reading, attempt: Attempt) -> Step {
         match attempt {
             Attempt::Done(problems, on_run) => {
-                self.finish(cx, &reading, problems, on_run).map(ControlFlow::Break)
+                self.finish(cx, reading, problems, on_run).map(ControlFlow::Break)
             }
             Attempt::Stale(notes) => self.read_again(cx, &reading.files, notes),
             Attempt::Failed(message) => self.retry(cx, &reading.files, &message),
