@@ -28,6 +28,7 @@ pub(crate) mod reply;
 pub(crate) mod run;
 pub(crate) mod sentinel;
 pub(crate) mod state;
+pub(crate) mod task;
 
 pub use code::Code;
 pub(crate) use context::CommandContext;

@@ -103,7 +103,7 @@ pub(super) trait Rendered {
     /// Returns why the answer is a refusal, if it is one with a reason.
     fn refusal(&self) -> Option<&Error>;
 
-    /// Returns the exit code, 0 or 1.
+    /// Returns the exit code: 0, 1, or that of the refusal.
     fn exit(&self) -> u8;
 
     /// Returns how the answer is shown where JSON was not asked for.
@@ -123,7 +123,7 @@ impl<A> Reply<A> {
         match &self.verdict {
             Verdict::No(Refusal::Error(why)) => Some(why.code().as_str()),
             Verdict::No(Refusal::Code(code)) => Some(code.as_str()),
-            Verdict::Yes | Verdict::No(Refusal::List) => None,
+            Verdict::Yes | Verdict::No(Refusal::List | Refusal::ListError(_)) => None,
         }
     }
 }
@@ -156,7 +156,7 @@ impl<A: Serialize + Text> Rendered for Reply<A> {
 
     fn refusal(&self) -> Option<&Error> {
         match &self.verdict {
-            Verdict::No(Refusal::Error(why)) => Some(why),
+            Verdict::No(Refusal::Error(why) | Refusal::ListError(why)) => Some(why),
             Verdict::No(Refusal::Code(_) | Refusal::List) | Verdict::Yes => None,
         }
     }
@@ -164,7 +164,8 @@ impl<A: Serialize + Text> Rendered for Reply<A> {
     fn exit(&self) -> u8 {
         match self.verdict {
             Verdict::Yes => 0,
-            Verdict::No(_) => 1,
+            Verdict::No(Refusal::Error(ref why) | Refusal::ListError(ref why)) => why.exit(),
+            Verdict::No(Refusal::Code(_) | Refusal::List) => 1,
         }
     }
 

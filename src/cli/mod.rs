@@ -18,7 +18,6 @@ mod listing;
 mod man;
 mod output;
 mod restore;
-mod task;
 mod tree;
 mod verb;
 mod version;
@@ -34,18 +33,6 @@ use output::Output;
 
 pub use crate::app::Code;
 pub use listing::{Argument, arguments, listing, readers};
-
-/// Names that other nouns still use.
-mod gate {
-    pub(in crate::cli) use crate::app::gate::evidence;
-}
-
-/// Names that other nouns still use.
-mod run {
-    pub(in crate::cli) mod advance {
-        pub(in crate::cli) use crate::app::effects::follow;
-    }
-}
 
 /// How a command ended, when it ended well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

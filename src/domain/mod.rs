@@ -95,6 +95,6 @@ pub mod secret;
 pub mod signals;
 pub mod state;
 pub mod stored;
-pub mod task;
+pub(crate) mod task;
 pub mod text;
 pub mod time;

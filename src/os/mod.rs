@@ -21,4 +21,6 @@ pub mod rotated;
 pub mod signals;
 pub mod stream;
 pub mod swap;
+#[cfg(debug_assertions)]
+pub mod test_points;
 pub mod worktree;

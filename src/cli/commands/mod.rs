@@ -17,3 +17,4 @@ pub(super) mod run;
 pub(super) mod schema;
 pub(super) mod sentinel;
 pub(super) mod state;
+pub(super) mod task;

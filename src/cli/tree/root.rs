@@ -3,9 +3,9 @@
 use super::{Node, command, group, hidden_command, leaf};
 use crate::cli::commands::{
     agent, artifact, compat, config, coordination, dispatch, events, gate, hook, hook_watch, interspect,
-    lock, run, schema, sentinel, state,
+    lock, run, schema, sentinel, state, task,
 };
-use crate::cli::{backup, completions, demo, health, help, import, init, man, restore, task, version};
+use crate::cli::{backup, completions, demo, health, help, import, init, man, restore, version};
 
 /// Every command. `ic run agent` and `ic agent` are the same commands, as are `ic run advance` and `ic phase advance`.
 pub(in crate::cli) const ROOT: &[Node] = &[
@@ -24,21 +24,7 @@ pub(in crate::cli) const ROOT: &[Node] = &[
     group("coordination", "Coordination: reservations of files and names", coordination::NODES),
     group("hook", "Hooks: what agents and git call before and after they change files", hook::NODES),
     group("interspect", "Evidence about agents, and overrides that exclude them", interspect::NODES),
-    group(
-        "task",
-        "Tasks: TODO.md, state.json and plans, which change together or not at all",
-        &[
-            leaf::<task::Preflight>("preflight"),
-            leaf::<task::Postflight>("postflight"),
-            leaf::<task::Set>("set"),
-            leaf::<task::look::Show>("show"),
-            leaf::<task::look::List>("list"),
-            leaf::<task::verify::Verify>("verify"),
-            leaf::<task::look::Audit>("audit"),
-            leaf::<task::look::Errors>("errors"),
-            leaf::<task::look::Transitions>("transitions"),
-        ],
-    ),
+    group("task", "Tasks: TODO.md, state.json and plans, which change together or not at all", task::NODES),
     group("state", "State: values that scripts keep between calls", state::NODES),
     group("sentinel", "Sentinels: things that may happen once, or once per interval", sentinel::NODES),
     group("config", "Settings of the project", config::NODES),

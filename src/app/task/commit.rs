@@ -1,26 +1,28 @@
-//! The commit of a change in git: the last step, and one that decides nothing (TS-44 to TS-47).
+//! The commit of a change in git: the last step, whose failure is a warning.
 
-use crate::domain::order;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::place::{Held, Place};
-use super::sync::Job;
-use crate::domain::task::change::Change;
+use super::files::FilePath;
+use super::job::{Reading, SyncJob};
+use crate::domain::order;
 use crate::domain::task::problem::{Kind, Problem};
 use crate::domain::task::status::Status;
 use crate::os::git::{self, Commit, Content, GitError, Hooks, Repository};
 use crate::os::paths;
 
-/// How long each of the repository's hooks may take.
+/// The time that each of the repository's hooks may take.
 const HOOK_LIMIT: Duration = Duration::from_mins(2);
 
-/// The longest subject.
-const SUBJECT: usize = 72;
+/// The maximum length of a subject, in bytes.
+const MAX_SUBJECT: usize = 72;
 
-/// Commits the files of a change and its artifacts, and nothing else. Returns the commit's name, and a
-/// problem if git's index could not follow it.
-pub(super) fn commit(job: &Job, held: &Held, made: &Change) -> Result<(String, Option<Problem>), Problem> {
+/// Commits the files of a change and its artifacts, and nothing else. Returns the name of the commit, and a
+/// problem if git's index could not be updated.
+///
+/// # Errors
+/// The problem that there is no commit for.
+pub(super) fn commit(job: &SyncJob, reading: &Reading) -> Result<(String, Option<Problem>), Problem> {
     let failed = |err: GitError| {
         let names: Vec<_> =
             job.request.artifacts().iter().map(|artifact| artifact.name().to_owned()).collect();
@@ -28,35 +30,33 @@ pub(super) fn commit(job: &Job, held: &Held, made: &Change) -> Result<(String, O
             if names.is_empty() { String::new() } else { format!("{} is in place; ", names.join(", ")) };
         Problem::new(Kind::GitCommitFailed, format!("{names}the git commit failed: {err}"))
     };
-    let repository = Repository::discover(&job.place.path).map_err(failed)?;
+    let repository = Repository::discover(&job.directory.path).map_err(failed)?;
     let artifacts = job.request.artifacts();
-    let mut places: Vec<PathBuf> =
-        artifacts.iter().map(|artifact| paths::canonical_key(&job.place.resolve(&artifact.path))).collect();
-    places.extend(
-        [job.place.todo(), job.place.state()]
-            .into_iter()
-            .chain(job.plan.clone())
-            .map(|place: Place| place.path),
-    );
-    order::natural(&mut places);
-    places.dedup();
-    let [todo, state] = [job.place.todo(), job.place.state()].map(|place| place.path);
-    let plan = job.plan.as_ref().map(|place| &place.path);
-    let from = |path: &PathBuf| match &held.plan {
-        _ if *path == todo => Some(&held.todo),
-        _ if *path == state => Some(&held.state),
+    let mut paths: Vec<PathBuf> = artifacts
+        .iter()
+        .map(|artifact| paths::canonical_key(&job.directory.resolve(&artifact.path)))
+        .collect();
+    let [todo, state] = [job.directory.todo(), job.directory.state()].map(|file: FilePath| file.path);
+    let plan = job.plan.as_ref().map(|file| &file.path);
+    paths.extend([&todo, &state].into_iter().chain(plan).cloned());
+    order::natural(&mut paths);
+    paths.dedup();
+    let texts = &reading.texts;
+    let old_text = |path: &PathBuf| match &texts.plan {
+        _ if *path == todo => Some(&texts.todo),
+        _ if *path == state => Some(&texts.state),
         old => old.as_ref().filter(|_| plan == Some(path)),
     };
-    let changes: Vec<git::Change<'_>> = places
+    let changes: Vec<git::Change<'_>> = paths
         .iter()
         .map(|path| git::Change {
             path: path.strip_prefix(repository.top()).unwrap_or(path),
-            content: from(path).map_or(Content::WorkTree, |old| Content::WorkTreeFrom(old.as_bytes())),
+            content: old_text(path).map_or(Content::WorkTree, |old| Content::WorkTreeFrom(old.as_bytes())),
         })
         .collect();
     let commit = Commit {
         changes: &changes,
-        message: &message(job, made),
+        message: &message(job, reading.change.to),
         trailer: None,
         hooks: Hooks::Run(HOOK_LIMIT),
         detached: true,
@@ -70,8 +70,8 @@ pub(super) fn commit(job: &Job, held: &Held, made: &Change) -> Result<(String, O
     Ok((done.commit, behind))
 }
 
-fn message(job: &Job, made: &Change) -> String {
-    let what = match made.to {
+fn message(job: &SyncJob, to: Status) -> String {
+    let step = match to {
         Status::Researched => "complete research",
         Status::Planned => "create implementation plan",
         Status::Revised => "revise plan",
@@ -79,9 +79,9 @@ fn message(job: &Job, made: &Change) -> String {
         Status::Partial => "partial implementation",
         other => other.as_str(),
     };
-    let mut subject = format!("task {}: {what}", job.request.task);
-    // Only a number of many digits can make it that long.
-    subject.truncate(SUBJECT);
+    let mut subject = format!("task {}: {step}", job.request.task);
+    // Only a number with many digits makes the subject too long, and it is ASCII.
+    subject.truncate(MAX_SUBJECT);
     match &job.session {
         Some(session) => format!("{subject}\n\nSession: {session}"),
         None => subject,
