@@ -3,6 +3,7 @@
 //! Everything that needs both the database and the operating system lives here, together with every answer type and the
 //! context of one call. Nothing here prints, exits, or knows the argument parser: the front ends render the answers.
 
+pub(crate) mod backup;
 pub(crate) mod caller;
 pub(crate) mod code;
 pub(crate) mod config;
@@ -12,10 +13,16 @@ pub(crate) mod effects;
 pub(crate) mod environment;
 pub(crate) mod error;
 pub(crate) mod events;
+pub(crate) mod external;
 pub(crate) mod git_exclude;
+pub(crate) mod health;
 pub(crate) mod identity;
+pub(crate) mod import;
+pub(crate) mod init;
 pub(crate) mod locate;
 pub(crate) mod reply;
+pub(crate) mod restore;
+pub(crate) mod version;
 
 pub use code::Code;
 pub(crate) use context::CommandContext;

@@ -7,35 +7,25 @@ mod action;
 mod agent;
 mod args;
 mod artifact;
-mod backup;
 mod command;
 mod commands;
 mod compat;
-mod completions;
-mod demo;
 mod dispatch;
 mod events;
 mod gate;
 mod globals;
-mod health;
-mod help;
 mod hook;
 mod hook_watch;
-mod import;
-mod init;
 mod interspect;
 mod listing;
 mod lock;
-mod man;
 mod output;
-mod restore;
 mod run;
 mod sentinel;
 mod state;
 mod task;
 mod tree;
 mod verb;
-mod version;
 
 use std::ffi::OsString;
 use std::ops::{Deref, DerefMut};
@@ -47,7 +37,7 @@ use crate::os::limits;
 use output::Output;
 
 pub use crate::app::Code;
-pub use listing::{Argument, arguments, listing, readers};
+pub use listing::{Argument, arguments, command_types, listing, readers};
 
 /// How a command ended, when it ended well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +80,7 @@ impl DerefMut for Cx {
 /// Runs `ic` with the given arguments, the program's name left out.
 pub fn main(args: Vec<OsString>) -> ExitCode {
     limits::fail_beyond_file_size();
-    let (globals, words) = match globals::scan(args) {
+    let (globals, words) = match globals::scan(args, tree::is_noun) {
         Ok(scanned) => scanned,
         Err((globals, err)) => return Output::new(globals.json, globals.verbosity).fail(&err),
     };

@@ -6,17 +6,19 @@
 
 mod root;
 
-use std::ffi::OsString;
+use std::any::type_name;
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use schemars::Schema;
 
-use super::command::{self, Access, Rendered, StreamCommand};
+use super::command::{self, Access, PageCommand, Rendered, StreamCommand};
+use super::commands::help;
 use super::globals;
 use super::verb::Verb;
 use super::{Answer, Cx, args};
-use crate::app::{CommandContext, Error, Verdict};
+use crate::app::{CommandContext, Error, Verdict, external};
 
 pub(super) use root::ROOT;
 
@@ -29,7 +31,14 @@ pub(super) struct Node {
 /// What a word stands for.
 pub(super) enum Kind {
     Group { about: &'static str, nodes: &'static [Node] },
-    Leaf { build: fn() -> Command, run: Run, kept: &'static [&'static str], hidden: bool },
+    Leaf {
+        build: fn() -> Command,
+        run: Run,
+        kept: &'static [&'static str],
+        hidden: bool,
+        /// Returns the path of the command's type, which tells the module that it is in.
+        type_name: fn() -> &'static str,
+    },
 }
 
 /// How a command is carried out.
@@ -45,6 +54,8 @@ pub(super) enum Run {
         schema: fn() -> Schema,
         access: Access,
     },
+    /// It prints text in either mode.
+    Page { call: fn(&ArgMatches, &mut Cx) -> Result<(), Error>, access: Access },
 }
 
 impl Run {
@@ -52,13 +63,15 @@ impl Run {
     pub(super) fn access(self) -> Option<Access> {
         match self {
             Self::Verb(_) => None,
-            Self::Answer { access, .. } | Self::Stream { access, .. } => Some(access),
+            Self::Answer { access, .. } | Self::Stream { access, .. } | Self::Page { access, .. } => {
+                Some(access)
+            }
         }
     }
 
     fn schema(self) -> Option<Schema> {
         match self {
-            Self::Verb(_) => None,
+            Self::Verb(_) | Self::Page { .. } => None,
             Self::Answer { schema, .. } | Self::Stream { schema, .. } => Some(schema()),
         }
     }
@@ -73,12 +86,12 @@ const fn group(name: &'static str, about: &'static str, nodes: &'static [Node]) 
 
 const fn leaf<V: Verb>(name: &'static str) -> Node {
     let run = Run::Verb(execute::<V>);
-    Node { name, kind: Kind::Leaf { build: V::command, run, kept: V::KEPT, hidden: false } }
+    Node { name, kind: Kind::Leaf { build: V::command, run, kept: V::KEPT, hidden: false, type_name: type_name::<V> } }
 }
 
 const fn hidden<V: Verb>(name: &'static str) -> Node {
     let run = Run::Verb(execute::<V>);
-    Node { name, kind: Kind::Leaf { build: V::command, run, kept: V::KEPT, hidden: true } }
+    Node { name, kind: Kind::Leaf { build: V::command, run, kept: V::KEPT, hidden: true, type_name: type_name::<V> } }
 }
 
 fn execute<V: Verb>(matches: &ArgMatches, cx: &mut Cx) -> Result<Answer, Error> {
@@ -87,8 +100,8 @@ fn execute<V: Verb>(matches: &ArgMatches, cx: &mut Cx) -> Result<Answer, Error> 
 
 /// Makes a node of a command that returns one answer.
 pub(super) const fn command<C: command::Command>(name: &'static str) -> Node {
-    let run = Run::Answer { call: call::<C>, schema: command::schema_of::<C::Answer>, access: C::ACCESS };
-    Node { name, kind: Kind::Leaf { build: C::command, run, kept: &[], hidden: false } }
+    let run = Run::Answer { call: call::<C>, schema: command::answer_schema::<C::Answer>, access: C::ACCESS };
+    Node { name, kind: Kind::Leaf { build: C::command, run, kept: &[], hidden: false, type_name: type_name::<C> } }
 }
 
 fn call<C: command::Command>(
@@ -101,7 +114,7 @@ fn call<C: command::Command>(
 /// Makes a node of a command that returns a stream.
 pub(super) const fn stream<C: StreamCommand>(name: &'static str) -> Node {
     let run = Run::Stream { call: pour::<C>, schema: command::schema_of::<C::Line>, access: C::ACCESS };
-    Node { name, kind: Kind::Leaf { build: C::command, run, kept: &[], hidden: false } }
+    Node { name, kind: Kind::Leaf { build: C::command, run, kept: &[], hidden: false, type_name: type_name::<C> } }
 }
 
 fn pour<C: StreamCommand>(matches: &ArgMatches, cx: &mut Cx) -> Result<Verdict, Error> {
@@ -110,13 +123,33 @@ fn pour<C: StreamCommand>(matches: &ArgMatches, cx: &mut Cx) -> Result<Verdict, 
     command.run(&mut cx.context, &mut *sink)
 }
 
-/// Runs the command that the words name.
+/// Makes a node of a command that prints text in either mode.
+pub(super) const fn page<C: PageCommand>(name: &'static str) -> Node {
+    let run = Run::Page { call: print::<C>, access: C::ACCESS };
+    Node {
+        name,
+        kind: Kind::Leaf { build: C::command, run, kept: &[], hidden: false, type_name: type_name::<C> },
+    }
+}
+
+fn print<C: PageCommand>(matches: &ArgMatches, cx: &mut Cx) -> Result<(), Error> {
+    let out = cx.out;
+    C::from_arg_matches(matches)?.run(&mut cx.context, &mut |text| out.raw(text.as_bytes()))
+}
+
+/// Checks whether a word is the first of a command of this program.
+pub(super) fn is_noun(word: &OsStr) -> bool {
+    ROOT.iter().any(|node| word == node.name)
+}
+
+/// Runs the command that the words name. A first word that is no noun of this program may name an external command, which
+/// then replaces this process.
 pub(super) fn dispatch(words: &[OsString], cx: &mut Cx) -> Result<ExitCode, Error> {
     let Some((first, _)) = words.split_first() else {
-        return show_help(&[], cx).map(ExitCode::from);
+        return show_help(&[], cx);
     };
     if first == "-h" || first == "--help" {
-        return show_help(&[], cx).map(ExitCode::from);
+        return show_help(&[], cx);
     }
     let version = [OsString::from("version")];
     let mut nodes = ROOT;
@@ -127,9 +160,14 @@ pub(super) fn dispatch(words: &[OsString], cx: &mut Cx) -> Result<ExitCode, Erro
             return Err(missing(&path, nodes));
         };
         if path.len() > 1 && (word == "-h" || word == "--help" || word == "help") {
-            return show_help(&path[1..], cx).map(ExitCode::from);
+            return show_help(&path[1..], cx);
         }
         let Some(node) = nodes.iter().find(|node| word == node.name) else {
+            if path.len() == 1
+                && let Some(program) = external::find(&cx.env, word)
+            {
+                match external::exec(cx, &program, below)? {}
+            }
             return Err(unknown(&path, nodes, word));
         };
         path.push(node.name);
@@ -149,6 +187,7 @@ pub(super) fn dispatch(words: &[OsString], cx: &mut Cx) -> Result<ExitCode, Erro
                 args::no_secrets(kept, *build, &matches)?;
                 return match run {
                     Run::Verb(run) => run(&matches, cx).map(ExitCode::from),
+                    Run::Page { call, .. } => call(&matches, cx).map(|()| ExitCode::SUCCESS),
                     Run::Stream { call, .. } => Ok(match call(&matches, cx)? {
                         Verdict::Yes => ExitCode::SUCCESS,
                         Verdict::No(_) => ExitCode::from(1),
@@ -164,9 +203,9 @@ pub(super) fn dispatch(words: &[OsString], cx: &mut Cx) -> Result<ExitCode, Erro
     }
 }
 
-/// A command's parser, with the manners that all of ours have (K-07).
+/// Returns a command's parser, with the conventions that all commands follow.
 fn parser(command: Command, name: &'static str, path: &str) -> Command {
-    named(command, name, path).mut_args(manners)
+    named(command, name, path).mut_args(apply_conventions)
 }
 
 fn named(command: Command, name: &'static str, path: &str) -> Command {
@@ -178,7 +217,7 @@ fn named(command: Command, name: &'static str, path: &str) -> Command {
         .args_override_self(true)
 }
 
-fn manners(arg: Arg) -> Arg {
+fn apply_conventions(arg: Arg) -> Arg {
     match arg.get_action() {
         // A boolean takes `--flag`, `--flag=true`, `--flag=1` and their opposites, and nothing else.
         ArgAction::SetTrue => arg
@@ -203,7 +242,7 @@ fn missing(path: &[&str], nodes: &[Node]) -> Error {
     }
 }
 
-/// The parser's own words for a word that it does not know, with what may have been meant.
+/// Returns the parser's own error for an unknown word, with similar commands as a hint.
 fn unknown(path: &[&str], nodes: &'static [Node], word: &OsString) -> Error {
     let command = nodes
         .iter()
@@ -219,7 +258,7 @@ fn unknown(path: &[&str], nodes: &'static [Node], word: &OsString) -> Error {
 }
 
 impl Node {
-    /// Whether users are not told of it.
+    /// Checks whether the command is left out of help.
     pub(super) fn is_hidden(&self) -> bool {
         matches!(self.kind, Kind::Leaf { hidden: true, .. })
     }
@@ -273,7 +312,7 @@ pub(super) fn schemas() -> Schema {
     out.into()
 }
 
-/// The whole tree as one parser, for help and for checking it.
+/// Returns the whole tree as one parser, for help and for checks of the tree itself.
 pub(super) fn whole() -> Command {
     tree(parser)
 }
@@ -293,7 +332,7 @@ fn tree(leaf: Leaf) -> Command {
     )
 }
 
-/// The whole tree for completions: booleans are plain flags, and the global flags are there in every command, though they
+/// Returns the whole tree for completions: booleans are plain flags, and every command has the global flags, although they
 /// are taken out of the line before any parser sees it.
 pub(super) fn completed() -> Command {
     with_globals(tree(named))
@@ -307,27 +346,14 @@ fn with_globals(command: Command) -> Command {
     command.args(flags).mut_subcommands(with_globals)
 }
 
-/// The whole tree for manual pages: booleans are plain flags, and the first page has the global flags.
+/// Returns the whole tree for manual pages: booleans are plain flags, and the first page has the global flags.
 pub(super) fn described() -> Command {
     tree(named).args(globals::described())
 }
 
-/// Shows the help of the command at `path`, the empty path for the whole program.
-pub(super) fn show_help(path: &[&str], cx: &Cx) -> Result<Answer, Error> {
-    let mut command = whole();
-    for word in path {
-        command = match command.find_subcommand(word) {
-            Some(found) => found.clone(),
-            None => {
-                return Err(Error::usage(format!(
-                    "no help for the words `{}`: no such command",
-                    path.join(" ")
-                )));
-            }
-        };
-    }
-    cx.out.raw(command.render_long_help().to_string().as_bytes())?;
-    Ok(Answer::Yes)
+fn show_help(path: &[&str], cx: &Cx) -> Result<ExitCode, Error> {
+    cx.out.raw(help::command_help(path, &cx.env)?.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]

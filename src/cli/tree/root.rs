@@ -1,11 +1,10 @@
 //! Every command, by noun and verb.
 
-use super::{Node, command, group, hidden, leaf, stream};
+use super::{Node, command, group, hidden, leaf, page, stream};
 use crate::cli::commands::{self, config, coordination, schema};
 use crate::cli::{
-    action, agent, artifact, backup, compat, completions, demo, dispatch as child, events, gate, health,
-    help, hook, hook_watch, import, init, interspect, lock, man, restore, run, sentinel, state, task,
-    version,
+    action, agent, artifact, compat, dispatch as child, events, gate, hook, hook_watch, interspect, lock, run,
+    sentinel, state, task,
 };
 
 const AGENT: &[Node] =
@@ -15,11 +14,11 @@ const ARTIFACT: &[Node] =
 
 /// Every command. `ic run agent …` and `ic agent …` are the same commands, as are `ic run advance` and `ic phase advance`.
 pub(in crate::cli) const ROOT: &[Node] = &[
-    leaf::<init::Init>("init"),
-    leaf::<health::Health>("health"),
-    leaf::<backup::Backup>("backup"),
-    leaf::<restore::Restore>("restore"),
-    leaf::<version::Version>("version"),
+    command::<commands::init::Init>("init"),
+    command::<commands::health::Health>("health"),
+    command::<commands::backup::Backup>("backup"),
+    command::<commands::restore::Restore>("restore"),
+    command::<commands::version::Version>("version"),
     group(
         "run",
         "Runs: pieces of work on their way through a chain of phases",
@@ -208,11 +207,11 @@ pub(in crate::cli) const ROOT: &[Node] = &[
         "Compatibility: what older hooks left, and what is in the database by now",
         &[leaf::<compat::Status>("status"), leaf::<compat::Check>("check")],
     ),
-    leaf::<import::Import>("import"),
-    leaf::<demo::Demo>("demo"),
-    leaf::<help::Help>("help"),
+    command::<commands::import::Import>("import"),
+    page::<commands::demo::Demo>("demo"),
+    page::<commands::help::Help>("help"),
     command::<schema::SchemaOf>("schema"),
-    leaf::<completions::Completions>("completions"),
-    leaf::<man::Man>("man"),
+    page::<commands::completions::Completions>("completions"),
+    command::<commands::man::Man>("man"),
     hidden::<hook_watch::HookWatch>("hook-watch"),
 ];
