@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::CommandContext;
+use super::{CommandContext, Environment};
 use crate::domain::phase::Phase;
 use crate::domain::run::Run;
 use crate::domain::time::rfc3339;
@@ -46,7 +46,7 @@ pub(crate) fn phase_hook(cx: &CommandContext, run: &Run, moved: &Moved<'_>) {
     if let Some(reason) = reason {
         event["reason"] = (*reason).into();
     }
-    let started = std::env::current_exe()
+    let started = Environment::program()
         .and_then(|ic| hook::start_watcher(&ic, &hook, project, format!("{event}\n").as_bytes()));
     if let Err(err) = started {
         cx.warn(format_args!("hook {} was not started: {err}", hook.display()));

@@ -32,11 +32,7 @@ pub(crate) fn nouns(env: &Environment) -> Vec<OsString> {
 ///
 /// # Errors
 /// [`Error::DbPath`] if `--db` names no database, [`Error::File`] if the program cannot be started.
-pub(crate) fn exec(
-    cx: &mut CommandContext,
-    program: &Path,
-    args: &[OsString],
-) -> Result<Infallible, Error> {
+pub(crate) fn exec(cx: &mut CommandContext, program: &Path, args: &[OsString]) -> Result<Infallible, Error> {
     let mut variables = Vec::new();
     if let Some(database) = database(cx)? {
         variables.push(("INTERCORE_DB", database.into_os_string()));

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use clap::Parser;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::output::Output;
 
@@ -190,11 +190,15 @@ pub(super) fn schema_of<T: JsonSchema>() -> Schema {
 /// Returns the JSON Schema of an answer: that of its type, and the code of a refusal.
 pub(super) fn answer_schema<T: JsonSchema>() -> Schema {
     let mut schema = schema_of::<T>();
-    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut)
-        && !properties.contains_key("code")
-    {
-        let code = json!({ "type": "string", "description": "Why the exit code is 1: a code of `ic help errors`." });
-        properties.insert("code".to_owned(), code);
+    let is_object = ["properties", "anyOf", "oneOf"].iter().any(|key| schema.get(*key).is_some());
+    if let (true, Some(members)) = (is_object, schema.as_object_mut()) {
+        let properties = members.entry("properties").or_insert_with(|| json!({}));
+        if let Some(properties) = properties.as_object_mut() {
+            let description = "Why the exit code is 1: a code of `ic help errors`.";
+            properties
+                .entry("code")
+                .or_insert_with(|| json!({ "type": "string", "description": description }));
+        }
     }
     schema
 }

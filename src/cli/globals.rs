@@ -101,7 +101,8 @@ pub(super) fn scan(
                 Err(err) => return Err((globals, err)),
             },
             _ => {
-                let is_external = words.is_empty() && !arg.as_encoded_bytes().starts_with(b"-") && !is_noun(&arg);
+                let is_external =
+                    words.is_empty() && !arg.as_encoded_bytes().starts_with(b"-") && !is_noun(&arg);
                 words.push(arg);
                 if is_external {
                     words.extend(args.by_ref());

@@ -64,9 +64,12 @@ mod tests {
     fn only_executables_in_absolute_directories_are_found() {
         let root = tempfile::tempdir().unwrap();
         let (first, second) = (root.path().join("first"), root.path().join("second"));
-        for (dir, name, mode) in
-            [(&first, "x-data", 0o644), (&first, "x-", 0o755), (&second, "x-data", 0o755), (&second, "x-b", 0o755)]
-        {
+        for (dir, name, mode) in [
+            (&first, "x-data", 0o644),
+            (&first, "x-", 0o755),
+            (&second, "x-data", 0o755),
+            (&second, "x-b", 0o755),
+        ] {
             fs::create_dir_all(dir).unwrap();
             fs::write(dir.join(name), "").unwrap();
             fs::set_permissions(dir.join(name), fs::Permissions::from_mode(mode)).unwrap();

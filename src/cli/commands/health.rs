@@ -32,10 +32,9 @@ impl Text for DatabaseHealth {
     fn text(&self, w: &mut dyn Write) -> io::Result<()> {
         let HealthStatus::Ok = self.status;
         match (self.schema, self.migrates_to) {
-            (Some(schema), Some(newest)) => writeln!(
-                w,
-                "ok (schema v{schema}: the next command that writes migrates it to v{newest})"
-            ),
+            (Some(schema), Some(newest)) => {
+                writeln!(w, "ok (schema v{schema}: the next command that writes migrates it to v{newest})")
+            }
             _ => writeln!(w, "ok"),
         }
     }

@@ -135,5 +135,9 @@ pub(in crate::cli) fn command_help(path: &[&str], env: &Environment) -> Result<S
 fn external_commands(env: &Environment) -> String {
     let nouns = external::nouns(env).into_iter().filter(|noun| !tree::is_noun(noun));
     let lines: String = nouns.map(|noun| format!("  {}\n", one_line(&noun.to_string_lossy()))).collect();
-    if lines.is_empty() { lines } else { format!("External commands (programs on PATH named ic-…):\n{lines}\n") }
+    if lines.is_empty() {
+        lines
+    } else {
+        format!("External commands (programs on PATH named ic-…):\n{lines}\n")
+    }
 }

@@ -30,7 +30,10 @@ pub(super) struct Node {
 
 /// What a word stands for.
 pub(super) enum Kind {
-    Group { about: &'static str, nodes: &'static [Node] },
+    Group {
+        about: &'static str,
+        nodes: &'static [Node],
+    },
     Leaf {
         build: fn() -> Command,
         run: Run,
@@ -86,12 +89,18 @@ const fn group(name: &'static str, about: &'static str, nodes: &'static [Node]) 
 
 const fn leaf<V: Verb>(name: &'static str) -> Node {
     let run = Run::Verb(execute::<V>);
-    Node { name, kind: Kind::Leaf { build: V::command, run, kept: V::KEPT, hidden: false, type_name: type_name::<V> } }
+    Node {
+        name,
+        kind: Kind::Leaf { build: V::command, run, kept: V::KEPT, hidden: false, type_name: type_name::<V> },
+    }
 }
 
 const fn hidden<V: Verb>(name: &'static str) -> Node {
     let run = Run::Verb(execute::<V>);
-    Node { name, kind: Kind::Leaf { build: V::command, run, kept: V::KEPT, hidden: true, type_name: type_name::<V> } }
+    Node {
+        name,
+        kind: Kind::Leaf { build: V::command, run, kept: V::KEPT, hidden: true, type_name: type_name::<V> },
+    }
 }
 
 fn execute<V: Verb>(matches: &ArgMatches, cx: &mut Cx) -> Result<Answer, Error> {
@@ -101,7 +110,10 @@ fn execute<V: Verb>(matches: &ArgMatches, cx: &mut Cx) -> Result<Answer, Error> 
 /// Makes a node of a command that returns one answer.
 pub(super) const fn command<C: command::Command>(name: &'static str) -> Node {
     let run = Run::Answer { call: call::<C>, schema: command::answer_schema::<C::Answer>, access: C::ACCESS };
-    Node { name, kind: Kind::Leaf { build: C::command, run, kept: &[], hidden: false, type_name: type_name::<C> } }
+    Node {
+        name,
+        kind: Kind::Leaf { build: C::command, run, kept: &[], hidden: false, type_name: type_name::<C> },
+    }
 }
 
 fn call<C: command::Command>(
@@ -114,7 +126,10 @@ fn call<C: command::Command>(
 /// Makes a node of a command that returns a stream.
 pub(super) const fn stream<C: StreamCommand>(name: &'static str) -> Node {
     let run = Run::Stream { call: pour::<C>, schema: command::schema_of::<C::Line>, access: C::ACCESS };
-    Node { name, kind: Kind::Leaf { build: C::command, run, kept: &[], hidden: false, type_name: type_name::<C> } }
+    Node {
+        name,
+        kind: Kind::Leaf { build: C::command, run, kept: &[], hidden: false, type_name: type_name::<C> },
+    }
 }
 
 fn pour<C: StreamCommand>(matches: &ArgMatches, cx: &mut Cx) -> Result<Verdict, Error> {

@@ -3,8 +3,8 @@
 use super::{Node, command, group, hidden, leaf, page, stream};
 use crate::cli::commands::{self, config, coordination, schema};
 use crate::cli::{
-    action, agent, artifact, compat, dispatch as child, events, gate, hook, hook_watch, interspect, lock, run,
-    sentinel, state, task,
+    action, agent, artifact, compat, dispatch as child, events, gate, hook, hook_watch, interspect, lock,
+    run, sentinel, state, task,
 };
 
 const AGENT: &[Node] =

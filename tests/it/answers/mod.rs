@@ -8,8 +8,10 @@ mod hooks;
 mod locks;
 mod log;
 mod mask;
+mod readers;
 mod routing;
 mod runs;
+mod schemas;
 mod small;
 mod sweep;
 mod tape;
@@ -120,6 +122,13 @@ fn recorded(json: bool) -> Vec<(String, String)> {
         }
     }
     out
+}
+
+/// Returns the command that the words name: `ic run create`.
+fn leaf_of(words: &str) -> Option<String> {
+    let line = format!("ic {words} ");
+    let leaves = intercore::cli::listing().into_iter();
+    leaves.filter(|leaf| line.starts_with(&format!("{leaf} "))).max_by_key(String::len)
 }
 
 /// Whether the recordings are being made: they are incomplete until all of it has run.

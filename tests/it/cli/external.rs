@@ -119,7 +119,8 @@ fn an_external_command_is_handed_the_database_and_the_run() {
     assert!(!other.exists());
 
     // A database that cannot be used is the program's to complain of.
-    fs::write(stage.sandbox.db_path(), "no database, and long enough not to be taken for an empty file").unwrap();
+    fs::write(stage.sandbox.db_path(), "no database, and long enough not to be taken for an empty file")
+        .unwrap();
     for suffix in ["-wal", "-shm"] {
         let _ = fs::remove_file(format!("{}{suffix}", stage.sandbox.db_path().display()));
     }

@@ -28,8 +28,7 @@ pub(super) fn files(demo: &mut DemoScript<'_>) -> Result<(), Error> {
     demo.finish_call(waiting)?;
     let allowed = demo.ic_with_stdin(&["hook", "pre-edit"], &edit)?;
     demo.check("now the hook allows the edit", allowed.is_empty())?;
-    demo
-        .explain("Ann's lock has ended: its token no longer holds, so nothing is written under it.")?;
+    demo.explain("Ann's lock has ended: its token no longer holds, so nothing is written under it.")?;
     let (id, token) = (lock["lock"]["id"].as_str().unwrap_or(""), lock["lock"]["fence"].to_string());
     demo.ic_exit(1, &["coordination", "verify", id, "--token", &token])?;
     Ok(())

@@ -62,8 +62,7 @@ fn gates(demo: &mut DemoScript<'_>) -> Result<String, Error> {
     demo.ic(&["artifact", "add", &run, "--phase=brainstorm", "--path=docs/brainstorm.md"])?;
     let filed = demo.json(&["artifact", "list", &run])?;
     let hash = filed[0]["content_hash"].as_str().unwrap_or("");
-    demo
-        .check("the artifact carries the file's SHA-256", hash.starts_with("sha256:") && hash.len() == 71)?;
+    demo.check("the artifact carries the file's SHA-256", hash.starts_with("sha256:") && hash.len() == 71)?;
     demo.ic(&["run", "advance", &run, "--expect-phase=brainstorm"])?;
     demo.explain("A second caller with the same expectation is too late, and gets exit code 1.")?;
     demo.ic_exit(1, &["run", "advance", &run, "--expect-phase=brainstorm"])?;

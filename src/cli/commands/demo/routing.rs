@@ -32,13 +32,7 @@ pub(super) fn routing(demo: &mut DemoScript<'_>) -> Result<(), Error> {
     demo.check("the triage leaves it out", triage["agents"][0]["excluded"] == true)?;
     demo.explain("A second time is refused, naming the first.")?;
     demo.ic_exit(1, &["interspect", "apply", "fd-performance", "--reason=slow", roster])?;
-    demo.ic(&[
-        "interspect",
-        "revert",
-        "fd-performance",
-        "--blacklist",
-        "--reason=it was right after all",
-    ])?;
+    demo.ic(&["interspect", "revert", "fd-performance", "--blacklist", "--reason=it was right after all"])?;
     let events = demo.events(&["events", "tail", "--all", "--source=interspect", "--limit=1000"])?;
     demo.check("every step is in the log", events.len() == 4)
 }

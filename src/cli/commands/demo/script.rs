@@ -28,7 +28,10 @@ enum Step<'a> {
     /// A command line that another program would run.
     Shell(&'a str),
     /// A call that has ended, after its command line, with its output.
-    Call { line: &'a str, output: &'a process::Output },
+    Call {
+        line: &'a str,
+        output: &'a process::Output,
+    },
     /// A call that goes on in the background.
     Background(&'a str),
     /// A condition that holds.
@@ -106,7 +109,11 @@ pub(super) struct BackgroundCall {
 
 impl<'a> DemoScript<'a> {
     /// Creates the directory and, where git is installed, a repository in it.
-    pub(super) fn set_up(page: &'a mut Page<'a>, env: &Environment, keep: Option<PathBuf>) -> Result<Self, Error> {
+    pub(super) fn set_up(
+        page: &'a mut Page<'a>,
+        env: &Environment,
+        keep: Option<PathBuf>,
+    ) -> Result<Self, Error> {
         let (dir, scratch) = if let Some(dir) = keep {
             let failed = |source| Error::File {
                 what: "demo: creating the directory to --keep",
@@ -125,7 +132,7 @@ impl<'a> DemoScript<'a> {
             let scratch = TempDir::with_prefix_in("ic-demo-", &base).map_err(failed)?;
             (scratch.path().canonicalize().map_err(failed)?, Some(scratch))
         };
-        let ic = std::env::current_exe().context("finding this program")?;
+        let ic = Environment::program().context("finding this program")?;
         let mut demo = Self { page, ic, dir, scratch, child: None, calls: 0 };
         let place = format!("A scratch project in {}", one_line(&demo.dir.to_string_lossy()));
         demo.print(&Step::Frame(&place))?;

@@ -11,7 +11,9 @@ pub(super) fn tasks(demo: &mut DemoScript<'_>) -> Result<(), Error> {
     let objects = "{\"active_projects\": [{\"project_number\": 7, \"status\": \"not_started\"}, {\"project_number\": 8, \"status\": \"not_started\"}]}\n";
     demo.file("specs/state.json", objects)?;
     demo.ic(&["task", "preflight", "7", "--to=researching"])?;
-    demo.explain("A second start is refused, because the task is already being worked on, and nothing changes.")?;
+    demo.explain(
+        "A second start is refused, because the task is already being worked on, and nothing changes.",
+    )?;
     demo.ic_exit(1, &["task", "preflight", "7", "--to=researching"])?;
     demo.file("specs/7_parser/reports/research-001.md", "Three ways, one of them short.\n")?;
     let report = "--artifact=research:specs/7_parser/reports/research-001.md";
@@ -23,8 +25,7 @@ pub(super) fn tasks(demo: &mut DemoScript<'_>) -> Result<(), Error> {
     let link = "--artifact=specs/7_parser/reports/research-001.md";
     demo.ic(&["task", "verify", "7", "--status=researched", link])?.expect_same("task 7: ok")?;
     let again = demo.json(&["task", "postflight", "7", "--to=researched", report, "--no-commit"])?;
-    demo
-        .check("a second time there is nothing to change", again["files_updated"] == serde_json::json!([]))?;
+    demo.check("a second time there is nothing to change", again["files_updated"] == serde_json::json!([]))?;
     demo.ic(&["task", "list"])?;
     let found = demo.json(&["task", "audit"])?;
     demo.check("the files agree", found == serde_json::json!([]))
