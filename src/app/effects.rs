@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::CommandContext;
+use super::{CommandContext, Environment};
 use crate::domain::ids::RunId;
 use crate::domain::phase::Phase;
 use crate::domain::run::Run;
@@ -87,7 +87,7 @@ pub(crate) fn phase_hook(cx: &CommandContext, run: &Run, change: &PhaseChange<'_
         kind,
     };
     let started = serde_json::to_string(&event).map_err(std::io::Error::from).and_then(|event| {
-        let ic = std::env::current_exe()?;
+        let ic = Environment::program()?;
         hook::start_watcher(&ic, &hook, project, format!("{event}\n").as_bytes())
     });
     if let Err(err) = started {

@@ -1,15 +1,15 @@
 //! Arguments that several commands share.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::time::Duration;
 
 use clap::error::ContextKind;
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, Command};
 use serde_json::{Map, Value};
 
 use crate::app::coordination::reserve::MAX_LEASE_SECONDS;
-use crate::app::run::find::{self, Project, RunSelector, RunTarget};
+use crate::app::run::find::{RunSelector, RunTarget};
 use crate::app::{CommandContext, Environment, Error};
 use crate::domain::ids::RunId;
 use crate::domain::metadata;
@@ -113,17 +113,6 @@ pub(super) fn ttl(text: &str) -> Result<i64, String> {
     whole_seconds(duration)
 }
 
-/// Refuses words that are kept and hold a secret, without showing it (K-16).
-pub(super) fn no_secrets(kept: &[&str], build: fn() -> Command, matches: &ArgMatches) -> Result<(), Error> {
-    for id in kept {
-        let texts = matches.get_raw(id).into_iter().flatten();
-        if texts.filter_map(OsStr::to_str).any(state::holds_secret) {
-            return Err(secret_refused(&name(&build(), id)));
-        }
-    }
-    Ok(())
-}
-
 /// Returns a value parser that refuses likely secrets before `parse` reads the text.
 pub(super) fn stored<T, E: Display>(
     parse: impl Fn(&str) -> Result<T, E> + Clone + Send + Sync + 'static,
@@ -203,11 +192,6 @@ fn clap_hint(err: &clap::Error) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("; ").trim_start_matches("tip: ").to_owned())
 }
 
-fn name(command: &Command, id: &str) -> String {
-    let arg = command.get_arguments().find(|arg| arg.get_id() == id);
-    arg.map_or_else(|| id.to_owned(), typed)
-}
-
 /// An argument as it is typed: `--flag`, or `<NAME>` for a word without one.
 pub(super) fn typed(arg: &Arg) -> String {
     match (arg.get_long(), arg.get_value_names()) {
@@ -260,9 +244,4 @@ impl RunRef {
     pub(super) fn wanted(self) -> Result<RunTarget, Error> {
         RunSelector::from(self).resolve(&Environment::Process)
     }
-}
-
-/// Returns a project as [`find::project`].
-pub(super) fn project(dir: Option<&str>) -> Result<Project, Error> {
-    find::project(dir, &Environment::Process)
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use clap::Parser;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
+use serde_json::json;
 
 use super::output::Output;
 
@@ -57,6 +58,21 @@ pub(super) trait StreamCommand: Parser {
     /// As [`Command::run`].
     fn run(self, cx: &mut CommandContext, sink: &mut dyn Sink<Self::Item>) -> Result<Verdict, Error>;
 }
+
+/// A command that prints text even where the caller asked for JSON: help, a script for a shell.
+pub(super) trait PageCommand: Parser {
+    /// What the command may do.
+    const ACCESS: Access;
+
+    /// Hands the text to `page`, in one piece or as it comes.
+    ///
+    /// # Errors
+    /// As [`Command::run`].
+    fn run(self, cx: &mut CommandContext, page: &mut Page<'_>) -> Result<(), Error>;
+}
+
+/// Takes the text of a [`PageCommand`].
+pub(super) type Page<'a> = dyn FnMut(&str) -> Result<(), Error> + 'a;
 
 /// The text form of an answer, for people.
 pub(super) trait Text {
@@ -174,8 +190,24 @@ impl<A: Serialize + Text> Rendered for Reply<A> {
     }
 }
 
-/// Returns the JSON Schema of a type: what an answer serializes to.
+/// Returns the JSON Schema of a type as it is serialized.
 pub(super) fn schema_of<T: JsonSchema>() -> Schema {
     let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
     SchemaGenerator::new(settings).into_root_schema_for::<T>()
+}
+
+/// Returns the JSON Schema of an answer: that of its type, and the code of a refusal.
+pub(super) fn answer_schema<T: JsonSchema>() -> Schema {
+    let mut schema = schema_of::<T>();
+    let is_object = ["properties", "anyOf", "oneOf"].iter().any(|key| schema.get(*key).is_some());
+    if let (true, Some(members)) = (is_object, schema.as_object_mut()) {
+        let properties = members.entry("properties").or_insert_with(|| json!({}));
+        if let Some(properties) = properties.as_object_mut() {
+            let description = "Why the exit code is 1: a code of `ic help errors`.";
+            properties
+                .entry("code")
+                .or_insert_with(|| json!({ "type": "string", "description": description }));
+        }
+    }
+    schema
 }

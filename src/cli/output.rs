@@ -16,12 +16,6 @@ use crate::domain::secret::redact_message;
 use crate::domain::text::{escaped_json, one_line};
 use crate::os::{child, stream};
 
-/// A result that can be shown to people and to programs. The JSON form is the value itself.
-pub(super) trait View: Serialize {
-    /// Writes the text form, each line with its newline.
-    fn human(&self, w: &mut dyn Write) -> io::Result<()>;
-}
-
 /// How a call writes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Output {
@@ -42,16 +36,6 @@ impl Output {
     /// Whether the caller wants to see more than the result.
     pub(super) fn is_verbose(self) -> bool {
         self.verbosity >= Verbosity::Info
-    }
-
-    /// Shows a result in the form that the caller asked for.
-    pub(super) fn show(self, view: &impl View) -> Result<(), Error> {
-        if self.json {
-            return self.document(view);
-        }
-        let mut text = Vec::new();
-        view.human(&mut text).map_err(Error::Output)?;
-        self.raw(&text)
     }
 
     /// Shows a result as one line of JSON, whatever the caller asked for.

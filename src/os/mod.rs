@@ -17,6 +17,7 @@ pub mod hook;
 pub mod limits;
 pub mod paths;
 pub mod process;
+pub mod programs;
 pub mod rotated;
 pub mod signals;
 pub mod stream;

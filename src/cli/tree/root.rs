@@ -1,19 +1,19 @@
 //! Every command, by noun and verb.
 
-use super::{Node, command, group, hidden_command, leaf};
+use super::{Node, command, group, page};
 use crate::cli::commands::{
-    agent, artifact, compat, config, coordination, dispatch, events, gate, hook, hook_watch, interspect,
-    lock, run, schema, sentinel, state, task,
+    agent, artifact, backup, compat, completions, config, coordination, demo, dispatch, events, gate, health,
+    help, hook, hook_watch, import, init, interspect, lock, man, restore, run, schema, sentinel, state, task,
+    version,
 };
-use crate::cli::{backup, completions, demo, health, help, import, init, man, restore, version};
 
 /// Every command. `ic run agent` and `ic agent` are the same commands, as are `ic run advance` and `ic phase advance`.
 pub(in crate::cli) const ROOT: &[Node] = &[
-    leaf::<init::Init>("init"),
-    leaf::<health::Health>("health"),
-    leaf::<backup::Backup>("backup"),
-    leaf::<restore::Restore>("restore"),
-    leaf::<version::Version>("version"),
+    command::<init::Init>("init"),
+    command::<health::Health>("health"),
+    command::<backup::Backup>("backup"),
+    command::<restore::Restore>("restore"),
+    command::<version::Version>("version"),
     group("run", "Runs: pieces of work on their way through a chain of phases", run::NODES),
     group("phase", "Phases: where a run is, and where it goes next", run::PHASE_NODES),
     group("gate", "Gates: what must be true before a run leaves a phase", gate::NODES),
@@ -34,11 +34,11 @@ pub(in crate::cli) const ROOT: &[Node] = &[
         "Compatibility: files of older hooks, and their counterparts in the database",
         compat::NODES,
     ),
-    leaf::<import::Import>("import"),
-    leaf::<demo::Demo>("demo"),
-    leaf::<help::Help>("help"),
+    command::<import::Import>("import"),
+    page::<demo::Demo>("demo"),
+    page::<help::Help>("help"),
     command::<schema::SchemaOf>("schema"),
-    leaf::<completions::Completions>("completions"),
-    leaf::<man::Man>("man"),
-    hidden_command::<hook_watch::HookWatch>("hook-watch"),
+    page::<completions::Completions>("completions"),
+    command::<man::Man>("man"),
+    command::<hook_watch::HookWatch>("hook-watch").hidden(),
 ];

@@ -61,6 +61,8 @@ pub fn records(t: &mut Tape) {
 }
 
 pub fn children(t: &mut Tape) {
+    // Supervisors write when their children end, whatever is called meanwhile.
+    t.unwatched();
     t.stage("a child that succeeds");
     t.get("run", "run create --goal=g --max-dispatches=1");
     let script = "echo out; echo err >&2; echo STATUS: warn > $IC_DISPATCH_VERDICT; \

@@ -9,7 +9,9 @@ mod locks;
 mod log;
 mod mask;
 mod overrides;
+mod readers;
 mod runs;
+mod schemas;
 mod small;
 mod sweep;
 mod tape;
@@ -121,6 +123,13 @@ fn recorded(json: bool) -> Vec<(String, String)> {
         }
     }
     out
+}
+
+/// Returns the command that the words name: `ic run create`.
+fn leaf_of(words: &str) -> Option<String> {
+    let line = format!("ic {words} ");
+    let leaves = intercore::cli::listing().into_iter();
+    leaves.filter(|leaf| line.starts_with(&format!("{leaf} "))).max_by_key(String::len)
 }
 
 /// Whether the recordings are being made: they are incomplete until all of it has run.

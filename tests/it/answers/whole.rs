@@ -48,6 +48,7 @@ pub fn pages(t: &mut Tape) {
         t.summed(line, first);
     }
     t.calls(&["help nonsense", "help run nonsense", "help --nonsense"]);
+    t.calls(&["schema config get", "schema run", "schema nonsense"]);
     for shell in ["bash", "zsh", "fish"] {
         t.summed(&format!("completions {shell}"), first);
     }

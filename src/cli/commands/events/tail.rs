@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::form::{EventLine, Form, Format};
+use super::form::{Form, Format, TailLine};
 use crate::app::events::cursor::consumer_name;
 use crate::app::events::tail::{self, TailItem, TailRequest};
 use crate::app::reply::{Flow, Sink};
@@ -100,7 +100,7 @@ impl From<Floors> for tail::Floors {
 
 impl StreamCommand for Tail {
     type Item = TailItem;
-    type Line = EventLine<'static>;
+    type Line = TailLine;
     const ACCESS: Access = Access::Write;
 
     fn sink(&self, out: Output) -> Result<Box<dyn Sink<TailItem>>, Error> {

@@ -1,22 +1,28 @@
 //! `ic help`
 
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 
-use super::tree;
-use super::verb::Verb;
-use super::{Answer, Cx};
-use crate::app::{Code, Error};
+use crate::app::{Code, CommandContext, Environment, Error, external};
+use crate::cli::command::{Access, Page, PageCommand};
+use crate::cli::tree;
+use crate::domain::text::one_line;
 
 /// Show the help of a command, or of a topic: errors, exit-codes, environment
+///
+/// Without words, lists all commands, also the external ones: a program on PATH whose name is `ic-` and a word can be
+/// called as `ic` and that word. It gets the remaining words unchanged, and in the environment INTERCORE_DB and IC_RUN_ID
+/// as far as they are known. Built-in commands come first.
 #[derive(Debug, clap::Parser)]
+#[expect(clippy::doc_markdown, reason = "shown as help, where back quotes would be seen")]
 #[command(after_help = "Examples:\n  ic help run advance\n  ic help errors")]
-pub(super) struct Help {
+pub(in crate::cli) struct Help {
     /// A command's words, or a topic
     words: Vec<String>,
 }
 
-/// What exit codes mean, under a heading.
-pub(super) const EXIT_CODES: &str = "\
+/// The meaning of the exit codes, under a heading.
+pub(in crate::cli) const EXIT_CODES: &str = "\
 Exit codes
 
   0  done, found, allowed
@@ -28,14 +34,16 @@ A result is on stdout, also when the exit code is 1. Everything else is on stder
 {\"error\":{\"code\":…,\"message\":…,\"hint\":…,\"causes\":[…]}}. `ic help errors` lists the codes.
 ";
 
-/// What is read from the environment, under a heading.
-pub(super) const ENVIRONMENT: &str = "\
+/// The variables that are read from the environment, under a heading.
+pub(in crate::cli) const ENVIRONMENT: &str = "\
 Environment
 
   INTERCORE_DB         the database, anywhere; --db comes first. For a hook, that of the files of its own
                        repository, and of files that have no database above them
   INTERCORE_LOCK_DIR   where the locks of `ic lock` are, instead of /tmp/intercore/locks
   IC_LOG_LEVEL         error, warn (default), info or debug: what goes to stderr; comes before --verbose and -vv
+  IC_RUN_ID            the run that the caller works on; external commands (`ic help help`) get the project's newest
+                       active run in it where it is not set
   IC_TRACE_ID          the trace that the events of this call belong to
   IC_SPAN_ID           the caller's span in it
   IC_PARENT_SPAN_ID    the span above the caller's
@@ -56,6 +64,8 @@ Environment
   INTERSPECT_ROSTER    directories in which agents are defined, with colons between
   INTERSPECT_QUARANTINE_HOURS
                        how long evidence is kept back before it counts, instead of 48
+  PATH                 directories of external commands and of the programs that are started; relative ones
+                       hold no external commands
   NO_COLOR             no colours on a terminal, if it is set to anything
   TERM                 no colours either, if it is dumb
   PWD                  the working directory by the name that the caller knows it under, if that is true
@@ -66,8 +76,10 @@ Environment
   COLUMNS              how wide help is where that cannot be told from the terminal
 ";
 
-impl Verb for Help {
-    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
+impl PageCommand for Help {
+    const ACCESS: Access = Access::Read;
+
+    fn run(self, cx: &mut CommandContext, page: &mut Page<'_>) -> Result<(), Error> {
         let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
         match words.as_slice() {
             ["errors"] => {
@@ -76,12 +88,56 @@ impl Verb for Help {
                     // Writing to a string cannot fail.
                     let _ = writeln!(text, "  {:<22} {}  {}", code.as_str(), code.exit(), code.meaning());
                 }
-                cx.out.raw(text.as_bytes())?;
+                page(&text)
             }
-            ["exit-codes"] => cx.out.raw(EXIT_CODES.as_bytes())?,
-            ["environment"] => cx.out.raw(ENVIRONMENT.as_bytes())?,
-            path => return tree::show_help(path, cx),
+            ["exit-codes"] => page(EXIT_CODES),
+            ["environment"] => page(ENVIRONMENT),
+            [noun, rest @ ..] if !tree::is_noun(OsStr::new(noun)) => {
+                match external::find(&cx.env, OsStr::new(noun)) {
+                    Some(program) => {
+                        let args: Vec<_> = rest.iter().chain(&["--help"]).map(OsString::from).collect();
+                        match external::exec(cx, &program, &args)? {}
+                    }
+                    None => page(&command_help(&words, &cx.env)?),
+                }
+            }
+            path => page(&command_help(path, &cx.env)?),
         }
-        Ok(Answer::Yes)
+    }
+}
+
+/// Returns the help of the command at `path`; the empty path is that of the whole program.
+///
+/// # Errors
+/// [`Error::Usage`] if there is no such command.
+pub(in crate::cli) fn command_help(path: &[&str], env: &Environment) -> Result<String, Error> {
+    let mut command = tree::whole();
+    for word in path {
+        command = match command.find_subcommand(word) {
+            Some(found) => found.clone(),
+            None => {
+                return Err(Error::usage(format!(
+                    "no help for the words `{}`: no such command",
+                    path.join(" ")
+                )));
+            }
+        };
+    }
+    if path.is_empty() {
+        let external = external_commands(env);
+        let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        command = command.after_help(external + &after);
+    }
+    Ok(command.render_long_help().to_string())
+}
+
+/// Returns a section that lists the external commands; empty text if there are none.
+fn external_commands(env: &Environment) -> String {
+    let nouns = external::nouns(env).into_iter().filter(|noun| !tree::is_noun(noun));
+    let lines: String = nouns.map(|noun| format!("  {}\n", one_line(&noun.to_string_lossy()))).collect();
+    if lines.is_empty() {
+        lines
+    } else {
+        format!("External commands (programs on PATH named ic-…):\n{lines}\n")
     }
 }

@@ -2,13 +2,13 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use super::verb::Verb;
-use super::{Answer, Cx, tree};
-use crate::app::Error;
+use crate::app::{CommandContext, Error};
+use crate::cli::command::{Access, Page, PageCommand};
+use crate::cli::tree;
 use crate::domain::words;
 
 words!(
-    /// A shell that completion scripts are made for.
+    /// A shell that has a completion script.
     Shell, "shell" {
         /// GNU bash.
         Bash = "bash",
@@ -23,14 +23,16 @@ words!(
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Examples:\n  source <(ic completions bash)\n  ic completions zsh > ~/.zfunc/_ic\n  \
                   ic completions fish > ~/.config/fish/completions/ic.fish")]
-pub(super) struct Completions {
+pub(in crate::cli) struct Completions {
     /// The shell
     #[arg(value_parser = PossibleValuesParser::new(["bash", "zsh", "fish"]).try_map(|word| word.parse::<Shell>()))]
     shell: Shell,
 }
 
-impl Verb for Completions {
-    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
+impl PageCommand for Completions {
+    const ACCESS: Access = Access::Read;
+
+    fn run(self, _: &mut CommandContext, page: &mut Page<'_>) -> Result<(), Error> {
         use clap_complete::{Shell as Target, generate};
         let target = match self.shell {
             Shell::Bash => Target::Bash,
@@ -39,7 +41,6 @@ impl Verb for Completions {
         };
         let mut script = Vec::new();
         generate(target, &mut tree::completed(), "ic", &mut script);
-        cx.out.raw(&script)?;
-        Ok(Answer::Yes)
+        page(&String::from_utf8_lossy(&script))
     }
 }

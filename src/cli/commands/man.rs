@@ -3,32 +3,41 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use clap::Command;
 use clap::builder::Resettable;
 use roff::{Roff, roman};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::output::View;
-use super::verb::Verb;
-use super::{Answer, Cx, help, tree};
-use crate::app::Error;
+use super::help;
+use crate::app::{CommandContext, Error, Reply};
+use crate::cli::command::{Access, Command, Text};
+use crate::cli::tree;
 
 /// Write a manual page for every command into a directory
 ///
-/// The directory is made if it is not there; pages of the same name are replaced. Prints how many were written.
+/// The directory is created if it does not exist; pages of the same name are replaced. Prints the number of pages.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic man ~/.local/share/man/man1 && man ic-run-advance")]
-pub(super) struct Man {
+pub(in crate::cli) struct Man {
     /// The directory
     dir: PathBuf,
 }
 
-impl Verb for Man {
-    fn run(self, cx: &mut Cx) -> Result<Answer, Error> {
+/// The manual pages that were written.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::cli) struct WrittenPages {
+    /// The number of pages.
+    pages: usize,
+}
+
+impl Command for Man {
+    type Answer = WrittenPages;
+    const ACCESS: Access = Access::Write;
+
+    fn run(self, _: &mut CommandContext) -> Result<Reply<WrittenPages>, Error> {
         std::fs::create_dir_all(&self.dir).map_err(failed("making the directory", &self.dir))?;
         let pages = write(&tree::described(), "ic", &self.dir)?;
-        cx.out.show(&Written { pages })?;
-        Ok(Answer::Yes)
+        Ok(Reply::yes(WrittenPages { pages }))
     }
 }
 
@@ -36,8 +45,8 @@ fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::File { what, path: path.to_owned(), source }
 }
 
-/// Writes the pages of a command and of all below it; answers how many.
-fn write(command: &Command, name: &str, dir: &Path) -> Result<usize, Error> {
+/// Writes the pages of a command and of all commands below it, and returns their number.
+fn write(command: &clap::Command, name: &str, dir: &Path) -> Result<usize, Error> {
     let path = dir.join(format!("{name}.1"));
     let page = page(command, name).map_err(|err| Error::Unexpected(err.into()))?;
     std::fs::write(&path, page).map_err(failed("writing", &path))?;
@@ -48,9 +57,9 @@ fn write(command: &Command, name: &str, dir: &Path) -> Result<usize, Error> {
     Ok(pages)
 }
 
-fn page(command: &Command, name: &str) -> io::Result<Vec<u8>> {
+fn page(command: &clap::Command, name: &str) -> io::Result<Vec<u8>> {
     let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-    // What follows the help would be filled into one paragraph: its lines are kept apart below.
+    // The examples would be filled into one paragraph; `lines` below keeps their lines apart.
     let shown = command.clone().display_name(name.to_owned()).after_help(Resettable::Reset);
     let mut page = Vec::new();
     clap_mangen::Man::new(shown)
@@ -72,7 +81,7 @@ fn page(command: &Command, name: &str) -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// A section whose lines stay as they are.
+/// Adds a section whose lines are kept as they are.
 fn lines(page: &mut Roff, heading: &str, text: &str) {
     page.control("SH", [heading]).control("nf", []);
     for line in text.trim_matches('\n').lines() {
@@ -85,13 +94,8 @@ fn under_heading(text: &str) -> &str {
     text.split_once("\n\n").map_or(text, |(_, text)| text)
 }
 
-#[derive(Serialize)]
-struct Written {
-    pages: usize,
-}
-
-impl View for Written {
-    fn human(&self, w: &mut dyn Write) -> io::Result<()> {
+impl Text for WrittenPages {
+    fn text(&self, w: &mut dyn Write) -> io::Result<()> {
         writeln!(w, "{} pages", self.pages)
     }
 }
