@@ -24,7 +24,8 @@ impl Classified for Refusal {
             Self::UnknownAgent(_) => (
                 Code::UnknownAgent,
                 Some(
-                    "--roster or INTERSPECT_ROSTER names the directory that it is defined in; --allow-unknown goes on without",
+                    "--roster or INTERSPECT_ROSTER names the directory that it is defined in; \
+                     --allow-unknown goes on without",
                 ),
             ),
             Self::CanaryActive { .. } => (

@@ -13,8 +13,8 @@ use crate::ops::interspect::canary;
 #[serde(transparent)]
 pub(crate) struct Canaries(pub Vec<CanaryState>);
 
-/// Judges the canaries whose window is over. Returns all canaries; the negative if there is an alert for an override that
-/// is in force.
+/// Judges the canaries whose window is over. Returns all canaries; the negative if there is an alert for an
+/// override that is in force.
 ///
 /// # Errors
 /// As [`OverrideRepo::find`].

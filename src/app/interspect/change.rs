@@ -95,7 +95,8 @@ pub(crate) fn approve(
     make(cx, change, options)
 }
 
-/// Excludes an agent. With `update` an exclusion that exists is amended; with `auto` an agent has decided by itself.
+/// Excludes an agent. With `update` an exclusion that exists is amended; with `auto` an agent has decided by
+/// itself.
 ///
 /// # Errors
 /// As [`propose`].

@@ -103,7 +103,8 @@ pub(super) fn attempt(
     crash_point("interspect_committed");
     if let Some(why) = &commit.behind {
         cx.warn(format_args!(
-            "the change is committed, but git's index could not be updated ({why}): `git reset -q -- {}` does it",
+            "the change is committed, but git's index could not be updated ({why}): \
+             `git reset -q -- {}` does it",
             repo.path
         ));
     }
@@ -115,8 +116,8 @@ pub(super) fn attempt(
     Ok(Attempt::Done(Outcome::Changed { action: detail.action, commit, modification }))
 }
 
-/// Waits until the branch, the index and the working tree have the same version of the file. Returns the difference that
-/// remains after [`SETTLE_TIMEOUT`].
+/// Waits until the branch, the index and the working tree have the same version of the file. Returns the
+/// difference that remains after [`SETTLE_TIMEOUT`].
 fn wait_until_committed(repo: &OverrideRepo) -> Result<Option<GitError>, Error> {
     let start = Instant::now();
     loop {
@@ -135,7 +136,8 @@ fn wait_until_committed(repo: &OverrideRepo) -> Result<Option<GitError>, Error> 
     }
 }
 
-/// Writes the new content durably beside the file, so that after the commit nothing is left that could lack space.
+/// Writes the new content durably beside the file, so that after the commit nothing is left that could lack
+/// space.
 pub(super) fn prepare(repo: &OverrideRepo, text: &str) -> Result<Replacement, Error> {
     let failed = |source| Error::File { what: "writing", path: repo.file.clone(), source };
     Replacement::prepare(&repo.file, text.as_bytes()).map_err(failed)
@@ -178,8 +180,8 @@ fn commit(
     }
 }
 
-/// Replaces the file with the committed content. Where the file was edited since it was read, the edit stays, uncommitted,
-/// and only the entry of the agent becomes the committed one.
+/// Replaces the file with the committed content. Where the file was edited since it was read, the edit stays,
+/// uncommitted, and only the entry of the agent becomes the committed one.
 pub(super) fn replace(
     cx: &CommandContext,
     repo: &OverrideRepo,

@@ -30,8 +30,8 @@ pub(crate) enum EligibleAnswer {
     Patterns(Vec<EvidencePattern>),
 }
 
-/// Returns the cases that suffice against agents without an override and not on the blacklist; or one case; or the patterns
-/// of the evidence.
+/// Returns the cases that suffice against agents without an override and not on the blacklist; or one case;
+/// or the patterns of the evidence.
 ///
 /// # Errors
 /// [`Refusal::Blacklisted`] or [`Refusal::BelowThreshold`] for one agent that cannot be excluded;

@@ -21,8 +21,8 @@ const QUARANTINE_HOURS: i64 = 48;
 /// The longest such time: a year.
 const MAX_QUARANTINE_HOURS: i64 = 24 * 365;
 
-/// Returns the time before evidence counts, in seconds. `INTERSPECT_QUARANTINE_HOURS` sets it in hours; a value that is not
-/// a number of at most a year has no effect.
+/// Returns the time before evidence counts, in seconds. `INTERSPECT_QUARANTINE_HOURS` sets it in hours; a
+/// value that is not a number of at most a year has no effect.
 fn quarantine(env: &Environment) -> i64 {
     let hours = env.var("INTERSPECT_QUARANTINE_HOURS").and_then(|text| text.parse::<i64>().ok());
     hours.filter(|hours| (0..=MAX_QUARANTINE_HOURS).contains(hours)).unwrap_or(QUARANTINE_HOURS) * 3600

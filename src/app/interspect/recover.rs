@@ -43,8 +43,8 @@ pub(super) fn recover(cx: &mut CommandContext, repo: &OverrideRepo) -> Result<()
     Ok(())
 }
 
-/// Checks whether the process of an intent will not continue it. A process that cannot be judged from here counts as alive
-/// until the lease of its lock is over.
+/// Checks whether the process of an intent will not continue it. A process that cannot be judged from here
+/// counts as alive until the lease of its lock is over.
 fn is_abandoned(intent: &Intent, now: i64) -> bool {
     match Identity::recorded(&intent.process).map(|process| process.liveness()) {
         None | Some(Liveness::Gone) => true,
@@ -53,7 +53,8 @@ fn is_abandoned(intent: &Intent, now: i64) -> bool {
     }
 }
 
-/// Gives the file in the working tree the content of the commit, if it is still what it was before the change.
+/// Gives the file in the working tree the content of the commit, if it is still what it was before the
+/// change.
 fn roll_forward(
     cx: &CommandContext,
     repo: &OverrideRepo,

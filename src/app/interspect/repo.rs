@@ -47,8 +47,9 @@ impl OverrideRepo {
     /// Finds the repository from the working directory.
     ///
     /// # Errors
-    /// A usage error for a path that is absolute or leads upwards; [`Refusal::Outside`] for a path that leads out of the
-    /// repository through a symlink; an error if there is no repository, or if a setting cannot be read.
+    /// A usage error for a path that is absolute or leads upwards; [`Refusal::Outside`] for a path that leads
+    /// out of the repository through a symlink; an error if there is no repository, or if a setting cannot be
+    /// read.
     pub(super) fn find(cx: &CommandContext, options: &RepoOptions) -> Result<Self, Error> {
         let given = match (&options.path, cx.env.var("FLUX_ROUTING_OVERRIDES_PATH")) {
             (Some(path), _) => path.clone(),
@@ -82,8 +83,8 @@ impl OverrideRepo {
         Ok(Some((text, hash)))
     }
 
-    /// Returns the content that the branch must have for a change of a file that was read as `text`: the same content. An
-    /// empty file stands for a file without entries, which the branch may have.
+    /// Returns the content that the branch must have for a change of a file that was read as `text`: the same
+    /// content. An empty file stands for a file without entries, which the branch may have.
     ///
     /// # Errors
     /// [`Error::Git`] if git fails.

@@ -1,4 +1,5 @@
-//! The roster: the agents that exist. An agent exists if a directory of the roster has a file for it, `fd-x.md`.
+//! The roster: the agents that exist. An agent exists if a directory of the roster has a file for it,
+//! `fd-x.md`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,8 +21,8 @@ pub(super) struct Roster {
 }
 
 impl Roster {
-    /// Returns the roster of the directories that are given, else of those in `INTERSPECT_ROSTER`, else of those of the
-    /// project and of installed plugins.
+    /// Returns the roster of the directories that are given, else of those in `INTERSPECT_ROSTER`, else of
+    /// those of the project and of installed plugins.
     pub(super) fn find(env: &Environment, given: &[PathBuf], top: &Path, cwd: &Path) -> Self {
         let clean = |dirs: &[PathBuf]| dirs.iter().map(|dir| paths::clean(dir, cwd)).collect();
         let dirs = match env.paths("INTERSPECT_ROSTER") {

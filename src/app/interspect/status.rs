@@ -35,7 +35,8 @@ pub(crate) struct StatusAnswer {
     pub limits: Limits,
     /// The number of entries of the blacklist.
     pub blacklisted: usize,
-    /// The number of changes that are under way, or whose process has exited. The next change recovers the latter.
+    /// The number of changes that are under way, or whose process has exited. The next change recovers the
+    /// latter.
     pub unfinished: usize,
     /// The number of entries that cannot be read.
     pub malformed: usize,

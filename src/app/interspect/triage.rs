@@ -44,8 +44,8 @@ pub(crate) struct TriageAnswer {
     pub agents: Vec<TriageDecision>,
 }
 
-/// Returns a decision on every agent of the roster, and on every agent that has an override. A file of overrides that
-/// cannot be read excludes no agent.
+/// Returns a decision on every agent of the roster, and on every agent that has an override. A file of
+/// overrides that cannot be read excludes no agent.
 ///
 /// # Errors
 /// As [`OverrideRepo::find`].

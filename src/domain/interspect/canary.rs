@@ -1,7 +1,7 @@
 //! Canaries: the sessions after an override, compared with those before it.
 //!
-//! Samples are not stored. They are counted from the evidence, as everything else is. Rates are in thousandths, so that
-//! they compare exactly.
+//! Samples are not stored. They are counted from the evidence, as everything else is. Rates are in
+//! thousandths, so that they compare exactly.
 
 use std::collections::BTreeMap;
 
@@ -159,7 +159,8 @@ mod tests {
     use super::super::evidence::tests::row;
     use super::*;
 
-    /// Makes `sessions` sessions from `from` on, with `each` rows each, the first ones overrides and wrong ones.
+    /// Makes `sessions` sessions from `from` on, with `each` rows each, the first ones overrides and wrong
+    /// ones.
     fn history(from: i64, sessions: i64, each: i64, overrides: i64, wrong: i64) -> Vec<Row> {
         let mut rows = Vec::new();
         for session in 0..sessions {

@@ -1,7 +1,7 @@
 //! Evidence about agents: its patterns, and the case against each agent.
 //!
-//! Evidence has no table. It is the events of source `interspect` that callers record, which never change and have an
-//! index by source. They are counted on demand.
+//! Evidence has no table. It is the events of source `interspect` that callers record, which never change and
+//! have an index by source. They are counted on demand.
 
 use std::collections::BTreeMap;
 

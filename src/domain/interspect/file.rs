@@ -76,7 +76,7 @@ impl Overrides {
     /// Reads the file. A file that is empty or does not exist has no entries.
     ///
     /// # Errors
-    /// What is wrong with the file, which is never overwritten then.
+    /// A description of the fault. The file is never overwritten then.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.trim().is_empty() {
             return Ok(Self {
@@ -105,8 +105,8 @@ impl Overrides {
         self.root.get("overrides").and_then(Json::as_array).unwrap_or_default()
     }
 
-    /// Returns the entries that exclude agents, and the number of entries that cannot be read. Entries of another kind
-    /// are neither.
+    /// Returns the entries that exclude agents, and the number of entries that cannot be read. Entries of
+    /// another kind are neither.
     pub fn entries(&self) -> (Vec<Entry>, usize) {
         let mut malformed = 0;
         let mut entries = Vec::new();

@@ -1,5 +1,5 @@
-//! Lossless JSON: members keep their order, and scalars keep their text. Only white space is normalized, to two spaces
-//! per level, as `jq .` prints it.
+//! Lossless JSON: members keep their order, and scalars keep their text. Only white space is normalized, to
+//! two spaces per level, as `jq .` prints it.
 
 use std::fmt::Write as _;
 
@@ -22,7 +22,7 @@ impl Json {
     /// Reads a document.
     ///
     /// # Errors
-    /// What is wrong with the document, and where.
+    /// A description of the fault, and its place.
     pub fn parse(text: &str) -> Result<Self, String> {
         Ok(Self::of(&json::scan(text)?, text))
     }
@@ -73,8 +73,8 @@ impl Json {
         found.map(|(_, value)| value)
     }
 
-    /// Sets a member of an object. A new member is inserted after the last of the members `after` that exist, else at
-    /// the end.
+    /// Sets a member of an object. A new member is inserted after the last of the members `after` that exist,
+    /// else at the end.
     pub fn set(&mut self, key: &'static str, value: Self, after: &[&str]) {
         if let Some(there) = self.get_mut(key) {
             *there = value;

@@ -1,7 +1,7 @@
 //! Overrides: which reviewers an orchestrator excludes, why, and how that turns out.
 //!
-//! The file that other programs read is in [`file`], the evidence about agents in [`evidence`], the outcome of an
-//! override in [`canary`], and the rules of a project in [`policy`].
+//! The file that other programs read is in [`file`], the evidence about agents in [`evidence`], the outcome
+//! of an override in [`canary`], and the rules of a project in [`policy`].
 
 #![expect(missing_docs, reason = "most fields say by their name what they hold")]
 
@@ -28,7 +28,8 @@ pub const DEFAULT_PATH: &str = ".claude/routing-overrides.json";
 /// Agents that review all work. To exclude one deserves a warning.
 const CROSS_CUTTING: [&str; 4] = ["fd-architecture", "fd-quality", "fd-safety", "fd-correctness"];
 
-/// The name of an agent that can be excluded: `fd-`, then lowercase letters, digits or hyphens, a letter first.
+/// The name of an agent that can be excluded: `fd-`, then lowercase letters, digits or hyphens, a letter
+/// first.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct AgentName(String);

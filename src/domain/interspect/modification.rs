@@ -33,8 +33,8 @@ pub struct Modification {
     pub detail: ModificationDetail,
 }
 
-/// The part of a modification that no query filters by. It is one cell of JSON, because every call of the program parses
-/// every column of the schema.
+/// The part of a modification that no query filters by. It is one cell of JSON, because every call of the
+/// program parses every column of the schema.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModificationDetail {
     /// In hundredths.

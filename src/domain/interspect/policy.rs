@@ -1,5 +1,5 @@
-//! The rules of a project: thresholds (`confidence.json`) and paths (`protected-paths.json`). The program only reads
-//! these files.
+//! The rules of a project: thresholds (`confidence.json`) and paths (`protected-paths.json`). The program
+//! only reads these files.
 
 use serde_json::Value;
 
@@ -60,11 +60,11 @@ impl Default for Thresholds {
 }
 
 impl Thresholds {
-    /// Reads `confidence.json`. A missing value has its default, and a value out of bounds has the nearest bound.
-    /// Returns a warning for each value that was not taken as it is.
+    /// Reads `confidence.json`. A missing value has its default, and a value out of bounds has the nearest
+    /// bound. Returns a warning for each value that was not taken as it is.
     ///
     /// # Errors
-    /// What is wrong with the file, if it is not an object.
+    /// A description of the fault, if the file is not an object.
     pub fn parse(text: &str) -> Result<(Self, Vec<String>), String> {
         let value: Value = serde_json::from_str(text).map_err(|err| err.to_string())?;
         let Value::Object(map) = value else { return Err("it is not an object".to_owned()) };
@@ -130,7 +130,7 @@ impl Protected {
     /// Reads `protected-paths.json`.
     ///
     /// # Errors
-    /// What is wrong with the file. A rule that cannot be read must not be taken for no rule.
+    /// A description of the fault. A rule that cannot be read must not be taken for no rule.
     pub fn parse(text: &str) -> Result<Self, String> {
         let value: Value = serde_json::from_str(text).map_err(|err| err.to_string())?;
         let list = |key: &str| match value.get(key) {

@@ -17,8 +17,8 @@ pub struct CanaryState {
     pub agent: AgentName,
     /// Whether the override is in force.
     pub applied: bool,
-    /// The stored status. A canary that is not judged yet is `monitoring` without a baseline, and `expired` once its
-    /// window is over.
+    /// The stored status. A canary that is not judged yet is `monitoring` without a baseline, and `expired`
+    /// once its window is over.
     pub status: &'static str,
     /// The number of sessions so far.
     pub uses: i64,

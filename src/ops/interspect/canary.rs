@@ -1,4 +1,5 @@
-//! Canaries and limits in the database: judging the overrides whose window is over, and refusing what the limits forbid.
+//! Canaries and limits in the database: judging the overrides whose window is over, and refusing what the
+//! limits forbid.
 
 use serde_json::{Map, json};
 

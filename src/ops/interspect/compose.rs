@@ -74,8 +74,8 @@ fn modification(
         by: change.by.clone(),
         window_uses: thresholds.canary_window_uses,
         window_expires_at: secs_up(stamp.after(window)),
-        // A canary counts all rows, also those in quarantine, so that the sessions before and after the change are counted
-        // alike.
+        // A canary counts all rows, also those in quarantine, so that the sessions before and after the
+        // change are counted alike.
         baseline: canary::baseline(&store::evidence(tx, 0)?, &change.agent, stamp.secs(), thresholds),
         verdict: None,
         reverted_at: None,

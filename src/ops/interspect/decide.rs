@@ -71,7 +71,8 @@ pub(super) fn decide(
     Ok(Decision::Make(decided))
 }
 
-/// Resolves what is to be done, or the reason why there is nothing to do. This runs under the lock, on the current state.
+/// Resolves what is to be done, or the reason why there is nothing to do. This runs under the lock, on the
+/// current state.
 fn resolve(
     tx: &WriteTx<'_>,
     change: &Change,

@@ -7,7 +7,8 @@ use crate::domain::time::Stamp;
 use crate::ops::OpsError;
 use crate::ops::coordination::{self, Asked, Held, Outside, Request, Reserved, Turn};
 
-/// The lease of the lock in seconds, longer than any change takes. After it the intent still keeps other processes apart.
+/// The lease of the lock in seconds, longer than any change takes. After it the intent still keeps other
+/// processes apart.
 pub const LEASE_SECONDS: i64 = 900;
 
 /// The outcome of an attempt to take the lock.
@@ -19,7 +20,8 @@ pub enum LockOutcome {
     Blocked(Lock),
 }
 
-/// Takes the lock of a file. The lock of a process that has exited does not count. An attempt in vain leaves no trace.
+/// Takes the lock of a file. The lock of a process that has exited does not count. An attempt in vain leaves
+/// no trace.
 pub fn take(
     tx: &WriteTx<'_>,
     (scope, path): (&str, &str),

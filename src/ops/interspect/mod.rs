@@ -1,10 +1,11 @@
 //! Changes of overrides: deciding on them, composing them, and recording them.
 //!
-//! A change is a commit in the user's repository together with rows in the database, and the two must not diverge. A process
-//! takes the lock of the file ([`lock`]), makes the plan under it and leaves an intent ([`plan()`]). Then it makes the
-//! commit, which carries the intent's id. Then [`settle`] writes rows and events, ends the intent and releases the lock, in
-//! one transaction. If the process dies in between, the next one finds the intent: with the commit in the history it settles
-//! the intent, without the commit [`abandon`] ends it, and nothing has happened.
+//! A change is a commit in the user's repository together with rows in the database, and the two must not
+//! diverge. A process takes the lock of the file ([`lock`]), makes the plan under it and leaves an intent
+//! ([`plan()`]). Then it makes the commit, which carries the intent's id. Then [`settle`] writes rows and
+//! events, ends the intent and releases the lock, in one transaction. If the process dies in between, the
+//! next one finds the intent: with the commit in the history it settles the intent, without the commit
+//! [`abandon`] ends it, and nothing has happened.
 
 #![expect(missing_docs, reason = "most fields say by their name what they hold")]
 

@@ -13,7 +13,8 @@ use crate::ops::{OpsError, coordination};
 use crate::store::intent::{self, Intent};
 use crate::store::interspect::{self as store, EventDetails};
 
-/// The detail of an intent: all that any process needs to settle it. Its JSON is stored, so the names of its members stay.
+/// The detail of an intent: all that any process needs to settle it. Its JSON is stored, so the names of its
+/// members stay.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct IntentDetail {
     #[serde(rename = "verb")]
@@ -74,8 +75,9 @@ impl IntentDetail {
     }
 }
 
-/// Records what was committed: the row, the events, the blacklist. Ends the intent and releases the lock. Does nothing else
-/// if another process has settled the intent already. Returns the id of the row, if one was written.
+/// Records what was committed: the row, the events, the blacklist. Ends the intent and releases the lock.
+/// Does nothing else if another process has settled the intent already. Returns the id of the row, if one was
+/// written.
 pub fn settle(
     tx: &WriteTx<'_>,
     intent: &Intent,
@@ -141,7 +143,8 @@ fn end(
             ended += 1;
         }
     }
-    // A proposal has no row, and neither has an entry that was added by hand. Their end has an event all the same.
+    // A proposal has no row, and neither has an entry that was added by hand. Their end has an event all the
+    // same.
     if ended == 0 {
         store::append_event(tx, event.clone(), stamp)?;
     }

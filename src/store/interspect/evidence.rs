@@ -1,5 +1,5 @@
-//! Evidence: reading the recorded events of source `interspect` as rows, and recording the rows of another store as such
-//! events.
+//! Evidence: reading the recorded events of source `interspect` as rows, and recording the rows of another
+//! store as such events.
 
 use std::collections::HashSet;
 
@@ -20,8 +20,8 @@ pub fn is_evidence(event: &Event) -> bool {
     event.source == Source::INTERSPECT && event.origin == Origin::External
 }
 
-/// Returns the evidence in the order in which it was recorded. A row counts `quarantine` seconds after it was noticed,
-/// unless it has a time of its own.
+/// Returns the evidence in the order in which it was recorded. A row counts `quarantine` seconds after it was
+/// noticed, unless it has a time of its own.
 pub fn evidence(tx: &ReadTx<'_>, quarantine: i64) -> Result<Vec<Row>, StoreError> {
     let filter = Filter { source: Some(Source::INTERSPECT), ..Filter::default() };
     let mut rows = Vec::new();
@@ -67,9 +67,9 @@ pub struct ImportCounts {
     pub left_out: i64,
 }
 
-/// Records every row of another store's `evidence` that was not recorded before. A row is identified by a digest of all
-/// its columns, so that one store can be imported repeatedly, and several stores side by side. `seconds` reads a time of
-/// the other store.
+/// Records every row of another store's `evidence` that was not recorded before. A row is identified by a
+/// digest of all its columns, so that one store can be imported repeatedly, and several stores side by side.
+/// `seconds` reads a time of the other store.
 pub fn import(
     tx: &WriteTx<'_>,
     other: &Peer,

@@ -1,8 +1,9 @@
 //! Applied overrides, the blacklist, and the evidence.
 //!
-//! There are only two tables, because SQLite parses the schema at every call. A canary shares the row of the override that
-//! it watches, and what no query filters by is one cell of JSON. Evidence, from which the samples of a canary are counted,
-//! is the recorded events of source `interspect`, which never change and have an index (`evidence.rs`).
+//! There are only two tables, because SQLite parses the schema at every call. A canary shares the row of the
+//! override that it watches, and what no query filters by is one cell of JSON. Evidence, from which the
+//! samples of a canary are counted, is the recorded events of source `interspect`, which never change and
+//! have an index (`evidence.rs`).
 
 #![expect(missing_docs, reason = "most fields say by their name what they hold")]
 
@@ -63,7 +64,8 @@ fn append(
     event::append(tx, &new, stamp)
 }
 
-/// Records an override that a commit applied. Its canary begins. `details` is the event without the columns of the row.
+/// Records an override that a commit applied. Its canary begins. `details` is the event without the columns
+/// of the row.
 pub fn insert(
     tx: &WriteTx<'_>,
     new: &NewModification,
@@ -165,7 +167,8 @@ pub fn find_blacklisted(tx: &ReadTx<'_>, key: &str) -> Result<Option<BlacklistEn
     tx.query_opt(sql, params![key.to_owned()], blacklisted)
 }
 
-/// Puts a pattern on the blacklist, or changes the reason. Returns `false` if it is there for this reason already.
+/// Puts a pattern on the blacklist, or changes the reason. Returns `false` if it is there for this reason
+/// already.
 pub fn put_blacklisted(tx: &WriteTx<'_>, key: &str, reason: &str, stamp: &Stamp) -> Result<bool, StoreError> {
     let now = stamp.secs();
     let new: Cells = vec![("reason", reason.to_owned().encode()), ("blacklisted_at", now.encode())];

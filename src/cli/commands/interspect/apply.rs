@@ -7,9 +7,9 @@ use crate::cli::command::{Access, Command};
 
 /// Exclude an agent
 ///
-/// Works without a proposal, or replaces one. File, commit and record change together or not at all; other files that are
-/// staged or changed are not touched. An agent that is excluded already is refused (exit code 1), unless --update changes
-/// the override.
+/// Works without a proposal, or replaces one. File, commit and record change together or not at all; other
+/// files that are staged or changed are not touched. An agent that is excluded already is refused (exit code
+/// 1), unless --update changes the override.
 #[derive(Debug, clap::Parser)]
 #[command(
     after_help = "Example: ic interspect apply fd-performance --reason=slow --domain=tui-app --file-pattern='src/**'"

@@ -12,9 +12,9 @@ use crate::domain::text::one_line;
 
 /// List the agents that the evidence suffices to exclude
 ///
-/// Prints a line for each agent: name, overrides, sessions, projects, and the percentage of overrides that say that it was
-/// wrong. Agents that have an override or are on the blacklist are not listed. With an agent, says what is missing for that
-/// agent, if anything (exit code 1).
+/// Prints a line for each agent: name, overrides, sessions, projects, and the percentage of overrides that
+/// say that it was wrong. Agents that have an override or are on the blacklist are not listed. With an agent,
+/// says what is missing for that agent, if anything (exit code 1).
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic interspect eligible\n         ic interspect eligible --patterns --json")]
 pub(in crate::cli) struct Eligible {

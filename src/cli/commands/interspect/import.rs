@@ -9,8 +9,9 @@ use crate::cli::command::{Access, Command, Text};
 
 /// Import the evidence of an interspect.db
 ///
-/// Every row becomes a recorded event, as if `ic interspect record` had been called for it, with the time at which it was
-/// noticed. Rows that were imported before are left out, so the command can be repeated. The file is not changed.
+/// Every row becomes a recorded event, as if `ic interspect record` had been called for it, with the time at
+/// which it was noticed. Rows that were imported before are left out, so the command can be repeated. The
+/// file is not changed.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic interspect import --from=.clavain/interspect/interspect.db")]
 pub(in crate::cli) struct Import {

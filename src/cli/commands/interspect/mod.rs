@@ -63,8 +63,8 @@ struct RepoArgs {
 /// Where the agents are.
 #[derive(Clone, Debug, clap::Args)]
 struct RosterArgs {
-    /// A directory in which agents are defined; may be repeated [default: `INTERSPECT_ROSTER`, else those of the
-    /// project and of installed plugins]
+    /// A directory in which agents are defined; may be repeated [default: `INTERSPECT_ROSTER`, else those of
+    /// the project and of installed plugins]
     #[arg(long, value_name = "DIR")]
     roster: Vec<String>,
 }

@@ -7,9 +7,10 @@ use crate::cli::command::{Access, Command};
 
 /// Propose to exclude an agent
 ///
-/// Adds a proposal to the file and commits it. Programs that read the file treat it as information until it is approved. If
-/// there is evidence about the agent, it has to suffice; without any evidence, the author of the proposal decides. A
-/// proposal that exists stays as it is (exit code 0); an agent that is excluded already is refused (exit code 1).
+/// Adds a proposal to the file and commits it. Programs that read the file treat it as information until it
+/// is approved. If there is evidence about the agent, it has to suffice; without any evidence, the author of
+/// the proposal decides. A proposal that exists stays as it is (exit code 0); an agent that is excluded
+/// already is refused (exit code 1).
 #[derive(Debug, clap::Parser)]
 #[command(
     after_help = "Example: ic interspect propose fd-game-design --reason='wrong 5 of 5' --evidence=12,15"

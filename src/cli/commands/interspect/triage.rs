@@ -10,9 +10,9 @@ use crate::domain::text::{Required, one_line};
 
 /// Decide which agents are excluded from a piece of work
 ///
-/// For orchestrators of reviewers. An override with a scope counts if it covers the domain and one of the files; an
-/// override that has expired or that cannot be read does not count. Only the file is read. If it cannot be read, no agent
-/// is excluded and the exit code is 0.
+/// For orchestrators of reviewers. An override with a scope counts if it covers the domain and one of the
+/// files; an override that has expired or that cannot be read does not count. Only the file is read. If it
+/// cannot be read, no agent is excluded and the exit code is 0.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic interspect triage --domain=tui-app --file=src/ui.rs --json")]
 pub(in crate::cli) struct Triage {

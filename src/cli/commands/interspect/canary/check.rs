@@ -9,8 +9,8 @@ use crate::cli::commands::interspect::{RepoArgs, canary_line};
 
 /// Judge the overrides whose window is over
 ///
-/// An override is watched for a number of sessions or days. Its canary passes if nothing got worse than before. Otherwise
-/// there is an alert, with exit code 1 until the override is reverted.
+/// An override is watched for a number of sessions or days. Its canary passes if nothing got worse than
+/// before. Otherwise there is an alert, with exit code 1 until the override is reverted.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic interspect canary check")]
 pub(in crate::cli) struct Check {
