@@ -86,7 +86,8 @@ fn is_zero(number: &i64) -> bool {
     *number == 0
 }
 
-/// Returns JSON as it was stored. Text that is not valid JSON becomes a string, so that a damaged row hides no other one.
+/// Returns JSON as it was stored. Text that is not valid JSON becomes a string, so that a damaged row hides
+/// no other one.
 fn embedded(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }

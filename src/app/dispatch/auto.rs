@@ -13,7 +13,8 @@ use crate::store;
 /// The phase in which agents are dispatched.
 const EXECUTING: &str = "executing";
 
-/// Dispatches the active agents of a run that has entered `executing`. An agent whose dispatch is still live is left alone.
+/// Dispatches the active agents of a run that has entered `executing`. An agent whose dispatch is still live
+/// is left alone.
 ///
 /// A failure is a warning: the phase has changed, and the agent stays active.
 pub(crate) fn dispatch_agents(cx: &mut CommandContext, run: &Run, entered: &Phase) {

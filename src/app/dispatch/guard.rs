@@ -28,8 +28,8 @@ pub(crate) struct GuardAnswer {
     pub took_over: bool,
 }
 
-/// Waits for the supervisor at the other end of `pipe`. If it ends without saying that it is done, ends the processes of the
-/// dispatch and closes its record.
+/// Waits for the supervisor at the other end of `pipe`. If it ends without saying that it is done, ends the
+/// processes of the dispatch and closes its record.
 ///
 /// # Errors
 /// [`Error::Ops`] if the record cannot be closed; the processes are ended all the same.

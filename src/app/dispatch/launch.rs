@@ -64,7 +64,8 @@ pub(super) enum Launched {
     Started { id: DispatchId, pid: Option<i64> },
     /// A limit forbids it.
     Rejected(Rejection),
-    /// The agent has changed since it was read: another process has dispatched it, or it is not active any more.
+    /// The agent has changed since it was read: another process has dispatched it, or it is not active any
+    /// more.
     Overtaken,
 }
 
@@ -117,7 +118,8 @@ impl LaunchRequest {
     /// Returns the row to record.
     ///
     /// # Errors
-    /// [`Error::File`] if the prompt cannot be read, [`Error::Unexpected`] if the process table does not show this process.
+    /// [`Error::File`] if the prompt cannot be read, [`Error::Unexpected`] if the process table does not show
+    /// this process.
     pub(super) fn row(&self, cx: &CommandContext) -> Result<NewDispatch, Error> {
         let prompt_hash = self.prompt.as_deref().map(prompt_hash).transpose()?;
         let output = if let Some(output) = &self.output {
@@ -171,11 +173,12 @@ fn prompt_hash(prompt: &str) -> Result<String, Error> {
     Ok(hash.ok_or_else(missing)?.chars().skip("sha256:".len()).take(16).collect())
 }
 
-/// Records a dispatch, links it to an agent if one is given, and starts it. `idempotency` is the caller's key together with
-/// the request that it identifies.
+/// Records a dispatch, links it to an agent if one is given, and starts it. `idempotency` is the caller's key
+/// together with the request that it identifies.
 ///
 /// # Errors
-/// [`Error::NotStarted`] if the child cannot be started, [`Error::Ops`] for an unknown parent or a reused key.
+/// [`Error::NotStarted`] if the child cannot be started, [`Error::Ops`] for an unknown parent or a reused
+/// key.
 pub(super) fn launch(
     cx: &mut CommandContext,
     row: &NewDispatch,
@@ -236,8 +239,8 @@ pub(super) fn launch(
     }
 }
 
-/// Starts the supervisor of a recorded dispatch, which waits for `delay_ms` before it starts the child. Returns the child's
-/// pid, unless the child has yet to start.
+/// Starts the supervisor of a recorded dispatch, which waits for `delay_ms` before it starts the child.
+/// Returns the child's pid, unless the child has yet to start.
 ///
 /// # Errors
 /// [`Error::NotStarted`] if the supervisor or the child cannot be started; the record is closed then.

@@ -29,8 +29,8 @@ pub(crate) struct LogsRequest {
 /// Streams the output of a child, as it was written.
 ///
 /// # Errors
-/// [`Error::Ops`] if the dispatch does not exist, [`Error::File`] if its log cannot be read, [`Error::Output`] if the stream
-/// cannot be written.
+/// [`Error::Ops`] if the dispatch does not exist, [`Error::File`] if its log cannot be read,
+/// [`Error::Output`] if the stream cannot be written.
 pub(crate) fn logs(
     cx: &mut CommandContext,
     request: &LogsRequest,

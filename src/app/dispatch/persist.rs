@@ -27,8 +27,8 @@ where
     })
 }
 
-/// Repeats an attempt, for minutes if need be, while the database is busy, or its disk is full or fails. An attempt whose
-/// outcome is in doubt is repeated too, so it must be harmless to make it twice.
+/// Repeats an attempt, for minutes if need be, while the database is busy, or its disk is full or fails. An
+/// attempt whose outcome is in doubt is repeated too, so it must be harmless to make it twice.
 pub(super) fn insist<T>(mut attempt: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
     let mut retries = 0;
     loop {

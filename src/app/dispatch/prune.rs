@@ -16,7 +16,7 @@ pub(crate) struct Pruned {
     pub pruned: usize,
 }
 
-/// Removes dispatches that ended more than `older_than` seconds ago.
+/// Removes dispatches that are over and were recorded more than `older_than` seconds ago.
 pub(crate) fn prune(cx: &mut CommandContext, older_than: i64) -> Result<Reply<Pruned>, Error> {
     settle::settle(cx)?;
     let stamp = cx.stamp.clone();

@@ -15,8 +15,8 @@ use crate::ops::once::{Key, once};
 use crate::os::process;
 use crate::store::dispatch::NewDispatch;
 
-/// A child to record, as the caller describes it. Its serialized form, with absolute paths, is the identity of a call with an
-/// idempotency key.
+/// A child to record, as the caller describes it. Its serialized form, with absolute paths, is the identity
+/// of a call with an idempotency key.
 #[derive(Debug, Serialize)]
 pub(crate) struct RecordRequest {
     pub pid: Option<i32>,

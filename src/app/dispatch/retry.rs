@@ -67,14 +67,14 @@ pub(crate) struct EscalationRequest {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum RetryAnswer {
-    Started(Attempt),
+    Started(NextAttempt),
     Rejected(SpawnRejection),
-    Exhausted(Exhausted),
+    Exhausted(ExhaustedChain),
 }
 
 /// An attempt that was recorded and started.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Attempt {
+pub(crate) struct NextAttempt {
     /// 1 for the first retry.
     pub attempt: i64,
     /// Milliseconds until the child starts.
@@ -93,7 +93,7 @@ pub(crate) struct Attempt {
 
 /// An escalation chain without a stronger model left to try.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Exhausted {
+pub(crate) struct ExhaustedChain {
     pub error: String,
     /// Always true.
     pub exhausted: bool,
@@ -104,8 +104,8 @@ pub(crate) struct Exhausted {
 /// Records and starts another attempt.
 ///
 /// # Errors
-/// [`Error::Ops`] if the dispatch does not exist or does not take another attempt, [`Error::Usage`] if it has no prompt or
-/// the chain's key is not valid, [`Error::NotStarted`] if the child cannot be started.
+/// [`Error::Ops`] if the dispatch does not exist or does not take another attempt, [`Error::Usage`] if it has
+/// no prompt or the chain's key is not valid, [`Error::NotStarted`] if the child cannot be started.
 pub(crate) fn retry(cx: &mut CommandContext, request: RetryRequest) -> Result<Reply<RetryAnswer>, Error> {
     let RetryRequest { id, now, escalation } = request;
     let escalation = escalation.map(|wanted| wanted.resolve(cx, &id)).transpose()?;
@@ -150,12 +150,12 @@ pub(crate) fn retry(cx: &mut CommandContext, request: RetryRequest) -> Result<Re
     }
     let backoff_ms = if now { 0 } else { backoff_ms };
     let pid = launch::start(cx, &dispatch.id, backoff_ms)?;
-    let escalates = escalation.is_some();
-    Ok(Reply::yes(RetryAnswer::Started(Attempt {
+    let climbs = escalation.is_some();
+    Ok(Reply::yes(RetryAnswer::Started(NextAttempt {
         attempt,
         backoff_ms,
-        escalated: escalates.then_some(escalated),
-        model: model.filter(|_| escalates),
+        escalated: climbs.then_some(escalated),
+        model: model.filter(|_| climbs),
         new_id: dispatch.id,
         pid,
     })))
@@ -255,6 +255,6 @@ fn exhausted(original: &Dispatch, chain: &Chain) -> Result<Reply<RetryAnswer>, E
     })?;
     let error = Error::ChainExhausted { chain: chain.chain_key.clone(), lesson_file: file.clone() };
     let answer =
-        Exhausted { error: error.to_string(), exhausted: true, lesson_file: file.display().to_string() };
+        ExhaustedChain { error: error.to_string(), exhausted: true, lesson_file: file.display().to_string() };
     Ok(Reply::refused(RetryAnswer::Exhausted(answer), error))
 }

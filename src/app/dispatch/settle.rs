@@ -1,5 +1,5 @@
-//! Bringing records and processes together: the next dispatch command ends the processes of cancelled dispatches, and closes
-//! the records of those that are gone.
+//! Bringing records and processes together: the next dispatch command ends the processes of cancelled
+//! dispatches, and closes the records of those that are gone.
 
 use std::path::Path;
 use std::time::Duration;
@@ -30,7 +30,8 @@ const MAX_BYTES: u64 = 64 * 1024;
 /// The variable that marks a child and its descendants.
 pub(super) const MARK: &str = "IC_DISPATCH_ID";
 
-/// Ends the processes of cancelled dispatches, and closes the records of dispatches whose supervisor and child are gone.
+/// Ends the processes of cancelled dispatches, and closes the records of dispatches whose supervisor and
+/// child are gone.
 pub(crate) fn settle(cx: &mut CommandContext) -> Result<(), Error> {
     stop_processes(cx)?;
     for dispatch in cx.read(store::dispatch::live)? {
@@ -49,9 +50,11 @@ pub(super) fn is_lost(dispatch: &Dispatch) -> bool {
     identity.is_some_and(|identity| identity.liveness() == Liveness::Gone)
 }
 
-/// Closes the record of a dispatch that no process looks after. The rest of its child's processes is killed first.
+/// Closes the record of a dispatch that no process looks after. The rest of its child's processes is killed
+/// first.
 ///
-/// After the process that launched it was killed, its supervisor may take over at this very moment: then it is not lost.
+/// After the process that launched it was killed, its supervisor may take over at this very moment: then it
+/// is not lost.
 fn close(cx: &mut CommandContext, dispatch: &Dispatch) -> Result<(), Error> {
     let seen = dispatch;
     let dispatch = &cx.read(|tx| store::dispatch::get(tx, &seen.id))?;
@@ -86,7 +89,8 @@ fn end_rest(dispatch: &Dispatch) {
     child::end_family(&family(&dispatch.id, None), Duration::ZERO);
 }
 
-/// Returns the processes that belong to a dispatch. `child` is its process, if the calling process is its supervisor.
+/// Returns the processes that belong to a dispatch. `child` is its process, if the calling process is its
+/// supervisor.
 pub(super) fn family(id: &DispatchId, child: Option<&Identity>) -> Family {
     Family {
         mark: format!("{MARK}={id}"),
@@ -151,7 +155,8 @@ impl Leftovers {
 
 /// Reads the counters that a child keeps for its user interface: turns, commands, messages.
 ///
-/// A file that is older than the record of a child that was started here belongs to an earlier process with the same pid.
+/// A file that is older than the record of a child that was started here belongs to an earlier process with
+/// the same pid.
 pub(super) fn counters(dispatch: &Dispatch) -> Option<[i64; 3]> {
     let pid = dispatch.process.as_ref()?.pid;
     let since = dispatch.supervisor.as_ref().map_or(0, |_| dispatch.created_at);
@@ -176,16 +181,17 @@ pub(super) fn wait_until_gone(cx: &mut CommandContext, ids: &[DispatchId]) -> Re
     }
 }
 
-/// Sends SIGTERM to the processes of cancelled dispatches, and SIGKILL to those that got it longer ago than [`GRACE`]; records
-/// those that are gone. Returns how many were signalled.
+/// Sends SIGTERM to the processes of cancelled dispatches, and SIGKILL to those that got it longer ago than
+/// [`GRACE`]; records those that are gone. Returns how many were signalled.
 ///
-/// The request to stop them was committed with the cancellation, so a process that dies between that commit and this call
-/// leaves the work to the next dispatch command.
+/// The request to stop them was committed with the cancellation, so a process that dies between that commit
+/// and this call leaves the work to the next dispatch command.
 pub(crate) fn stop_processes(cx: &mut CommandContext) -> Result<usize, Error> {
     stop_all(cx, Duration::ZERO)
 }
 
-/// Stops processes as [`stop_processes`] does. Those that got SIGTERM have had `waited` at least, whatever the clock says.
+/// Stops processes as [`stop_processes`] does. Those that got SIGTERM have had `waited` at least, whatever
+/// the clock says.
 fn stop_all(cx: &mut CommandContext, waited: Duration) -> Result<usize, Error> {
     let due = cx.read(|tx: &ReadTx<'_>| store::dispatch::to_stop(tx))?;
     let mut steps: Vec<(DispatchId, Stopping)> = Vec::new();
@@ -226,7 +232,8 @@ fn stop(dispatch: &Dispatch, now: i64, waited: Duration) -> std::io::Result<Stop
     let is_gone = |child: &Option<Identity>| child.as_ref().is_none_or(|c| c.liveness() == Liveness::Gone);
     let supervisor = dispatch.supervisor.as_ref().and_then(Identity::recorded);
     match supervisor.filter(|supervisor| supervisor.liveness() != Liveness::Gone) {
-        // This is still the process that launched the dispatch. The supervisor will find that there is nothing to start.
+        // This is still the process that launched the dispatch. The supervisor will find that there is
+        // nothing to start.
         Some(_) if dispatch.heartbeat_at.is_none() => return Ok(waiting),
         // It runs elsewhere, and cannot be judged from here.
         Some(supervisor) if supervisor.liveness() == Liveness::Foreign => return Ok(waiting),
@@ -257,7 +264,8 @@ fn stop(dispatch: &Dispatch, now: i64, waited: Duration) -> std::io::Result<Stop
     })
 }
 
-/// Checks whether the process belongs to another machine or sandbox, where alone it can be judged and stopped.
+/// Checks whether the process belongs to another machine or sandbox, where alone it can be judged and
+/// stopped.
 pub(super) fn is_elsewhere(dispatch: &Dispatch) -> bool {
     let process = dispatch.supervisor.as_ref().or(dispatch.process.as_ref()).and_then(Identity::recorded);
     process.is_some_and(|process| process.liveness() == Liveness::Foreign)

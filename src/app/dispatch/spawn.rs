@@ -73,8 +73,8 @@ impl SpawnRejection {
 /// Records and starts a child, unless a limit forbids it.
 ///
 /// # Errors
-/// [`Error::Usage`] if the request is not sound, [`Error::NotStarted`] if the child cannot be started, [`Error::Ops`] for an
-/// unknown parent or a reused key.
+/// [`Error::Usage`] if the request is not sound, [`Error::NotStarted`] if the child cannot be started,
+/// [`Error::Ops`] for an unknown parent or a reused key.
 pub(crate) fn spawn(cx: &mut CommandContext, request: SpawnRequest) -> Result<Reply<SpawnAnswer>, Error> {
     let key = request.idempotency_key.clone();
     let mut request = resolve(cx, request)?;

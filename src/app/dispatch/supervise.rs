@@ -59,8 +59,9 @@ enum Outcome {
     Terminated,
 }
 
-/// Starts the child of a dispatch after `delay`, and supervises it to its end. The sink receives one report, and is delivered
-/// as soon as the child runs: from then on the process that launched the dispatch does not wait any more.
+/// Starts the child of a dispatch after `delay`, and supervises it to its end. The sink receives one report,
+/// and is delivered as soon as the child runs: from then on the process that launched the dispatch does not
+/// wait any more.
 ///
 /// # Errors
 /// [`Error::Ops`] if the record cannot be written. The guard does what is left to do then.
@@ -120,7 +121,8 @@ fn is_due(
     }
 }
 
-/// Starts the child and supervises it to its end. `sink` is there unless the report was made before the start.
+/// Starts the child and supervises it to its end. `sink` is there unless the report was made before the
+/// start.
 fn attend(
     cx: &mut CommandContext,
     id: &DispatchId,
@@ -159,7 +161,8 @@ fn attend(
     }
     let ended = child.reap().map_err(unexpected)?;
     let closed = close(cx, id, &outcome, ended);
-    // Only now: a process that waits for the dispatch waits for the child, and not for what the child left running.
+    // Only now: a process that waits for the dispatch waits for the child, and not for what the child left
+    // running.
     child::end_family(&family(id, Some(child.identity())), GRACE);
     closed?;
     clear_stop_request(cx, id)
@@ -206,8 +209,8 @@ fn plan(cx: &mut CommandContext, dispatch: &Dispatch) -> Result<Plan, Error> {
     })
 }
 
-/// Waits for the end of the child, of its time, or of its dispatch. A database that cannot be read for a while does not end
-/// the supervision.
+/// Waits for the end of the child, of its time, or of its dispatch. A database that cannot be read for a
+/// while does not end the supervision.
 fn watch(
     cx: &mut CommandContext,
     dispatch: &Dispatch,

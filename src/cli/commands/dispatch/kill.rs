@@ -9,8 +9,8 @@ use crate::domain::ids::DispatchId;
 
 /// End a dispatch, with all processes that its child started
 ///
-/// The process group gets SIGTERM and five seconds later SIGKILL, and so do the processes that have left it. A process is
-/// identified by its start time: another process that has its pid now is not signalled.
+/// The process group gets SIGTERM and five seconds later SIGKILL, and so do the processes that have left it.
+/// A process is identified by its start time: another process that has its pid now is not signalled.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic dispatch kill w8d2f5gh")]
 pub(in crate::cli) struct Kill {

@@ -7,8 +7,8 @@ use crate::domain::ids::DispatchId;
 
 /// Bring the record of a dispatch up to date and show it
 ///
-/// Supervised dispatches keep their records up to date by themselves. For a child that was started elsewhere, the counters
-/// are read and, once it is gone, the files that it left.
+/// Supervised dispatches keep their records up to date by themselves. For a child that was started elsewhere,
+/// the counters are read and, once it is gone, the files that it left.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic dispatch poll w8d2f5gh --json")]
 pub(in crate::cli) struct Poll {

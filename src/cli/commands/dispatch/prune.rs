@@ -13,7 +13,7 @@ use crate::cli::command::{Access, Command, Text};
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic dispatch prune --older-than=30d")]
 pub(in crate::cli) struct Prune {
-    /// Only dispatches that ended longer ago than this
+    /// Only dispatches that were recorded longer ago than this
     #[arg(long, value_name = "DURATION", value_parser = args::seconds)]
     older_than: i64,
 }

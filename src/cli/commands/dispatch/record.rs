@@ -11,8 +11,8 @@ use crate::domain::stored::Stored;
 
 /// Record a child process that was started elsewhere
 ///
-/// With --pid the process must exist. Its start time is recorded with it, so that another process that gets the same pid later
-/// is never taken for it. The dispatch of a run has the run's id as its scope.
+/// With --pid the process must exist. Its start time is recorded with it, so that another process that gets
+/// the same pid later is never taken for it. The dispatch of a run has the run's id as its scope.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic dispatch record --run=k3x9q2ab --type=codex --pid=4711 --name=builder")]
 pub(in crate::cli) struct Record {
@@ -46,7 +46,8 @@ pub(in crate::cli) struct Record {
     /// The dispatch that started it
     #[arg(long, value_name = "ID")]
     parent_dispatch: Option<Stored>,
-    /// Its status: spawned, running, completed, failed, timeout or cancelled [default: running with --pid, else spawned]
+    /// Its status: spawned, running, completed, failed, timeout or cancelled [default: running with --pid,
+    /// else spawned]
     #[arg(long)]
     status: Option<DispatchStatus>,
     /// Its verdict, such as pass, warn, fail or reject

@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
-use crate::app::dispatch::retry::{self, Attempt, EscalationRequest, FailureMode, RetryAnswer, RetryRequest};
+use crate::app::dispatch::retry::{
+    self, EscalationRequest, FailureMode, NextAttempt, RetryAnswer, RetryRequest,
+};
 use crate::app::{CommandContext, Error, Reply};
 use crate::cli::args;
 use crate::cli::command::{Access, Command, Text};
@@ -15,9 +17,9 @@ use crate::domain::text::one_line;
 
 /// Make another attempt at a dispatch that failed or timed out
 ///
-/// It starts after a delay that doubles with each attempt, or at once with --now. There are at most three retries, and each
-/// attempt can be retried once. With --escalate the model climbs the ladder sonnet, opus, fable after every second failure of
-/// a chain, and the prompt describes the failures so far.
+/// It starts after a delay that doubles with each attempt, or at once with --now. There are at most three
+/// retries, and each attempt can be retried once. With --escalate the model climbs the ladder sonnet, opus,
+/// fable after every second failure of a chain, and the prompt describes the failures so far.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic dispatch retry w8d2f5gh --now\n         \
                         ic dispatch retry w8d2f5gh --escalate --failure-mode=verdict-fail")]
@@ -75,7 +77,7 @@ impl Command for Retry {
 impl Text for RetryAnswer {
     fn text(&self, w: &mut dyn Write) -> io::Result<()> {
         let Self::Started(attempt) = self else { return Ok(()) };
-        let Attempt { attempt, backoff_ms, escalated, model, new_id, .. } = attempt;
+        let NextAttempt { attempt, backoff_ms, escalated, model, new_id, .. } = attempt;
         match (model, escalated) {
             (Some(model), Some(escalated)) => {
                 let model = one_line(model);

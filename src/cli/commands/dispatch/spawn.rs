@@ -12,10 +12,11 @@ use crate::domain::stored::Stored;
 
 /// Start a child agent and supervise it
 ///
-/// The child runs under a supervisor, in a process group of its own; the caller need not wait for it. Its output is kept (`ic
-/// dispatch logs`); its exit status, verdict and tokens are recorded and appear in events. It is started by the script that
-/// --dispatch-sh or `$CLAVAIN_DISPATCH_SH` names, or by codex; any other program is given after --. The limits of the run and
-/// the project decide how many children there may be.
+/// The child runs under a supervisor, in a process group of its own; the caller need not wait for it. Its
+/// output is kept (`ic dispatch logs`); its exit status, verdict and tokens are recorded and appear in
+/// events. It is started by the script that --dispatch-sh or `$CLAVAIN_DISPATCH_SH` names, or by codex; any
+/// other program is given after --. The limits of the run and the project decide how many children there may
+/// be.
 #[derive(Debug, clap::Parser)]
 #[command(
     after_help = "Example: ic dispatch spawn --run=\"$run\" --prompt-file=task.md --timeout=30m\n         \

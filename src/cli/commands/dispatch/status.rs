@@ -15,7 +15,8 @@ pub(in crate::cli) struct Status {
 
 impl Command for Status {
     type Answer = DispatchAnswer;
-    // Every dispatch command also ends the processes of cancelled dispatches, and closes the records of lost ones.
+    // Every dispatch command also ends the processes of cancelled dispatches, and closes the records of lost
+    // ones.
     const ACCESS: Access = Access::Process;
 
     fn run(self, cx: &mut CommandContext) -> Result<Reply<DispatchAnswer>, Error> {

@@ -10,8 +10,8 @@ use crate::domain::ids::DispatchId;
 
 /// Set the tokens that a dispatch has used
 ///
-/// The numbers are totals, not additions; a counter that is not given stays unchanged. Passing a threshold of the run's
-/// budget is recorded as an event.
+/// The numbers are totals, not additions; a counter that is not given stays unchanged. Passing a threshold of
+/// the run's budget is recorded as an event.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic dispatch tokens w8d2f5gh --in=12000 --out=800")]
 pub(in crate::cli) struct Tokens {

@@ -10,8 +10,9 @@ use crate::domain::ids::DispatchId;
 
 /// Wait for dispatches to end
 ///
-/// For all of them, or with --any for the first one. Exit code 0 if they were completed or cancelled, 1 if one failed or
-/// timed out. With --timeout, dispatches that are not over by then are ended, with status timeout.
+/// For all of them, or with --any for the first one. Exit code 0 if they were completed or cancelled, 1 if
+/// one failed or timed out. With --timeout, dispatches that are not over by then are ended, with status
+/// timeout.
 #[derive(Debug, clap::Parser)]
 #[command(
     after_help = "Example: ic dispatch wait w8d2f5gh --timeout=10m\n         ic dispatch wait $a $b --any"
