@@ -118,8 +118,8 @@ fn decoded(text: &str) -> Value {
 
 /// The event as one of `CloudEvents` 1.0. Its number is the id: unique within one log, and its order.
 ///
-/// What the specification has no attribute for is in `data`; the run and the number are extensions too, because a router
-/// may look at attributes only.
+/// What the specification has no attribute for is in `data`; the run and the number are extensions too,
+/// because a router may look at attributes only.
 fn cloud_event(event: &Event) -> Value {
     let line = EventLine::from(event);
     let mut cloud = json!({
