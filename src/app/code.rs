@@ -70,7 +70,7 @@ codes! {
     EventChainBroken = "event_chain_broken", 2, "an event was altered, removed or inserted, or the head is not the one expected";
     EventNotFound = "event_not_found", 1, "no event with this number";
     EvidenceRequired = "evidence_required", 1, "the last step of the run needs runtime evidence, whatever else is waived";
-    FenceUnreadable = "fence_unreadable", 1, "INTERCORE_FENCE is not LOCK:TOKEN";
+    FenceUnreadable = "fence_unreadable", 1, "the lock that the environment names is not LOCK:TOKEN";
     FileExists = "file_exists", 2, "a file that is to be made is there already";
     GateBlocked = "gate_blocked", 1, "a hard condition of the gate failed, and the run stays in its phase";
     GateFailed = "gate_failed", 1, "a condition of the gate is not met";

@@ -39,7 +39,8 @@ pub(crate) struct LogExported {
 /// Streams the log, and checks its chain on the way.
 ///
 /// # Errors
-/// [`Error::Ops`] if the log cannot be read or its chain is broken; [`Error::Output`] if the stream cannot be written.
+/// [`Error::Ops`] if the log cannot be read or its chain is broken; [`Error::Output`] if the stream cannot
+/// be written.
 pub(crate) fn export(cx: &mut CommandContext, sink: &mut dyn Sink<ExportItem>) -> Result<Verdict, Error> {
     write_log(cx, sink)?;
     Ok(Verdict::Yes)

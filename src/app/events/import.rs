@@ -21,8 +21,8 @@ pub(crate) struct LogImported {
     pub new: i64,
 }
 
-/// Imports the log from a file, or from `stdin` if the file is `-`: all of it, or nothing if it does not verify. The log
-/// here has to be its beginning.
+/// Imports the log from a file, or from `stdin` if the file is `-`: all of it, or nothing if it does not
+/// verify. The log here has to be its beginning.
 ///
 /// # Errors
 /// * [`Error::Input`] if the file is not an exported log; [`Error::File`] if it cannot be read.

@@ -5,7 +5,8 @@ use serde::Serialize;
 use crate::app::Error;
 use crate::domain::text::escaped_json;
 
-/// Appends a value as one line of JSON, in which control characters are escaped: they must not steer a terminal.
+/// Appends a value as one line of JSON, in which control characters are escaped: they must not steer a
+/// terminal.
 ///
 /// # Errors
 /// [`Error::Unexpected`] if the value has no JSON form.

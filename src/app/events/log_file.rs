@@ -96,7 +96,8 @@ impl<'a> LogReader<&'a mut File> {
     /// Starts at the beginning of the file, wherever it was read up to, and returns the header too.
     ///
     /// # Errors
-    /// [`Error::Input`] if the file does not begin with a header of this format; what `failed` makes of a failed read.
+    /// [`Error::Input`] if the file does not begin with a header of this format; what `failed` makes of a
+    /// failed read.
     pub(super) fn start(
         file: &'a mut File,
         failed: impl Fn(io::Error) -> Error,

@@ -190,7 +190,8 @@ fn query<R>(
             if left == 0 {
                 return Admit::Enough;
             }
-            // The kernel's own events of this source, such as those of overrides, were not recorded by a caller.
+            // The kernel's own events of this source, such as those of overrides, were not recorded by a
+            // caller.
             let is_recorded = event.origin == Origin::External;
             if is_recorded && subject.as_ref().is_none_or(|subject| *subject == event.subject) {
                 left -= 1;
@@ -207,8 +208,8 @@ fn query<R>(
     }
 }
 
-/// Returns the members of the payload. For an event that was imported from a database of the Go program they are the columns
-/// of its row.
+/// Returns the members of the payload. For an event that was imported from a database of the Go program
+/// they are the columns of its row.
 fn payload(event: &Event) -> Map<String, Value> {
     let mut data = event.data();
     let Some(Value::Object(mut imported)) = data.remove("imported") else { return data };

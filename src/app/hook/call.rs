@@ -54,14 +54,14 @@ impl HookCall {
         caller::owner(&cx.env, self.session_id.as_deref())
     }
 
-    /// Checks whether the session ends. At the end of a turn, and for a session that continues under another name, its files
-    /// are still half done.
+    /// Checks whether the session ends. At the end of a turn, and for a session that continues under
+    /// another name, its files are still half done.
     pub(super) fn ends_session(&self) -> bool {
         self.hook_event_name == "SessionEnd" && self.reason != "clear" && self.reason != "resume"
     }
 
-    /// Checks whether something of the session may still work in the background. A task counts as ended only if its status
-    /// says so.
+    /// Checks whether something of the session may still work in the background. A task counts as ended
+    /// only if its status says so.
     pub(super) fn is_busy(&self) -> bool {
         let ended =
             ["completed", "failed", "killed", "stopped", "cancelled", "canceled", "error", "timed_out"];
@@ -94,8 +94,8 @@ impl HookCall {
     }
 }
 
-/// Returns the path of a file without symlinks. `..` after a symlink is resolved as the system does it, and as written where
-/// the directory does not exist yet.
+/// Returns the path of a file without symlinks. `..` after a symlink is resolved as the system does it, and
+/// as written where the directory does not exist yet.
 pub(super) fn resolve(file: &str, cwd: &Path) -> PathBuf {
     let given = cwd.join(file);
     let existing = given.parent().zip(given.file_name());

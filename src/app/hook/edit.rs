@@ -27,8 +27,8 @@ enum Outcome {
     FenceLost { path: String, reason: String },
 }
 
-/// Answers the call before an edit: denies it if another owner holds the file, and with `strict` also if that cannot be
-/// checked.
+/// Answers the call before an edit: denies it if another owner holds the file, and with `strict` also if
+/// that cannot be checked.
 pub(crate) fn pre_edit(cx: &mut CommandContext, stdin: BorrowedFd<'_>, strict: bool) -> Reply<HookAnswer> {
     let answer = match reserve(cx, stdin) {
         Ok(Outcome::Clear) => HookAnswer::default(),
@@ -124,7 +124,8 @@ fn reserve(cx: &mut CommandContext, stdin: BorrowedFd<'_>) -> Result<Outcome, Er
     }
 }
 
-/// Returns the reservations of the same file in the repositories around its own: another owner may hold the whole tree there.
+/// Returns the reservations of the same file in the repositories around its own: another owner may hold the
+/// whole tree there.
 fn outer_reservations(owner: &str, scope: &Path, file: &Path) -> Result<Vec<Request>, Error> {
     let mut found = Vec::new();
     let mut above = scope.parent().map(Path::to_owned);

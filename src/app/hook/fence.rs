@@ -54,8 +54,8 @@ pub(super) fn is_lost(err: &OpsError) -> bool {
     matches!(err, OpsError::LockGone { .. } | OpsError::Store(StoreError::LockNotFound(_)))
 }
 
-/// Checks the lock in the session's own database, where that is not the one at `place`, which `cx` uses. Returns what remains
-/// to be checked in the latter: the same lock, or nothing.
+/// Checks the lock in the session's own database, where that is not the one at `place`, which `cx` uses.
+/// Returns what remains to be checked in the latter: the same lock, or nothing.
 pub(super) fn require_at_home(
     cx: &mut CommandContext,
     place: &Located,

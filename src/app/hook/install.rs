@@ -101,7 +101,8 @@ fn change(
             Err(source) => return Err(Error::File { what: "asking git in", path: top, source }),
         }
     }
-    // Every change was computed before the first is made: a file that cannot be changed leaves the other alone.
+    // Every change was computed before the first is made: a file that cannot be changed leaves the other
+    // alone.
     let mut changes = Vec::new();
     for PlannedChange { file, mode, exists, change } in planned {
         let kind = match &change {

@@ -1,4 +1,5 @@
-//! Hooks: what agents and git call before and after they change files, and the project's hook of a phase change.
+//! Hooks: what agents and git call before and after they change files, and the project's hook of a phase
+//! change.
 //!
 //! Hooks fail open: if `ic` itself fails, the caller goes on, unless it asked for `--strict`.
 
@@ -95,7 +96,8 @@ impl HookAnswer {
     }
 }
 
-/// Returns a message for the agent's user, if only the user can help: the database and the program do not fit.
+/// Returns a message for the agent's user, if only the user can help: the database and the program do not
+/// fit.
 fn system_message(err: &Error) -> Option<String> {
     [Code::SchemaTooNew, Code::SchemaTooOld].contains(&err.code()).then(|| {
         let hint = err.hint().unwrap_or_default();
@@ -113,8 +115,8 @@ fn cap_timeout(cx: &mut CommandContext) {
     cx.options.timeout = cx.options.timeout.min(TIMEOUT);
 }
 
-/// Returns the scope that a path belongs to: its repository, or else the project that has a database, or the directory of the
-/// call, if the path lies there. Both paths are without symlinks.
+/// Returns the scope that a path belongs to: its repository, or else the project that has a database, or
+/// the directory of the call, if the path lies there. Both paths are without symlinks.
 fn scope_of(path: &Path, cwd: &Path) -> Option<PathBuf> {
     let from = if path.is_dir() { Some(path) } else { path.parent() };
     let project = || path.ancestors().find(|dir| dir.join(locate::RELATIVE).exists()).map(Path::to_owned);
@@ -123,7 +125,8 @@ fn scope_of(path: &Path, cwd: &Path) -> Option<PathBuf> {
         .or_else(|| path.starts_with(cwd).then(|| cwd.to_owned()))
 }
 
-/// Returns the reservation of one file in its scope; `None` for the scope itself, and for what does not lie there.
+/// Returns the reservation of one file in its scope; `None` for the scope itself, and for what does not lie
+/// there.
 fn reservation(
     owner: &str,
     scope: &Path,

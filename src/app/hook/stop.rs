@@ -14,8 +14,8 @@ use crate::domain::coordination::Lock;
 use crate::ops::coordination::{self, Held};
 use crate::os::{git, paths};
 
-/// Releases the files that the hooks reserved for a session: all of them at its end, those without changes at the end of a
-/// turn.
+/// Releases the files that the hooks reserved for a session: all of them at its end, those without changes
+/// at the end of a turn.
 pub(crate) fn stop(cx: &mut CommandContext, stdin: BorrowedFd<'_>) -> Reply<HookAnswer> {
     let answer = match release(cx, stdin) {
         Ok(()) => HookAnswer::default(),
@@ -51,8 +51,8 @@ fn release(cx: &mut CommandContext, stdin: BorrowedFd<'_>) -> Result<(), Error> 
     Ok(())
 }
 
-/// Returns the databases in which the session may have reserved files, as far as the call tells: a file is reserved in the
-/// database nearest above it.
+/// Returns the databases in which the session may have reserved files, as far as the call tells: a file is
+/// reserved in the database nearest above it.
 fn databases(cx: &CommandContext, call: &HookCall) -> Result<Vec<Located>, Error> {
     let cwd = paths::canonical_key(&call.cwd(cx)?);
     let given = locate::given(cx)?;

@@ -19,7 +19,8 @@ pub(crate) enum HookEnd {
     TimedOut,
 }
 
-/// Runs the hook, which reads the event from stdin, and ends it when its time is over. The reply is silent: nothing reads it.
+/// Runs the hook, which reads the event from stdin, and ends it when its time is over. The reply is silent:
+/// nothing reads it.
 ///
 /// # Errors
 /// [`Error::File`] if the hook cannot be started.

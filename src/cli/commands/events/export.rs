@@ -12,8 +12,9 @@ use crate::cli::output::Output;
 
 /// Write the whole log to a file
 ///
-/// Lines of JSON: the first names the head, then each event with its hash and its data as the text that was hashed. The chain
-/// is checked on the way: a log that does not verify is not exported. An existing file is not overwritten; - writes to stdout.
+/// Lines of JSON: the first names the head, then each event with its hash and its data as the text that was
+/// hashed. The chain is checked on the way: a log that does not verify is not exported. An existing file is
+/// not overwritten; - writes to stdout.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic events export log-$(date +%F).jsonl")]
 pub(in crate::cli) struct Export {

@@ -9,8 +9,9 @@ use crate::cli::command::{Access, Command, Text};
 
 /// Import an exported log
 ///
-/// The log only: the runs and other records that it describes are not created (`ic restore` brings a whole database back).
-/// The log here has to be the beginning of the imported one. Imports all of it or, if it does not verify, nothing.
+/// The log only: the runs and other records that it describes are not created (`ic restore` brings a whole
+/// database back). The log here has to be the beginning of the imported one. Imports all of it or, if it
+/// does not verify, nothing.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: INTERCORE_DB=/tmp/audit/.clavain/intercore.db ic events import log.jsonl")]
 pub(in crate::cli) struct Import {

@@ -47,7 +47,8 @@ struct RecordArgs {
     /// The run that the event belongs to
     #[arg(long, value_name = "ID")]
     run: Option<Stored<RunId>>,
-    /// The caller's session [default: `CLAUDE_CODE_SESSION_ID`, else `CLAUDE_SESSION_ID`, else `INTERMUTE_AGENT_ID`]
+    /// The caller's session [default: `CLAUDE_CODE_SESSION_ID`, else `CLAUDE_SESSION_ID`, else
+    /// `INTERMUTE_AGENT_ID`]
     #[arg(long)]
     session: Option<Stored>,
     /// The project's directory [default: the working directory]

@@ -12,16 +12,18 @@ use crate::domain::stored::Stored;
 
 /// Record an event
 ///
-/// A source of the caller's own takes any JSON. The sources review, interspect, coordination, intent and agency have a form,
-/// which is checked. The sources of the kernel (phase, run, agent, artifact, action, dispatch, discovery, log, state, import,
-/// task) are not for callers. Prints the event's number; for coordination and intent, `ok`.
+/// A source of the caller's own takes any JSON. The sources review, interspect, coordination, intent and
+/// agency have a form, which is checked. The sources of the kernel (phase, run, agent, artifact, action,
+/// dispatch, discovery, log, state, import, task) are not for callers. Prints the event's number; for
+/// coordination and intent, `ok`.
 #[derive(Debug, clap::Parser)]
 #[command(
     after_help = "Example: ic events record --source=my-ci --type=built --run=\"$run\" --payload='{\"ok\":true}'\n         \
                         ic events record --source=my-ci --type=log --payload=@build.json"
 )]
 pub(in crate::cli) struct Record {
-    /// The source of the event: a name of the caller's own, or review, interspect, coordination, intent, agency
+    /// The source of the event: a name of the caller's own, or review, interspect, coordination, intent,
+    /// agency
     #[arg(long)]
     source: Stored<Source>,
     /// The type of the event

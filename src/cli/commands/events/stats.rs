@@ -10,8 +10,8 @@ use crate::domain::text::one_line;
 
 /// Show the event log in numbers
 ///
-/// The number of events by source and type, the times of the first and the last event, and the size of the database. Counts
-/// the whole log.
+/// The number of events by source and type, the times of the first and the last event, and the size of the
+/// database. Counts the whole log.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic events stats")]
 pub(in crate::cli) struct Stats {}

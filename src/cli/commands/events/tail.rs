@@ -17,10 +17,10 @@ use crate::domain::stored::Stored;
 
 /// Print events, oldest first
 ///
-/// Every event has a number of one sequence over all sources. To go on later, pass the last number seen as --since, or let
-/// the kernel remember it: --consumer=NAME starts where that consumer stopped, and moves its cursor once the events are
-/// written and, where stdout is a pipe, its reader has taken all of them. With --ack the cursor stays until `ic events cursor
-/// set` moves it.
+/// Every event has a number of one sequence over all sources. To go on later, pass the last number seen as
+/// --since, or let the kernel remember it: --consumer=NAME starts where that consumer stopped, and moves
+/// its cursor once the events are written and, where stdout is a pipe, its reader has taken all of them.
+/// With --ack the cursor stays until `ic events cursor set` moves it.
 ///
 /// Lines of JSON, or columns where stdout is a terminal.
 #[derive(Debug, clap::Parser)]

@@ -8,9 +8,9 @@ use crate::cli::command::{Access, Command, Text};
 
 /// Check the hash chain of the event log
 ///
-/// Prints the head, or fails with the first event that was altered, removed or inserted. A cut tail, or a chain that was
-/// computed anew, shows only against a head that was kept elsewhere: pass it as --head. --from and --to check a part of the
-/// log.
+/// Prints the head, or fails with the first event that was altered, removed or inserted. A cut tail, or a
+/// chain that was computed anew, shows only against a head that was kept elsewhere: pass it as --head.
+/// --from and --to check a part of the log.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic events verify --head=\"$(cat ~/ic-head)\"")]
 pub(in crate::cli) struct Verify {

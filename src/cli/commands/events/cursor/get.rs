@@ -7,8 +7,8 @@ use crate::cli::command::{Access, Command};
 
 /// Print the position of a consumer
 ///
-/// The number of the last event that it has seen. Exit code 1 if the consumer is not known, or its cursor has expired or is
-/// ahead of the log.
+/// The number of the last event that it has seen. Exit code 1 if the consumer is not known, or its cursor
+/// has expired or is ahead of the log.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic events tail --all --since=\"$(ic events cursor get dashboard)\"")]
 pub(in crate::cli) struct Get {

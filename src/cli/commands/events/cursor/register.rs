@@ -10,8 +10,9 @@ use crate::domain::text::one_line;
 
 /// Register a consumer
 ///
-/// A new consumer starts before the first event. A known one keeps its position; one whose cursor has expired continues where
-/// it stopped. A cursor expires a day after it was moved; a durable one does not expire.
+/// A new consumer starts before the first event. A known one keeps its position; one whose cursor has
+/// expired continues where it stopped. A cursor expires a day after it was moved; a durable one does not
+/// expire.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic events cursor register dashboard --durable")]
 pub(in crate::cli) struct Register {

@@ -9,7 +9,8 @@ use crate::cli::command::{Access, Command, Text};
 
 /// Remove the cursor of a consumer
 ///
-/// The consumer starts again before the first event. The cursor of one run's events is named CONSUMER:RUN, or with --run.
+/// The consumer starts again before the first event. The cursor of one run's events is named CONSUMER:RUN,
+/// or with --run.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic events cursor reset dashboard")]
 pub(in crate::cli) struct Reset {

@@ -7,8 +7,8 @@ use crate::cli::command::{Access, Command};
 
 /// Set the position of a consumer
 ///
-/// With `ic events tail --ack` this is what moves the cursor: pass the number of the last event that was handled. Going back
-/// needs --force.
+/// With `ic events tail --ack` this is what moves the cursor: pass the number of the last event that was
+/// handled. Going back needs --force.
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "Example: ic events cursor set dashboard 120")]
 pub(in crate::cli) struct Set {
