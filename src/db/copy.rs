@@ -240,7 +240,7 @@ fn replace<T, E: From<DbError>>(
     let sealed = seal(&mut draft.db, current.then_some(&ReadTx { conn: &old }), &replaced)?;
     old.close()?;
     // The log may be new: its entry in the directory has to be as durable as what it holds.
-    path.parent().map_or(Ok(()), create::sync_directory).map_err(DbError::before_commit)?;
+    create::sync_directory(path).map_err(DbError::before_commit)?;
     crash_point("before_restore");
     if let Err(err) = copy.finish() {
         return Err(log::withdraw(&target, err).into());
@@ -303,7 +303,7 @@ fn set_aside(file: &mut File, path: &Path, label: &str) -> Result<PathBuf, DbErr
             copied.map_err(DbError::file("writing", &to))?;
         }
     }
-    path.parent().map_or(Ok(()), create::sync_directory)?;
+    create::sync_directory(path)?;
     Ok(aside)
 }
 
@@ -333,7 +333,7 @@ fn write_over(file: &File, mut new: &File, path: &Path) -> Result<(), DbError> {
             _ => {}
         }
     }
-    path.parent().map_or(Ok(()), create::sync_directory)?;
+    create::sync_directory(path)?;
     let body = FIRST_PAGE as u64;
     let mut copy = || {
         let mut file = file;

@@ -18,6 +18,7 @@ use super::migrate::{self, Migration};
 use super::sqlite::{Begin, Conn};
 use super::{LOGS, check, crash_point, log, side_file};
 use crate::domain::order;
+use crate::os::atomic;
 
 /// How many backups of a database are kept.
 const BACKUPS_KEPT: usize = 5;
@@ -104,7 +105,7 @@ pub(super) fn create_parent(path: &Path) -> Result<(), DbError> {
     let missing: Vec<_> = parent.ancestors().take_while(|dir| !dir.exists()).collect();
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);
     made.map_err(DbError::file("creating directory", parent))?;
-    missing.into_iter().filter_map(Path::parent).try_for_each(|dir| match sync_directory(dir) {
+    missing.into_iter().try_for_each(|dir| match sync_directory(dir) {
         // A directory that may be written and not read can still be worked in.
         Err(DbError::Denied { .. }) => Ok(()),
         synced => synced,
@@ -224,7 +225,7 @@ pub(super) fn publish(draft: &NamedTempFile, path: &Path) -> Result<bool, DbErro
         Err(err) if err.kind() == ErrorKind::AlreadyExists => return Ok(false),
         Err(err) => return Err(DbError::file("creating", path)(err)),
     }
-    path.parent().map_or(Ok(()), sync_directory)?;
+    sync_directory(path)?;
     Ok(true)
 }
 
@@ -246,7 +247,7 @@ fn upgrade(conn: &Conn, label: &str, migrations: &[Migration]) -> Result<Prepare
     match &done {
         Ok(_) => {
             // The log may be new: its entry in the directory has to be as durable as what it holds.
-            conn.path().parent().map_or(Ok(()), sync_directory).map_err(DbError::before_commit)?;
+            sync_directory(conn.path()).map_err(DbError::before_commit)?;
             crash_point("before_migrating_commit");
             log::commit(conn)?;
             crash_point("after_migrating_commit");
@@ -354,7 +355,8 @@ fn drop_old_backups(path: &Path, newest: &Path) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Makes new directory entries durable.
-pub(super) fn sync_directory(dir: &Path) -> Result<(), DbError> {
-    File::open(dir).and_then(|opened| opened.sync_all()).map_err(DbError::file("syncing", dir))
+/// Makes the directory entry of a file durable.
+pub(super) fn sync_directory(path: &Path) -> Result<(), DbError> {
+    let dir = path.parent().unwrap_or(path);
+    atomic::sync_directory(path).map_err(DbError::file("syncing", dir))
 }

@@ -190,6 +190,10 @@ impl NewDb {
         let file = self.finish()?;
         source.file.require_unchanged()?;
         let hold = create::Hold::on(path)?;
+        // The log of a database that another process has published since is not an orphan.
+        if hold.is_taken()? {
+            return Err(DbError::Occupied(path.to_owned()));
+        }
         hold.require_no_logs()?;
         if !create::publish(&file, path)? {
             return Err(DbError::Occupied(path.to_owned()));
@@ -212,10 +216,10 @@ impl NewDb {
         old.require_place()?;
         remove_leftovers(path)?;
         let aside = second_name(old, label)?;
-        path.parent().map_or(Ok(()), create::sync_directory)?;
+        create::sync_directory(path)?;
         crash_point("while_publishing");
         file.persist(path).map_err(|err| DbError::file("replacing", path)(err.error))?;
-        path.parent().map_or(Ok(()), create::sync_directory)?;
+        create::sync_directory(path)?;
         crash_point("after_publish");
         Ok(aside)
     }

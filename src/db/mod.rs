@@ -237,7 +237,7 @@ impl Db {
     /// (`SQLITE_DISABLE_DIRSYNC`). An empty log may be a file that a mere reader created a moment ago; one with content was
     /// synced by whoever wrote first.
     fn sync_directory(&self) -> Result<(), DbError> {
-        self.conn.path().parent().map_or(Ok(()), create::sync_directory)
+        create::sync_directory(self.conn.path())
     }
 
     /// Moves a long log into the database. The commit stands whatever becomes of this: a failure, say for lack of space, is

@@ -93,8 +93,11 @@ impl Conn {
         Ok(conn)
     }
 
-    /// Sleeps between attempts to get a lock: uniformly random, from about 1 to 10 ms, so that no waiter starves, until
-    /// the busy timeout is over.
+    /// Retries for a lock until the busy timeout is over. The pauses are random, so that waiters do not retry in step.
+    ///
+    /// They grow at first, because most locks are held for a moment, and shrink again with the time waited: whichever
+    /// process happens to retry next gets a lock that was just released, so the one that has waited for longest has to
+    /// retry most often. Otherwise newcomers starve it.
     fn wait_when_busy(&mut self) -> Result<(), DbError> {
         let limit = self.busy_timeout;
         if limit.is_zero() {
@@ -106,8 +109,8 @@ impl Conn {
                 since = Instant::now();
             }
             let left = limit.saturating_sub(since.elapsed());
-            let most = u64::try_from(attempt.clamp(0, 9)).unwrap_or(0) * 1_000 + 1_500;
-            let pause = Duration::from_micros(rand::rng().random_range(500..=most));
+            let most = longest_pause(attempt, since.elapsed());
+            let pause = Duration::from_micros(rand::rng().random_range(most / 4..=most));
             std::thread::sleep(pause.min(left));
             !left.is_zero()
         };
@@ -305,6 +308,13 @@ fn cell(value: ValueRef<'_>) -> Value {
     }
 }
 
+/// Returns the upper limit of the pause before the next attempt to get a lock, in microseconds.
+fn longest_pause(attempt: i32, waited: Duration) -> u64 {
+    let young = u64::try_from(attempt.clamp(0, 9)).unwrap_or(0) * 1_000 + 1_500;
+    let old = 2_500_000 / u64::try_from(waited.as_millis()).unwrap_or(u64::MAX).max(1);
+    young.min(old.max(500))
+}
+
 /// SQLite numbers `$n` by first use, whatever the digit: only in this order do both engines agree.
 fn numbered_in_order(sql: &str) -> bool {
     let mut highest = 0;
@@ -393,5 +403,14 @@ mod tests {
         let since = Instant::now();
         assert!(matches!(patient.begin(Begin::Immediate), Err(DbError::Busy)));
         assert!(since.elapsed() >= Duration::from_millis(50));
+    }
+
+    /// K-04
+    #[test]
+    fn the_longer_a_process_has_waited_the_more_often_it_retries() {
+        let pause = |attempt, millis| longest_pause(attempt, Duration::from_millis(millis));
+        assert_eq!([pause(0, 0), pause(3, 5), pause(9, 60), pause(40, 200)], [1_500, 4_500, 10_500, 10_500]);
+        assert_eq!([pause(60, 500), pause(300, 1_000), pause(2_000, 4_000)], [5_000, 2_500, 625]);
+        assert_eq!(pause(i32::MAX, u64::MAX), 500);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::create::{Prepared, migrate_with, prepare_with};
 use super::identity::require_readable;
 use super::sqlite::Conn;
-use super::{Db, DbError, MIGRATIONS, Migration, Row};
+use super::{Db, DbError, GoDb, MIGRATIONS, Migration, NewDb, Row};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -113,6 +113,27 @@ fn backups_are_private_complete_and_few() {
     let left = backups(dir.path());
     assert_eq!(left.len(), 5);
     assert!(left[0].to_string_lossy().contains("backup-u2"), "the oldest are dropped: {left:?}");
+}
+
+/// K-21: a database that has come between is named as the reason, also while it is open and has a log.
+#[test]
+fn an_import_into_a_place_that_was_taken_meanwhile_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, source) = (dir.path().join("t.db"), dir.path().join("go.db"));
+    std::fs::File::create(&source).unwrap();
+    let conn = Conn::open(&source, PATIENCE).unwrap();
+    conn.batch("CREATE TABLE state (x TEXT); CREATE TABLE sentinels (x TEXT); PRAGMA user_version = 39")
+        .unwrap();
+    conn.close().unwrap();
+    let go = GoDb::open_apart(&source, PATIENCE).unwrap();
+    let new = NewDb::beside(&path).unwrap();
+    prepare_with(&path, PATIENCE, "t", CHAIN).unwrap();
+    let open = Conn::open(&path, PATIENCE).unwrap();
+    open.batch("INSERT INTO a (x) VALUES ('kept')").unwrap();
+    let refused = new.publish(&path, &go);
+    assert!(matches!(refused, Err(DbError::Occupied(_))), "{refused:?}");
+    open.close().unwrap();
+    assert_eq!(rows(&path, "SELECT count(*) AS n FROM a"), [r#"[("n", Int(1))]"#]);
 }
 
 /// K-10: eight at once apply each step once.

@@ -4,9 +4,9 @@
 //! insertion anywhere in the log. It cannot catch a cut tail, or a whole chain computed anew by somebody who can write
 //! the file: for that, keep a head (`ID:HASH`) elsewhere and verify against it.
 
-use std::fmt::Write;
-
 use sha2::{Digest, Sha256};
+
+pub use super::text::hex;
 
 /// The hash before the first event.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -71,15 +71,6 @@ pub fn link(previous: &str, fields: &Fields<'_>) -> String {
         field(text);
     }
     hex(&hasher.finalize())
-}
-
-/// Lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
 }
 
 #[cfg(test)]

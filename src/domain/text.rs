@@ -81,6 +81,14 @@ pub fn escaped_json(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Returns bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}"); // writing to a `String` cannot fail
+        out
+    })
+}
+
 /// Returns text that need not be UTF-8, with each byte that is not as `\xNN`.
 pub fn escaped(bytes: &[u8]) -> String {
     let mut text = String::new();

@@ -2,9 +2,8 @@
 //! whole or not there, and free space.
 
 use std::env;
-use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -12,9 +11,11 @@ use rustix::fs::{Access, OFlags, access};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
 
-use super::swap::sync_directory;
+use crate::domain::text::hex;
+
+// Transitional: where it was before.
+pub use super::atomic::Unfinished;
 
 /// Bytes read at a time: memory stays the same however large the file is.
 const PIECE: usize = 64 * 1024;
@@ -91,49 +92,7 @@ fn hash(mut content: impl Read) -> io::Result<String> {
             Err(err) => return Err(err),
         }
     }
-    let mut text = String::from("sha256:");
-    for byte in hasher.finalize() {
-        let _ = write!(text, "{byte:02x}"); // writing to a `String` cannot fail
-    }
-    Ok(text)
-}
-
-/// A file of which nobody sees anything before it is whole and durable. Private, and gone when it is dropped.
-pub struct Unfinished {
-    file: NamedTempFile,
-    path: PathBuf,
-}
-
-impl Unfinished {
-    /// Begins a file that is to be at the absolute `path`, in the same directory.
-    ///
-    /// # Errors
-    /// If the directory cannot be written.
-    pub fn beside(path: &Path) -> io::Result<Self> {
-        let dir = path.parent().unwrap_or(Path::new("/"));
-        let file = tempfile::Builder::new().prefix(".intercore-").suffix(".tmp").tempfile_in(dir)?;
-        Ok(Self { file, path: path.to_owned() })
-    }
-
-    /// What its content goes to.
-    pub fn writer(&self) -> BufWriter<&File> {
-        BufWriter::new(self.file.as_file())
-    }
-
-    /// Gives the file its name. `false` if that is taken: nothing is overwritten.
-    ///
-    /// # Errors
-    /// What the file system says.
-    pub fn finish(self) -> io::Result<bool> {
-        self.file.as_file().sync_all()?;
-        match self.file.persist_noclobber(&self.path) {
-            Ok(_) => {}
-            Err(err) if err.error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
-            Err(err) => return Err(err.error),
-        }
-        sync_directory(&self.path)?;
-        Ok(true)
-    }
+    Ok(format!("sha256:{}", hex(&hasher.finalize())))
 }
 
 /// Whether its owner may run a file.
@@ -147,6 +106,17 @@ pub fn is_executable(path: &Path) -> bool {
 /// If there is no such file, or if it cannot be read or is not UTF-8.
 pub fn read_to_string(path: &Path) -> io::Result<String> {
     fs::read_to_string(path)
+}
+
+/// Returns the content of a regular file.
+///
+/// # Errors
+/// Also for a directory, a FIFO or a device, none of which is waited for.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = open_regular(path)?.ok_or_else(|| io::Error::other("it is not a file"))?;
+    let mut content = Vec::new();
+    file.read_to_end(&mut content)?;
+    Ok(content)
 }
 
 /// The content of a regular file of at most `most` bytes; `None` if there is none of that name. Nothing is waited for.
@@ -259,6 +229,37 @@ pub fn open_to_others(database: &Path) -> io::Result<Vec<(PathBuf, u32)>> {
     Ok(found)
 }
 
+/// Returns true if a directory is on a file system that other machines can change too. Always false off Linux.
+pub fn is_on_network(dir: &Path) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        // As magic(5) has them: NFS, SMB, CIFS, SMB2, AFS, Ceph, 9P, Coda, Lustre, GFS2, OCFS2.
+        const NETWORK: [u64; 11] = [
+            0x6969,
+            0x517b,
+            0xff53_4d42,
+            0xfe53_4d42,
+            0x5346_414f,
+            0x00c3_6400,
+            0x0102_1997,
+            0x7375_7245,
+            0x0bd0_0bd0,
+            0x0116_1970,
+            0x7461_636f,
+        ];
+        rustix::fs::statfs(dir).is_ok_and(|found| {
+            #[expect(clippy::cast_sign_loss, reason = "a magic number of 32 bits, whatever its type is here")]
+            let magic = found.f_type as u64 & 0xffff_ffff;
+            NETWORK.contains(&magic)
+        })
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = dir;
+        false
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
@@ -325,6 +326,12 @@ mod tests {
         assert_eq!((text(&at("link"), 8).is_some(), own_text(&at("link"), 0, 8)), (true, None));
         assert!(own_text(&at("file"), 0, 8).is_some());
         assert_eq!(own_text(&at("file"), i64::MAX, 8), None, "an old one");
+    }
+
+    /// TS-66
+    #[test]
+    fn a_scratch_directory_is_local() {
+        assert!(!is_on_network(tempfile::tempdir().unwrap().path()));
     }
 
     #[test]

@@ -8,8 +8,8 @@
 //! Linux is the target. Elsewhere everything compiles and works with weaker guarantees; each place that
 //! degrades says so.
 
+pub mod atomic;
 pub mod child;
-pub mod commit;
 pub mod filelock;
 pub mod files;
 pub mod git;
@@ -21,7 +21,6 @@ pub mod programs;
 pub mod rotated;
 pub mod signals;
 pub mod stream;
-pub mod swap;
 #[cfg(debug_assertions)]
 pub mod test_points;
 pub mod worktree;

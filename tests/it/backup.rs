@@ -263,7 +263,7 @@ fn flipped_bits_are_found_and_restored_from() {
     let sandbox = with_history();
     let file = backup(&sandbox, "copy.db");
     let sound = bytes(&sandbox);
-    let mut rng = rand::rng();
+    let mut rng = crate::support::rng();
     let mut found = 0;
     for _ in 0..25 {
         let mut damaged = sound.clone();

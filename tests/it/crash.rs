@@ -139,7 +139,7 @@ fn a_failure_at_the_last_event_undoes_the_first_change() {
 #[test]
 fn a_killed_rollback_is_never_between() {
     let sandbox = Sandbox::new();
-    let mut rng = rand::rng();
+    let mut rng = crate::support::rng();
     let mut happened = 0;
     for _ in 0..40 {
         let id = busy_run(&sandbox);

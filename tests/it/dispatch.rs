@@ -348,7 +348,7 @@ fn a_killed_supervisor_leaves_nobody() {
 #[test]
 fn random_kills_leave_neither_processes_nor_open_records() {
     let sandbox = Sandbox::new();
-    let mut rng = rand::rng();
+    let mut rng = crate::support::rng();
     let mut ids: Vec<String> = Vec::new();
     let newest = || sandbox.count("SELECT coalesce(max(seq), 0) FROM dispatches");
     for round in 0..100 {

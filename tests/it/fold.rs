@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rand::RngExt;
+use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rusqlite::types::ValueRef;
 use serde_json::{Map, Value, json};
@@ -126,12 +127,12 @@ pub fn stored(sandbox: &Sandbox) -> Tables {
 }
 
 /// One random call; most are legal, some are refused, none may fail.
-fn any_call(sandbox: &Sandbox, runs: &[String], rng: &mut impl rand::Rng) {
+fn any_call(sandbox: &Sandbox, runs: &[String], rng: &mut StdRng) {
     let run = runs.choose(rng).unwrap().as_str();
     let phase = *["a", "b", "c", "d"].choose(rng).unwrap();
-    let first = |args: &[&str]| -> Option<String> {
+    let first = |args: &[&str], rng: &mut StdRng| -> Option<String> {
         let found = sandbox.json(args);
-        found.as_array()?.choose(&mut rand::rng()).and_then(|item| Some(item["id"].as_str()?.to_owned()))
+        found.as_array()?.choose(rng).and_then(|item| Some(item["id"].as_str()?.to_owned()))
     };
     let owned: Vec<String> = match rng.random_range(0..22) {
         0..=3 => vec!["run", "advance", run, "--priority=4"].into_iter().map(String::from).collect(),
@@ -145,7 +146,7 @@ fn any_call(sandbox: &Sandbox, runs: &[String], rng: &mut impl rand::Rng) {
         8 => ["gate", "override", run, "--reason=r", "--justified"].map(String::from).to_vec(),
         9 => ["run", "set", run, "--complexity=2", "--metadata-merge={\"k\":[1]}"].map(String::from).to_vec(),
         10 => ["agent", "add", run, "--name=n"].map(String::from).to_vec(),
-        11 => match first(&["agent", "list", run]) {
+        11 => match first(&["agent", "list", run], rng) {
             Some(agent) => ["agent", "update", &agent, "--status=completed"].map(String::from).to_vec(),
             None => return,
         },
@@ -179,7 +180,7 @@ fn any_call(sandbox: &Sandbox, runs: &[String], rng: &mut impl rand::Rng) {
             let script = *["true", "exit 1", "exec sleep 600"].choose(rng).unwrap();
             ["dispatch", "spawn", "--run", run, "--", "sh", "-c", script].map(String::from).to_vec()
         }
-        19 => match first(&["dispatch", "list"]) {
+        19 => match first(&["dispatch", "list"], rng) {
             Some(id) => {
                 let verb = *["kill", "retry", "retry"].choose(rng).unwrap();
                 ["dispatch", verb, &id]
@@ -207,7 +208,7 @@ fn any_call(sandbox: &Sandbox, runs: &[String], rng: &mut impl rand::Rng) {
 /// those that were there, and the phases of every run are one unbroken walk.
 #[test]
 fn the_fold_of_the_events_is_the_tables() {
-    let mut rng = rand::rng();
+    let mut rng = crate::support::rng();
     for _ in 0..4 {
         let sandbox = Sandbox::new();
         let mut runs: Vec<String> = (0..3).map(|_| sandbox.short_run()).collect();

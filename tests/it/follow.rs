@@ -48,7 +48,7 @@ fn cut_off(sandbox: &Sandbox, args: &[&str], most: usize) -> Vec<u8> {
 #[test]
 fn a_killed_consumer_loses_nothing() {
     let sandbox = Sandbox::new();
-    let mut rng = rand::rng();
+    let mut rng = crate::support::rng();
     let mut seen = BTreeSet::new();
     let mut repeated = 0;
     let tail = ["events", "tail", "--consumer=c", "--limit=7"];
@@ -83,7 +83,7 @@ fn a_killed_consumer_loses_nothing() {
 #[test]
 fn an_acknowledging_consumer_sees_each_event_exactly_once() {
     let sandbox = Sandbox::new();
-    let mut rng = rand::rng();
+    let mut rng = crate::support::rng();
     let mut done = Vec::new();
     let tail = ["events", "tail", "--consumer=c", "--ack", "--limit=7"];
     let deal_with = |got: Vec<i64>, done: &mut Vec<i64>| {

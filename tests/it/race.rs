@@ -7,9 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use rand::RngExt;
+use rand::rngs::StdRng;
 use serde_json::Value;
 
-use crate::support::Sandbox;
+use crate::support::{Sandbox, worker_rng};
 
 const WORKERS: usize = 32;
 const CALLS: usize = 50;
@@ -25,9 +26,9 @@ fn start(sandbox: &Sandbox, words: &[String]) -> Child {
 }
 
 /// One call of the mix; `name` finds it again.
-fn any_words(run: &str, name: &str) -> Vec<String> {
+fn any_words(run: &str, name: &str, rng: &mut StdRng) -> Vec<String> {
     let named = |flag: &str| format!("{flag}={name}");
-    let (fixed, last): (&[&str], String) = match rand::rng().random_range(0..8) {
+    let (fixed, last): (&[&str], String) = match rng.random_range(0..8) {
         0 => (&["run", "create"], named("--goal")),
         1 => (&["agent", "add", run], named("--name")),
         2 => (&["artifact", "add", run, "--phase=a"], named("--path")),
@@ -78,10 +79,10 @@ fn nothing_acknowledged_is_lost() {
         for worker in 0..WORKERS {
             let (sandbox, runs, done) = (&sandbox, &runs, &done);
             scope.spawn(move || {
-                let mut rng = rand::rng();
+                let mut rng = worker_rng(worker);
                 for call in 0..CALLS {
-                    let words =
-                        any_words(&runs[rng.random_range(0..runs.len())], &format!("w{worker}c{call}"));
+                    let run = &runs[rng.random_range(0..runs.len())];
+                    let words = any_words(run, &format!("w{worker}c{call}"), &mut rng);
                     let mut child = start(sandbox, &words);
                     if rng.random_range(0..10) == 0 {
                         thread::sleep(Duration::from_micros(rng.random_range(0..8_000)));

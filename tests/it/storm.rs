@@ -8,9 +8,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
+use rand::rngs::StdRng;
 use serde_json::Value;
 
-use crate::support::{Sandbox, render, run};
+use crate::support::{Sandbox, render, run, worker_rng};
 
 const WORKERS: usize = 64;
 const LASTS: Duration = Duration::from_secs(30);
@@ -62,19 +63,18 @@ fn covers(pattern: &str, path: &[&str]) -> bool {
 }
 
 /// One call, killed perhaps; what it said.
-fn call(sandbox: &Sandbox, words: &[String]) -> Output {
+fn call(sandbox: &Sandbox, words: &[String], rng: &mut StdRng) -> Output {
     let mut command = sandbox.command(words);
     command.env_remove("IC_TEST_NOW").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    if rand::rng().random_range(0..10) == 0 {
-        thread::sleep(Duration::from_micros(rand::rng().random_range(0..12_000)));
+    if rng.random_range(0..10) == 0 {
+        thread::sleep(Duration::from_micros(rng.random_range(0..12_000)));
         child.kill().unwrap();
     }
     child.wait_with_output().unwrap()
 }
 
-fn words(owner: &str, held: &mut Vec<String>) -> Vec<String> {
-    let mut rng = rand::rng();
+fn words(owner: &str, held: &mut Vec<String>, rng: &mut StdRng) -> Vec<String> {
     let pattern = PATTERNS[rng.random_range(0..PATTERNS.len())];
     let scope = rng.random_range(0..SCOPES);
     let line = match rng.random_range(0..10) {
@@ -91,7 +91,9 @@ fn words(owner: &str, held: &mut Vec<String>) -> Vec<String> {
             )
         }
     };
-    ["coordination"].into_iter().chain(line.split(' ')).chain(["--json"]).map(ToOwned::to_owned).collect()
+    // Sixty-four writers on a busy machine may wait for longer than a call does by default. That is not what is tested here.
+    let rest = ["--timeout=60s", "--json"];
+    ["coordination"].into_iter().chain(line.split(' ')).chain(rest).map(ToOwned::to_owned).collect()
 }
 
 /// A lock as the log tells of it.
@@ -117,9 +119,10 @@ fn no_two_hold_what_overlaps() {
             scope.spawn(move || {
                 let owner = format!("w{worker}");
                 let mut held = Vec::new();
+                let mut rng = worker_rng(worker);
                 while Instant::now() < until {
-                    let words = words(&owner, &mut held);
-                    let output = call(sandbox, &words);
+                    let words = words(&owner, &mut held, &mut rng);
+                    let output = call(sandbox, &words, &mut rng);
                     let said = render(&output);
                     assert!(matches!(output.status.code(), None | Some(0 | 1)), "{words:?}: {said}");
                     if output.status.code() == Some(0) && words[1] == "reserve" {

@@ -7,8 +7,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 use std::time::Duration;
 
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -153,6 +156,25 @@ impl Sandbox {
         files.sort();
         files
     }
+}
+
+/// Returns the random numbers of a test. The seed is that of `IC_TEST_SEED`, else a random one. It is printed, and so shown
+/// with a failure, which the same seed repeats as far as processes that run at once allow.
+pub fn rng() -> StdRng {
+    worker_rng(0)
+}
+
+/// Returns the random numbers of one of a test's threads: a sequence of its own from the same seed.
+pub fn worker_rng(worker: usize) -> StdRng {
+    static SEED: OnceLock<u64> = OnceLock::new();
+    let seed = *SEED.get_or_init(|| match std::env::var("IC_TEST_SEED") {
+        Ok(seed) => seed.parse().unwrap(),
+        Err(_) => rand::random(),
+    });
+    if worker == 0 {
+        println!("IC_TEST_SEED={seed} repeats this");
+    }
+    StdRng::seed_from_u64(seed.wrapping_add(worker as u64))
 }
 
 /// Runs a command to its end, or fails after thirty seconds.

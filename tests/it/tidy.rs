@@ -133,18 +133,20 @@ fn the_environment_is_read_in_one_place() {
     assert!(strays.is_empty(), "{strays:#?}");
 }
 
-/// `cli -> app -> ops -> store -> db`, one way; `domain` is pure and for all.
+/// `cli -> app -> ops -> store -> db -> os`, one way; `domain` is pure and for all, but `os` makes no decisions and uses of
+/// it only what prints text.
 #[test]
 fn layers_depend_one_way() {
     let forbidden: [(&str, &[&str]); 6] = [
         ("domain", &["crate::db", "crate::store", "crate::ops", "crate::os", "crate::app", "crate::cli"]),
-        ("db", &["crate::store", "crate::ops", "crate::os", "crate::app", "crate::cli"]),
+        ("db", &["crate::store", "crate::ops", "crate::app", "crate::cli"]),
         ("store", &["crate::ops", "crate::os", "crate::app", "crate::cli"]),
         ("ops", &["crate::os", "crate::app", "crate::cli"]),
         ("os", &["crate::db", "crate::store", "crate::ops", "crate::app", "crate::cli", "crate::domain"]),
         ("app", &["crate::cli"]),
     ];
     for (name, text) in sources() {
+        let text = if name.starts_with("os/") { text.replace("crate::domain::text", "") } else { text };
         for (layer, below) in forbidden {
             let strays = below
                 .iter()

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::app::{CommandContext, Error, Reply};
 use crate::domain::install::{self, Change};
 use crate::domain::text::one_line;
-use crate::os::{commit, files, paths, swap};
+use crate::os::{atomic, files, git::query, paths};
 
 /// Which files are changed; both if neither is named.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +92,7 @@ fn change(
         planned.push(plan(top.join(".claude/settings.json"), 0o644, settings)?);
     }
     if git || both {
-        match commit::hooks(&top) {
+        match query::hooks(&top) {
             Ok(hooks) if both && hooks.exists() && !hooks.is_dir() => {
                 cx.warn(format_args!("no git hook: {} is no directory", hooks.display()));
             }
@@ -155,9 +155,9 @@ fn apply(file: &Path, mode: u32, change: &Change) -> Result<(), Error> {
         Change::Write(text) => file
             .parent()
             .map_or(Ok(()), std::fs::create_dir_all)
-            .and_then(|()| swap::put(file, text.as_bytes(), mode)),
+            .and_then(|()| atomic::put(file, text.as_bytes(), mode)),
         // The symlink and its target belong to the user, so both stay.
-        Change::Remove(left) if file.is_symlink() => swap::put(file, left.as_bytes(), mode),
+        Change::Remove(left) if file.is_symlink() => atomic::put(file, left.as_bytes(), mode),
         Change::Remove(_) => std::fs::remove_file(file),
     };
     done.map_err(|source| Error::File { what: "writing", path: file.to_owned(), source })

@@ -13,7 +13,7 @@ use crate::app::{Code, CommandContext, Error, Reply, caller, locate};
 use crate::domain::text::{one_line, shell_word};
 use crate::ops::OpsError;
 use crate::ops::coordination::{self, InTheWay, Request};
-use crate::os::{commit, paths};
+use crate::os::{git::query, paths};
 
 /// The length of the reservations that are checked, in seconds. None of them is made.
 const TTL_SECONDS: i64 = 60;
@@ -69,7 +69,7 @@ pub(crate) fn pre_commit(cx: &mut CommandContext, strict: bool) -> Result<Reply<
 fn check(cx: &mut CommandContext, fence: Option<Fence>) -> Result<Reply<CommitAnswer>, Error> {
     cap_timeout(cx);
     let failed = |source| Error::File { what: "asking git in", path: PathBuf::from("."), source };
-    let top = paths::canonical_key(&commit::top(&cx.cwd()?).map_err(failed)?);
+    let top = paths::canonical_key(&query::top(&cx.cwd()?).map_err(failed)?);
     let place = locate::locate_for(cx, &top, &top)?;
     cx.turn_to(place.clone());
     // A repository without a database has no locks, and a commit creates no database.
@@ -79,13 +79,13 @@ fn check(cx: &mut CommandContext, fence: Option<Fence>) -> Result<Reply<CommitAn
     cx.writable()?;
     let owner = match caller::owner(&cx.env, None) {
         Some(owner) => owner,
-        None => format!("git:{}", commit::committer(&top).map_err(failed)?),
+        None => format!("git:{}", query::committer(&top).map_err(failed)?),
     };
-    let staged = commit::staged(&top).map_err(failed)?;
+    let staged = query::staged(&top).map_err(failed)?;
     let located = locate::locate(cx)?.path;
     // The removal of a database from the repository may be staged, and must be possible.
     let databases = databases(&staged, &top, &located);
-    if let Some(path) = commit::in_index(&top, &databases).map_err(failed)?.into_iter().next() {
+    if let Some(path) = query::in_index(&top, &databases).map_err(failed)?.into_iter().next() {
         let message = format!(
             "commit refused: {} is part of the database of ic, and git would replace it while it is in use; {}",
             one_line(&path.display().to_string()),

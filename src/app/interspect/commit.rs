@@ -13,8 +13,8 @@ use crate::domain::process::ProcessKey;
 use crate::domain::secret::redact_message;
 use crate::domain::time::rfc3339_seconds;
 use crate::ops::interspect::{self, Change, Facts, IntentDetail, Plan};
+use crate::os::atomic::Replacement;
 use crate::os::git::{self, Content, GitError, Hooks, Step};
-use crate::os::swap::Replacement;
 use crate::store::intent::Intent;
 
 /// The trailer of the commits of this program, by which they are found again.

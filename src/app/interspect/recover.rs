@@ -7,8 +7,8 @@ use super::refused;
 use super::repo::{OverrideRepo, hash};
 use crate::app::{CommandContext, Error};
 use crate::ops::interspect::{self, INTENT, IntentDetail, Refusal, lock};
+use crate::os::atomic::Replacement;
 use crate::os::process::{Identity, Liveness};
-use crate::os::swap::Replacement;
 use crate::store::intent::{self, Intent};
 
 /// Settles the intents that earlier processes have left.

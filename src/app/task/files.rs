@@ -9,7 +9,7 @@ use crate::app::{CommandContext, Error};
 use crate::domain::task::change::Texts;
 use crate::domain::task::link::Artifact;
 use crate::domain::task::problem::{Kind, Problem};
-use crate::os::{paths, swap};
+use crate::os::{files, paths};
 
 /// The default directories, searched below the working directory and then below the top of its repository.
 const DEFAULT_DIRECTORIES: [&str; 3] = ["specs", ".claude/specs", ".opencode/specs"];
@@ -171,7 +171,7 @@ impl TaskDirectory {
 /// Reads the text of a file, which must not be empty.
 pub(super) fn read_text(file: &FilePath) -> Result<String, Problem> {
     let name = format!("{}{}", file.label, file.name);
-    let content = swap::read(&file.path).map_err(|err| match err.kind() {
+    let content = files::read(&file.path).map_err(|err| match err.kind() {
         io::ErrorKind::NotFound => {
             Problem::new(Kind::FileNotFound, format!("{name} is not there ({})", file.path.display()))
         }

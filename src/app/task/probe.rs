@@ -8,7 +8,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::os::swap;
+use crate::os::files;
 
 /// Passes a point.
 ///
@@ -36,5 +36,5 @@ pub(super) fn is_on_network(path: &Path) -> bool {
     if crate::os::test_points::is_network() {
         return true;
     }
-    swap::is_on_network(path)
+    files::is_on_network(path)
 }

@@ -15,7 +15,7 @@ use crate::db::{DbError, WriteTx};
 use crate::domain::process::ProcessKey;
 use crate::domain::task::change::Change;
 use crate::ops::OpsError;
-use crate::os::{process, swap};
+use crate::os::{atomic, files, process};
 use crate::store::StoreError;
 use crate::store::intent::{self, Intent};
 
@@ -136,7 +136,7 @@ impl Rewrite {
     /// Removes the temporary files.
     pub(super) fn discard(&self, files: &[FileChange]) {
         for change in files {
-            let _ = swap::discard(&self.temp(&change.file.path)); // the next call removes what is left
+            let _ = atomic::discard(&self.temp(&change.file.path)); // the next call removes what is left
         }
     }
 
@@ -144,7 +144,7 @@ impl Rewrite {
     pub(super) fn prepare(&self, files: &[FileChange]) -> Result<(), String> {
         for FileChange { file, new, .. } in files {
             let written = probe::pass("temp")
-                .and_then(|()| swap::prepare(&self.temp(&file.path), new.as_bytes(), &file.path));
+                .and_then(|()| atomic::prepare(&self.temp(&file.path), new.as_bytes(), &file.path));
             if let Err(err) = written {
                 self.discard(files);
                 return Err(format!("{} could not be written: {err}", file.name));
@@ -159,7 +159,7 @@ impl Rewrite {
     pub(super) fn rename(&self, files: &[FileChange], renamed: &mut usize) -> Result<(), RewriteError> {
         for FileChange { file, .. } in files {
             let done = probe::pass("rename")
-                .and_then(|()| swap::replace(&self.temp(&file.path), &file.path))
+                .and_then(|()| atomic::replace(&self.temp(&file.path), &file.path))
                 .map_err(|err| format!("{} could not be replaced: {err}", file.name));
             if let Err(message) = done {
                 let restored = self.restore(&files[..*renamed]);
@@ -176,7 +176,7 @@ impl Rewrite {
         let mut paths: Vec<&Path> = files.iter().map(|change| change.file.path.as_path()).collect();
         paths.dedup_by_key(|path| path.parent());
         for path in paths {
-            swap::sync_directory(path).map_err(|source| Error::File {
+            atomic::sync_directory(path).map_err(|source| Error::File {
                 what: "making durable",
                 path: path.to_owned(),
                 source,
@@ -190,12 +190,12 @@ impl Rewrite {
         let mut failed = Ok(());
         for FileChange { file, old, new } in files.iter().rev() {
             let path = &file.path;
-            let is_ours = swap::read(path).is_ok_and(|content| content == new.as_bytes());
+            let is_ours = files::read(path).is_ok_and(|content| content == new.as_bytes());
             let temp = self.temp(path);
             let back = || {
                 probe::pass("restore")?;
-                swap::prepare(&temp, old.as_bytes(), path)?;
-                swap::replace(&temp, path)
+                atomic::prepare(&temp, old.as_bytes(), path)?;
+                atomic::replace(&temp, path)
             };
             if is_ours && let Err(err) = back() {
                 failed = Err(format!("{} could not be put back: {err}", file.name));
@@ -205,6 +205,6 @@ impl Rewrite {
     }
 
     fn temp(&self, path: &Path) -> PathBuf {
-        swap::beside(path, self.intent.id.as_str())
+        atomic::beside(path, self.intent.id.as_str())
     }
 }

@@ -13,7 +13,7 @@ use crate::domain::task::problem::{Kind, Problem};
 use crate::domain::task::request::Request;
 use crate::domain::time::Stamp;
 use crate::ops::task::{self, Changed};
-use crate::os::swap;
+use crate::os::{atomic, files};
 use crate::store::intent::{self, Intent};
 
 /// Settles the unfinished changes of dead processes in a directory. Returns one note for each change that was
@@ -64,7 +64,7 @@ enum Content {
 
 impl Content {
     fn of(file: &FileDigests) -> Self {
-        match swap::read(&file.path).map(|content| digest(&content)) {
+        match files::read(&file.path).map(|content| digest(&content)) {
             Ok(found) if found == file.new => Self::New,
             Ok(found) if found == file.old => Self::Old,
             _ => Self::Other,
@@ -83,9 +83,9 @@ fn settle(
         intent::settle(tx, &intent.id)?;
         return Ok(None);
     };
-    let temp = |file: &FileDigests| swap::beside(&file.path, intent.id.as_str());
+    let temp = |file: &FileDigests| atomic::beside(&file.path, intent.id.as_str());
     let is_prepared =
-        |file: &FileDigests| swap::read(&temp(file)).is_ok_and(|content| digest(&content) == file.new);
+        |file: &FileDigests| files::read(&temp(file)).is_ok_and(|content| digest(&content) == file.new);
     let contents: Vec<Content> = detail.files.iter().map(Content::of).collect();
     let has_begun = contents.contains(&Content::New);
     let can_complete = detail.files.iter().zip(&contents).all(|(file, content)| match content {
@@ -96,8 +96,8 @@ fn settle(
     let mut outcome = None;
     if has_begun && can_complete {
         for (file, _) in detail.files.iter().zip(&contents).filter(|(_, content)| **content == Content::Old) {
-            swap::replace(&temp(file), &file.path)
-                .and_then(|()| swap::sync_directory(&file.path))
+            atomic::replace(&temp(file), &file.path)
+                .and_then(|()| atomic::sync_directory(&file.path))
                 .map_err(|err| RewriteError::Write(format!("{} could not be replaced: {err}", file.name)))?;
         }
         outcome = Some("was completed");
@@ -106,7 +106,7 @@ fn settle(
         outcome = Some(redo(directory, &detail, intent.clone())?);
     }
     for file in &detail.files {
-        let _ = swap::discard(&temp(file));
+        let _ = atomic::discard(&temp(file));
     }
     intent::settle(tx, &intent.id)?;
     let Some(outcome) = outcome else { return Ok(None) };

@@ -85,7 +85,7 @@ impl Conn {
 }
 
 fn json(value: ValueRef<'_>) -> Json {
-    let hex = |bytes: &[u8]| serde_json::json!({ "hex": crate::domain::chain::hex(bytes) });
+    let hex = |bytes: &[u8]| serde_json::json!({ "hex": crate::domain::text::hex(bytes) });
     match value {
         ValueRef::Null => Json::Null,
         ValueRef::Integer(number) => number.into(),

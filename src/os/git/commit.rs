@@ -7,7 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use super::index::{self, Entries, PATIENCE, Record};
+use super::index::{self, LOCK_TIMEOUT};
+use super::record::{Entries, Record};
 use super::run::{Git, Output};
 use super::scratch::Scratch;
 use super::versions::{MadeFrom, check_base, check_index};
@@ -316,7 +317,7 @@ impl Repository {
     ) -> Result<Option<Moved>, GitError> {
         let after = &built.after;
         // Under git's own lock: nobody stages or commits while branch and index are apart.
-        let held = scratch.lock(&self.lock_path(), PATIENCE)?;
+        let held = scratch.lock(&self.lock_path(), LOCK_TIMEOUT)?;
         (commit.step)(Step::Locked);
         self.check_idle()?;
         let paths: Vec<_> = after.keys().map(PathBuf::as_path).collect();

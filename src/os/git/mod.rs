@@ -17,6 +17,8 @@ mod clean;
 mod commit;
 mod error;
 mod index;
+pub mod query;
+mod record;
 mod run;
 mod scratch;
 mod versions;
@@ -133,7 +135,7 @@ impl Repository {
                 && self.is_behind_us(&record.commit)?
             {
                 let scratch = Scratch::new(&self.git_dir)?;
-                let _lock = scratch.lock(&self.lock_path(), index::PATIENCE)?;
+                let _lock = scratch.lock(&self.lock_path(), index::LOCK_TIMEOUT)?;
                 self.follow(&scratch, &record)?;
             }
             left.remove();

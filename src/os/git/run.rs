@@ -1,4 +1,4 @@
-//! Git as a child process: arguments, environment, time limit, and how much of its output is kept.
+//! Git as a child process: arguments, environment, time limit, and how much of its output is kept. Nothing else starts it.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -13,16 +13,16 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::GitError;
-use crate::os::files;
+use crate::os::{child, files};
 
-/// How long one call of git may take. Each is a matter of milliseconds; only a sick file system takes longer.
-const LIMIT: Duration = Duration::from_secs(30);
-/// How much of a stream is kept, in bytes.
-const KEPT: u64 = 4 << 20;
-/// How much of what went wrong is told, in bytes.
-const TOLD: usize = 2000;
-/// What is not handed on: what a call of git that encloses ours (a hook, say) says of its own repository, and how it reads
-/// paths. Configuration, names and dates of the caller stay.
+/// The time limit of a call. A call takes milliseconds, unless the file system is in trouble.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// The bytes of a stream that are kept.
+const MAX_CAPTURED: u64 = 4 << 20;
+/// The bytes of an error message that are shown.
+const MAX_SHOWN: usize = 2000;
+/// The variables that an enclosing call of git sets for its hooks: its repository, and how it reads paths. They are removed,
+/// unless the call is about that repository. Configuration, names and dates of the caller stay.
 const ENCLOSING: [&str; 20] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
@@ -46,37 +46,49 @@ const ENCLOSING: [&str; 20] = [
     "GIT_WORK_TREE",
 ];
 
-/// Where git is to run, and with which index.
+/// The directory and the options of calls of git.
 pub struct Git {
     dir: PathBuf,
     index: Option<PathBuf>,
     held: Option<File>,
+    keeps_environment: bool,
+    max_captured: u64,
 }
 
-/// What a child left.
+/// The result of a child process.
 pub struct Output {
-    /// Its exit status; `None` if a signal ended it.
+    /// The exit status; `None` after a signal.
     pub code: Option<i32>,
-    /// What it printed, as far as it is kept.
     pub stdout: Vec<u8>,
-    /// What it complained about.
     pub stderr: Vec<u8>,
-    /// Whether it printed more than is kept.
+    /// Whether `stdout` is longer than what was kept of it.
     pub cut: bool,
 }
 
 impl Git {
     pub fn at(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), index: None, held: None }
+        Self {
+            dir: dir.to_owned(),
+            index: None,
+            held: None,
+            keeps_environment: false,
+            max_captured: MAX_CAPTURED,
+        }
     }
 
-    /// With another index than the working tree's own.
+    /// Keeps the variables of an enclosing call of git, and all of the output: for the questions of a git hook about the
+    /// commit that is being made, whose index is the one that git names.
+    pub fn inside_hook(dir: &Path) -> Self {
+        Self { keeps_environment: true, max_captured: u64::MAX, ..Self::at(dir) }
+    }
+
+    /// Uses another index than the working tree's own.
     pub fn with_index(mut self, index: &Path) -> Self {
         self.index = Some(index.to_owned());
         self
     }
 
-    /// With an empty file open for as long as it runs: whoever waits for the file's lock waits for it, too.
+    /// Hands an empty file to git, which keeps it open: a process that waits for the file's lock then waits for git, too.
     pub fn holding(mut self, file: &File) -> io::Result<Self> {
         self.held = Some(file.try_clone()?);
         Ok(self)
@@ -89,9 +101,9 @@ impl Git {
         input: &[u8],
     ) -> Result<Output, GitError> {
         let mut command = self.command("git".as_ref());
-        // Messages are told to the user, never read by us; one language makes them searchable.
+        // Messages are shown to the user and never parsed; one language makes them searchable.
         command.args(args).env("LC_ALL", "C").env("GIT_LITERAL_PATHSPECS", "1");
-        finish(command, input, self.held.as_ref(), LIMIT).map_err(|err| match err {
+        self.finish(command, input, self.held.as_ref(), TIMEOUT).map_err(|err| match err {
             GitError::Io(err) if err.kind() == io::ErrorKind::NotFound && self.dir.is_dir() => {
                 GitError::NoGit
             }
@@ -99,7 +111,7 @@ impl Git {
         })
     }
 
-    /// As [`Git::run`], but it has to succeed.
+    /// Runs `git ARGS…` and requires that it succeeds.
     pub fn ok<S: AsRef<OsStr>>(
         &self,
         what: &'static str,
@@ -110,16 +122,16 @@ impl Git {
         if output.code == Some(0) { Ok(output) } else { Err(GitError::Failed { what, said: output.said() }) }
     }
 
-    /// Whether the path is ignored; what is tracked never is.
+    /// Returns true if git ignores the path, which it never does with a tracked one.
     pub fn ignores(&self, path: &Path) -> Result<bool, GitError> {
-        // This one command knows no literal paths; behind `./` nothing has a meaning of its own.
+        // This command has no literal paths; after `./` no character is special.
         let path = Path::new(".").join(path);
         let mut command = self.command("git".as_ref());
         command.args(["check-ignore", "--quiet", "--"]).arg(path);
-        Ok(finish(command, b"", None, LIMIT)?.code == Some(0))
+        Ok(self.finish(command, b"", None, TIMEOUT)?.code == Some(0))
     }
 
-    /// Runs a program of the user's repository: as [`Git::run`], with the user's language and patterns.
+    /// Runs a program of the user's repository, with the user's language and patterns.
     pub fn run_foreign<S: AsRef<OsStr>>(
         &self,
         program: &OsStr,
@@ -128,52 +140,62 @@ impl Git {
     ) -> Result<Output, GitError> {
         let mut command = self.command(program);
         command.args(args).env("GIT_EDITOR", ":");
-        finish(command, b"", None, limit)
+        self.finish(command, b"", None, limit)
     }
 
     fn command(&self, program: &OsStr) -> Command {
         let mut command = Command::new(program);
-        for name in ENCLOSING {
-            command.env_remove(name);
+        if !self.keeps_environment {
+            for name in ENCLOSING {
+                command.env_remove(name);
+            }
         }
         if let Some(index) = &self.index {
             command.env("GIT_INDEX_FILE", index);
         }
-        // Without the optional locks a mere question never takes `index.lock`; nobody is asked for a password.
+        // Without optional locks a query never takes `index.lock`; without a prompt nothing waits for a password.
         command.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_TERMINAL_PROMPT", "0").current_dir(&self.dir);
         command
     }
-}
 
-/// Starts a command with `input`, waits for it, and ends it with everybody it started when its time is up.
-///
-/// Its streams are files without a name: no pipe can fill up, or be held open by what it leaves in the background.
-fn finish(
-    mut command: Command,
-    input: &[u8],
-    held: Option<&File>,
-    limit: Duration,
-) -> Result<Output, GitError> {
-    let (mut stdout, mut stderr) = (files::unnamed()?, files::unnamed()?);
-    let stdin = if let Some(held) = held {
-        held.try_clone()?.into()
-    } else if input.is_empty() {
-        Stdio::null()
-    } else {
-        let mut file = files::unnamed()?;
-        file.write_all(input)?;
+    /// Runs a command with `input` to its end, and kills its process group at the time limit.
+    ///
+    /// Its streams are files without a name: no pipe can fill up, or be kept open by a process in the background.
+    fn finish(
+        &self,
+        mut command: Command,
+        input: &[u8],
+        held: Option<&File>,
+        limit: Duration,
+    ) -> Result<Output, GitError> {
+        let (mut stdout, mut stderr) = (files::unnamed()?, files::unnamed()?);
+        let stdin = if let Some(held) = held {
+            held.try_clone()?.into()
+        } else if input.is_empty() {
+            Stdio::null()
+        } else {
+            let mut file = files::unnamed()?;
+            file.write_all(input)?;
+            file.rewind()?;
+            file.into()
+        };
+        child::keep_inherited_files();
+        command.stdin(stdin).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?).process_group(0);
+        let mut child = command.spawn()?;
+        let status = wait(&mut child, limit)?.ok_or_else(|| GitError::TimedOut(name_of(&command)))?;
+        let (kept, cut) = self.read(&mut stdout)?;
+        Ok(Output { code: status.code(), stdout: kept, stderr: self.read(&mut stderr)?.0, cut })
+    }
+
+    fn read(&self, file: &mut File) -> io::Result<(Vec<u8>, bool)> {
+        let mut kept = Vec::new();
         file.rewind()?;
-        file.into()
-    };
-    super::super::child::keep_inherited_files();
-    command.stdin(stdin).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?).process_group(0);
-    let mut child = command.spawn()?;
-    let status = wait(&mut child, limit)?.ok_or_else(|| GitError::TimedOut(name_of(&command)))?;
-    let (kept, cut) = read(&mut stdout)?;
-    Ok(Output { code: status.code(), stdout: kept, stderr: read(&mut stderr)?.0, cut })
+        file.take(self.max_captured).read_to_end(&mut kept)?;
+        Ok((kept, file.metadata()?.len() > self.max_captured))
+    }
 }
 
-/// How it ended; `None` if it did not in time and was killed, with its group.
+/// Waits for a child. Returns `None` if its time was up, after killing it and its group.
 fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
     let start = Instant::now();
     let mut pause = Duration::from_micros(250);
@@ -184,7 +206,7 @@ fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
         if start.elapsed() >= limit {
             let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
             if let Some(group) = group {
-                let _ = kill_process_group(group, Signal::KILL); // it may be over by now
+                let _ = kill_process_group(group, Signal::KILL); // it may have exited
             }
             let _ = child.kill();
             child.wait()?;
@@ -193,13 +215,6 @@ fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
         thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(4));
     }
-}
-
-fn read(file: &mut File) -> io::Result<(Vec<u8>, bool)> {
-    let mut kept = Vec::new();
-    file.rewind()?;
-    file.take(KEPT).read_to_end(&mut kept)?;
-    Ok((kept, file.metadata()?.len() > KEPT))
 }
 
 fn name_of(command: &Command) -> String {
@@ -212,21 +227,21 @@ fn name_of(command: &Command) -> String {
 }
 
 impl Output {
-    /// Its only line.
+    /// Returns the only line of `stdout`.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).trim().to_owned()
     }
 
-    /// What it complained about, else what it printed; the end of it if it is long.
+    /// Returns `stderr`, or `stdout` if that is empty; only its end if it is long.
     pub fn said(&self) -> String {
         let said = if self.stderr.trim_ascii().is_empty() { &self.stdout } else { &self.stderr };
         let said = said.trim_ascii();
-        let told = &said[said.len().saturating_sub(TOLD)..];
+        let told = &said[said.len().saturating_sub(MAX_SHOWN)..];
         String::from_utf8_lossy(told).trim().to_owned()
     }
 }
 
-/// A path as git prints it.
+/// Returns a path as git prints it.
 pub fn path_of(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsString::from(OsStr::from_bytes(bytes)))
 }

@@ -20,7 +20,7 @@ use rustix::io::retry_on_intr;
 use super::super::process::{Identity, Liveness, PidSpace, myself};
 use super::super::signals::Deferred;
 use super::GitError;
-use super::index::Record;
+use super::record::Record;
 
 const PREFIX: &str = "intercore.";
 /// The file in it that the index's lock is a second name of.

@@ -397,11 +397,11 @@ fn what_was_left_half_done_is_finished() {
 fn records_are_read_as_they_were_written() {
     let entry = |mode: &str| Some((mode.to_owned(), "abc".to_owned()));
     let path = |name: &str| PathBuf::from(name);
-    let record = index::Record {
+    let record = record::Record {
         commit: "c0ffee".into(),
         before: [(path("a\nb"), None), (path("c"), entry("100644"))].into(),
         after: [(path("a\nb"), entry("100755")), (path("c"), None)].into(),
     };
-    assert_eq!(index::Record::from_bytes(&record.to_bytes()), Some(record));
-    assert_eq!(index::Record::from_bytes(b"half"), None);
+    assert_eq!(record::Record::from_bytes(&record.to_bytes()), Some(record));
+    assert_eq!(record::Record::from_bytes(b"half"), None);
 }

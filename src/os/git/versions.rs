@@ -6,7 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::commit::{Built, Change, Content};
-use super::index::{self, Entries};
+use super::index;
+use super::record::Entries;
 use super::scratch::Scratch;
 use super::{GitError, Repository, Version};
 

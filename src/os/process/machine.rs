@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
 
-use crate::os::{files, swap};
+use crate::os::{atomic, files};
 
 /// Where the system keeps its own.
 const SYSTEM: &str = "/etc/machine-id";
@@ -58,7 +58,7 @@ fn create(dir: &Path, path: &Path) -> io::Result<()> {
     }
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let id = format!("{:032x}", rand::random::<u128>());
-    let temp = swap::beside(path, &id);
+    let temp = atomic::beside(path, &id);
     let written = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -70,10 +70,10 @@ fn create(dir: &Path, path: &Path) -> io::Result<()> {
             Err(_) if read(path).is_none() => fs::rename(&temp, path),
             _ => Ok(()),
         });
-    let _ = swap::discard(&temp);
+    let _ = atomic::discard(&temp);
     written?;
-    swap::sync_directory(path)?;
-    swap::sync_directory(dir)
+    atomic::sync_directory(path)?;
+    atomic::sync_directory(dir)
 }
 
 #[cfg(test)]

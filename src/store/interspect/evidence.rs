@@ -7,10 +7,10 @@ use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
 
 use crate::db::{Peer, ReadTx, WriteTx};
-use crate::domain::chain::hex;
 use crate::domain::event::{Event, NewEvent, Origin, Source};
 use crate::domain::interspect::evidence::Row;
 use crate::domain::state::holds_secret;
+use crate::domain::text::hex;
 use crate::domain::time::Stamp;
 use crate::store::StoreError;
 use crate::store::event::{self, Filter};

@@ -16,6 +16,7 @@ mod external;
 mod help;
 mod hooks;
 mod hostile;
+mod idempotency;
 mod lock;
 mod paths;
 mod phase;

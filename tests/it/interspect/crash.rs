@@ -182,7 +182,7 @@ fn random_kills_leave_no_contradiction() {
     for agent in &agents {
         project.agent(agent);
     }
-    let mut rng = rand::rng();
+    let mut rng = crate::support::rng();
     let mut acknowledged = Vec::new();
     for pair in agents.chunks(3) {
         let children: Vec<_> = pair

@@ -10,7 +10,7 @@ use rand::seq::IndexedRandom;
 use serde_json::Value;
 
 use super::{Specs, await_file, types};
-use crate::support::render;
+use crate::support::{render, worker_rng};
 
 fn ends(children: Vec<Child>) -> Vec<Output> {
     children.into_iter().map(|child| child.wait_with_output().unwrap()).collect()
@@ -170,7 +170,7 @@ fn twelve_agents_killed_at_random_lose_nothing() {
         for agent in 0..AGENTS {
             let (specs, acknowledged) = (&specs, &acknowledged);
             scope.spawn(move || {
-                let mut rng = rand::rng();
+                let mut rng = worker_rng(usize::try_from(agent).unwrap());
                 for task in agent * TASKS + 1..=(agent + 1) * TASKS {
                     let report = format!("specs/{task}_x/reports/r.md");
                     specs.file(&report, "report");

@@ -1,46 +1,42 @@
-//! Files that are replaced while others read them: whole before, whole after.
+//! Files that change in one step: a reader, and the next process after a crash, sees the old content or the new one.
+//!
+//! The content is written and synced under another name in the same directory, and then takes its place by a rename.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::files::open_regular;
+use tempfile::NamedTempFile;
 
-/// The content of a regular file.
-///
-/// # Errors
-/// [`io::ErrorKind::NotFound`], or what else the file system says; a directory, FIFO or device is no file, and is not waited
-/// for.
-pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = open_regular(path)?.ok_or_else(|| io::Error::other("it is not a file"))?;
-    let mut content = Vec::new();
-    file.read_to_end(&mut content)?;
-    Ok(content)
+/// Returns the name beside a file for its next content. It is unique if the `mark` is.
+pub fn beside(path: &Path, mark: &str) -> PathBuf {
+    hidden(path, &format!(".{mark}"))
 }
 
-/// The name beside a file under which its next content is kept until it takes the file's place. Nobody else has it, if nobody
-/// else has the `mark`.
-pub fn beside(path: &Path, mark: &str) -> PathBuf {
+/// Returns a name in the directory of `path` that listings leave out.
+fn hidden(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{mark}.ic-tmp"));
+    name.push(suffix);
+    name.push(".ic-tmp");
     path.with_file_name(name)
 }
 
-/// Writes the next content of the file `like`, with its permissions, as a file of its own: complete and durable, or not there.
+/// Writes the next content of the file `like` to `temp`, with the permissions of `like`. After a failure there is no
+/// `temp`.
 ///
 /// # Errors
-/// What the file system says.
+/// Also if fewer bytes than given are in the file at the end.
 pub fn prepare(temp: &Path, content: &[u8], like: &Path) -> io::Result<()> {
     write(temp, content, Some(fs::metadata(like)?.permissions()))
 }
 
-/// The same with these permissions, or those that a new file gets.
+/// Writes and syncs a new file with these permissions, or with those that a new file gets by default.
 fn write(temp: &Path, content: &[u8], permissions: Option<Permissions>) -> io::Result<()> {
     discard(temp)?;
-    // Nobody else looks into it before it has the permissions that it is to have.
+    // Private until it has its final permissions, which may be narrower than the default.
     let mode = if permissions.is_some() { 0o600 } else { 0o666 };
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(temp)?;
     let written = file
@@ -58,44 +54,40 @@ fn write(temp: &Path, content: &[u8], permissions: Option<Permissions>) -> io::R
     written
 }
 
-/// Puts new content in the place of a file, or makes it, in one go. A file keeps its permissions, a symlink stays one, and a new
-/// file gets `mode`.
+/// Replaces a file, or creates it with `mode`. An existing file keeps its permissions, and a symlink keeps its target.
 ///
 /// # Errors
-/// What the file system says.
+/// After a failure the file is as it was.
 pub fn put(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let permissions =
-        fs::metadata(&real).map_or_else(|_| Permissions::from_mode(mode), |found| found.permissions());
-    let temp = beside(&real, &std::process::id().to_string());
-    write(&temp, content, Some(permissions))?;
-    if let Err(err) = replace(&temp, &real) {
-        let _ = fs::remove_file(&temp);
-        return Err(err);
-    }
-    sync_directory(&real)
+        fs::metadata(&path).map_or_else(|_| Permissions::from_mode(mode), |found| found.permissions());
+    let temp = beside(&path, &std::process::id().to_string());
+    let new = Replacement { temp, path, made: Vec::new(), published: false };
+    write(&new.temp, content, Some(permissions))?;
+    new.publish()
 }
 
-/// Puts a prepared file in the place of another.
+/// Moves a prepared file to its place.
 ///
 /// # Errors
-/// What the file system says; nothing has changed then.
+/// After a failure nothing has changed.
 pub fn replace(temp: &Path, path: &Path) -> io::Result<()> {
     fs::rename(temp, path)
 }
 
-/// Makes the names in a file's directory durable.
+/// Makes the directory entry of a file durable.
 ///
 /// # Errors
-/// What the file system says.
+/// Also if the directory may not be read.
 pub fn sync_directory(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
 }
 
-/// Removes a prepared file, if it is there.
+/// Removes a prepared file if it exists.
 ///
 /// # Errors
-/// What the file system says.
+/// All but [`io::ErrorKind::NotFound`].
 pub fn discard(temp: &Path) -> io::Result<()> {
     match fs::remove_file(temp) {
         Err(err) if err.kind() != io::ErrorKind::NotFound => Err(err),
@@ -103,12 +95,12 @@ pub fn discard(temp: &Path) -> io::Result<()> {
     }
 }
 
-/// New content for a file, written and durable under another name beside it, and removed when dropped. Only
-/// one process at a time may prepare one; the next one removes what a killed process left.
+/// The next content of a file, written and synced beside it, and removed when dropped. Only one process at a time may
+/// prepare one for a path; it removes what a killed process left.
 pub struct Replacement {
-    beside: PathBuf,
+    temp: PathBuf,
     path: PathBuf,
-    /// The directories that had to be made for it.
+    /// The directories that were created for it, innermost first.
     made: Vec<PathBuf>,
     published: bool,
 }
@@ -117,38 +109,31 @@ impl Replacement {
     /// Removes what a killed process left beside the absolute `path`.
     ///
     /// # Errors
-    /// What the file system says.
+    /// As [`discard`].
     pub fn discard_left(path: &Path) -> io::Result<()> {
-        discard(&Self::beside(path))
+        discard(&hidden(path, ""))
     }
 
-    fn beside(path: &Path) -> PathBuf {
-        let mut name = OsString::from(".");
-        name.push(path.file_name().unwrap_or_default());
-        name.push(".ic-tmp");
-        path.with_file_name(name)
-    }
-
-    /// Writes `bytes` beside the absolute `path`, with the permissions of the file that is there.
+    /// Writes `bytes` beside the absolute `path`, with the permissions of the file there.
     ///
     /// # Errors
-    /// What the file system says.
+    /// As [`prepare`]; also if a missing directory cannot be created.
     pub fn prepare(path: &Path, bytes: &[u8]) -> io::Result<Self> {
         let dir = path.parent().unwrap_or(Path::new("/"));
         let missing = dir.ancestors().take_while(|dir| !dir.exists());
         let made = missing.map(Path::to_owned).collect();
-        let new = Self { beside: Self::beside(path), path: path.to_owned(), made, published: false };
+        let new = Self { temp: hidden(path, ""), path: path.to_owned(), made, published: false };
         fs::create_dir_all(dir)?;
-        write(&new.beside, bytes, fs::metadata(path).ok().map(|there| there.permissions()))?;
+        write(&new.temp, bytes, fs::metadata(path).ok().map(|there| there.permissions()))?;
         Ok(new)
     }
 
-    /// Puts it in the place of the file.
+    /// Moves it to the place of the file.
     ///
     /// # Errors
-    /// What the file system says.
+    /// As [`replace`]. If only syncing the directory fails, the new content stays.
     pub fn publish(mut self) -> io::Result<()> {
-        replace(&self.beside, &self.path)?;
+        replace(&self.temp, &self.path)?;
         self.published = true;
         sync_directory(&self.path)
     }
@@ -157,49 +142,57 @@ impl Replacement {
 impl Drop for Replacement {
     fn drop(&mut self) {
         if !self.published {
-            let _ = fs::remove_file(&self.beside);
+            let _ = fs::remove_file(&self.temp);
             for dir in &self.made {
-                let _ = fs::remove_dir(dir); // only what is empty, innermost first
+                let _ = fs::remove_dir(dir); // fails if another process has put something there
             }
         }
     }
 }
 
-/// Whether a directory is on a file system that other machines change too. Known on Linux only.
-pub fn is_on_network(dir: &Path) -> bool {
-    #[cfg(target_os = "linux")]
-    {
-        // As magic(5) has them: NFS, SMB, CIFS, SMB2, AFS, Ceph, 9P, Coda, Lustre, GFS2, OCFS2.
-        const NETWORK: [u64; 11] = [
-            0x6969,
-            0x517b,
-            0xff53_4d42,
-            0xfe53_4d42,
-            0x5346_414f,
-            0x00c3_6400,
-            0x0102_1997,
-            0x7375_7245,
-            0x0bd0_0bd0,
-            0x0116_1970,
-            0x7461_636f,
-        ];
-        rustix::fs::statfs(dir).is_ok_and(|found| {
-            #[expect(clippy::cast_sign_loss, reason = "a magic number of 32 bits, whatever its type is here")]
-            let magic = found.f_type as u64 & 0xffff_ffff;
-            NETWORK.contains(&magic)
-        })
+/// A new file that is written piece by piece, and has no name before it is complete and durable. Private, and removed
+/// when dropped.
+pub struct Unfinished {
+    file: NamedTempFile,
+    path: PathBuf,
+}
+
+impl Unfinished {
+    /// Starts the file for the absolute `path`, in the same directory.
+    ///
+    /// # Errors
+    /// If the directory cannot be written.
+    pub fn beside(path: &Path) -> io::Result<Self> {
+        let dir = path.parent().unwrap_or(Path::new("/"));
+        let file = tempfile::Builder::new().prefix(".intercore-").suffix(".tmp").tempfile_in(dir)?;
+        Ok(Self { file, path: path.to_owned() })
     }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _ = dir;
-        false
+
+    /// Returns the writer of its content.
+    pub fn writer(&self) -> BufWriter<&File> {
+        BufWriter::new(self.file.as_file())
+    }
+
+    /// Gives the file its name. Returns `false` if the name is taken; nothing is overwritten.
+    ///
+    /// # Errors
+    /// If the content or the name cannot be made durable.
+    pub fn finish(self) -> io::Result<bool> {
+        self.file.as_file().sync_all()?;
+        match self.file.persist_noclobber(&self.path) {
+            Ok(_) => {}
+            Err(err) if err.error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+            Err(err) => return Err(err.error),
+        }
+        sync_directory(&self.path)?;
+        Ok(true)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::files::content;
     use super::*;
+    use crate::os::files::{content, read};
 
     /// TS-32, TS-35
     #[test]
@@ -241,11 +234,5 @@ mod tests {
         assert_eq!(fs::read_dir(dir.path().join("a/b")).unwrap().count(), 1);
         assert!(content(&path, 1).is_err() && content(dir.path(), 1).is_err());
         assert_eq!(content(&dir.path().join("none"), 1).unwrap(), None);
-    }
-
-    /// TS-66
-    #[test]
-    fn a_scratch_directory_is_local() {
-        assert!(!is_on_network(tempfile::tempdir().unwrap().path()));
     }
 }

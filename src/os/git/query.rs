@@ -1,23 +1,27 @@
-//! What a git hook has to know of the commit that is about to be made, and where hooks are.
+//! Queries of git hooks: the commit that is being made, and where hooks are.
 //!
-//! Git runs a hook with its own environment (`GIT_DIR`, `GIT_INDEX_FILE`), which is handed on: the index that counts is the
-//! one that git names.
+//! Git runs a hook with an environment of its own (`GIT_DIR`, `GIT_INDEX_FILE`). These calls keep it, because the index of
+//! the commit is the one that it names.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-/// What git prints, of a call that has to succeed.
-fn ask<I: AsRef<OsStr>>(dir: &Path, args: impl IntoIterator<Item = I>) -> io::Result<Vec<u8>> {
-    let output = Command::new("git").arg("-C").arg(dir).args(args).stdin(Stdio::null()).output()?;
-    if output.status.success() {
+use super::GitError;
+use super::run::{self, Git};
+use crate::os::paths;
+
+/// Returns the output of a call of git, which has to succeed.
+fn ask<S: AsRef<OsStr>>(dir: &Path, args: impl IntoIterator<Item = S>) -> io::Result<Vec<u8>> {
+    let output = Git::inside_hook(dir).run(args, b"").map_err(|err| match err {
+        GitError::Io(err) => err,
+        err => io::Error::other(err.to_string()),
+    })?;
+    if output.code == Some(0) {
         return Ok(output.stdout);
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let first = said.lines().next().unwrap_or("git failed").to_owned();
-    Err(io::Error::other(first))
+    Err(io::Error::other(output.said().lines().next().unwrap_or("git failed").to_owned()))
 }
 
 fn line(mut bytes: Vec<u8>) -> OsString {
@@ -27,15 +31,15 @@ fn line(mut bytes: Vec<u8>) -> OsString {
     OsString::from_vec(bytes)
 }
 
-/// The top of the work tree that holds `dir`, as git sees it.
+/// Returns the top of the work tree that holds `dir`.
 ///
 /// # Errors
-/// What git says, or that there is no git.
+/// If there is no git, or git fails: the message is its own.
 pub fn top(dir: &Path) -> io::Result<PathBuf> {
     ask(dir, ["rev-parse", "--show-toplevel"]).map(|out| PathBuf::from(line(out)))
 }
 
-/// The paths that the next commit changes, adds or removes, relative to the top.
+/// Returns the paths that the next commit changes, adds or removes, relative to the top.
 ///
 /// # Errors
 /// As [`top`].
@@ -52,32 +56,31 @@ pub fn in_index(top: &Path, paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
     if paths.is_empty() {
         return Ok(Vec::new());
     }
-    let question = ["--literal-pathspecs", "ls-files", "-z", "--"].map(OsStr::new);
+    let question = ["ls-files", "-z", "--"].map(OsStr::new);
     let out = ask(top, question.into_iter().chain(paths.iter().map(|path| path.as_os_str())))?;
     Ok(names(&out))
 }
 
-/// Paths that git ends with NUL bytes.
+/// Splits paths that git ends with NUL bytes.
 fn names(out: &[u8]) -> Vec<PathBuf> {
-    let names = out.split(|byte| *byte == 0).filter(|name| !name.is_empty());
-    names.map(|name| PathBuf::from(OsString::from_vec(name.to_vec()))).collect()
+    out.split(|byte| *byte == 0).filter(|name| !name.is_empty()).map(run::path_of).collect()
 }
 
-/// The address of whoever commits.
+/// Returns the email address of the committer.
 ///
 /// # Errors
-/// As [`top`]: git has no identity, say.
+/// As [`top`]; also if git has no identity.
 pub fn committer(dir: &Path) -> io::Result<String> {
     let ident = String::from_utf8_lossy(&ask(dir, ["var", "GIT_COMMITTER_IDENT"])?).into_owned();
     let address = ident.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
     address.map(|(address, _)| address.to_owned()).ok_or_else(|| io::Error::other("git names no committer"))
 }
 
-/// Where git looks for the hooks of the repository around `dir`; also elsewhere, if it is told to.
+/// Returns the directory of the hooks of the repository around `dir`; `core.hooksPath` may put it elsewhere.
 ///
 /// # Errors
 /// As [`top`].
 pub fn hooks(dir: &Path) -> io::Result<PathBuf> {
     let found = PathBuf::from(line(ask(dir, ["rev-parse", "--git-path", "hooks"])?));
-    Ok(super::paths::clean(&found, dir))
+    Ok(paths::clean(&found, dir))
 }
