@@ -139,7 +139,10 @@ fn holds_secret(err: &clap::Error) -> bool {
 pub(super) fn refused(err: clap::Error, words: &[OsString]) -> Error {
     if holds_secret(&err) {
         let about = err.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
-        return secret_refused(about.split(' ').next().unwrap_or_default());
+        let name = about.split(' ').next().unwrap_or_default();
+        // An optional word is shown in brackets, and with dots if there may be several.
+        let word = name.strip_prefix('[').and_then(|name| name.split(']').next());
+        return secret_refused(&word.map_or_else(|| name.to_owned(), |word| format!("<{word}>")));
     }
     let mut flag = None;
     for word in words {
