@@ -8,16 +8,19 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 
 # Instructions differ a little between compilers and C libraries: 3 % more than the budget is let through.
 tolerance_percent=3
-max_read_instructions=1320000
-# Small pages save page faults and bytes of log, and cost a write a few frames more.
-max_write_instructions=1930000
+max_read_instructions=1280000
+
+max_write_instructions=1890000
 # CL-01: callers ask for health before almost everything else.
-max_health_instructions=285000
+max_health_instructions=262000
 # A reservation looks for what is over, what is in the way and who waits, before it writes to six indexes.
-max_reserve_instructions=2850000
+max_reserve_instructions=2700000
+# TS-56: one task of 900, in files of 130 and 160 kB; some 30 ms.
+max_task_instructions=101000000
 max_read_calls=130
 max_write_calls=160
-max_bytes=4194304
+# No design rule: a guard against accidents.
+max_bytes=16777216
 max_log_bytes=262144
 
 ic=${1:-}
@@ -92,7 +95,8 @@ for n in $(seq 1000); do
   "$ic" agent add "$run" --name="b$n" >/dev/null
 done
 at_most "bytes of log after 1000 writes" "$(stat -c %s .clavain/intercore.db-wal)" $max_log_bytes
-at_most "files beside the database" "$(find .clavain -type f | wc -l)" 3
+# The database, its log, the index of the log, and what keeps them out of git.
+at_most "files beside the database" "$(find .clavain -type f | wc -l)" 4
 if command -v valgrind >/dev/null; then
   reserve_limit=$((max_reserve_instructions * (100 + tolerance_percent) / 100))
   reserve() { # owner pattern
@@ -108,6 +112,20 @@ if command -v valgrind >/dev/null; then
   done
   at_most "the same beside 1800 locks" \
     "$(instructions "$ic" coordination reserve --owner=me --scope=counted --pattern='c/*.rs' --ttl=1h)" "$reserve_limit"
+  mkdir -p specs
+  printf '# TODO\n\n' >specs/TODO.md
+  printf '{\n  "active_projects": [\n' >specs/state.json
+  for n in $(seq 900); do
+    printf '### %d. A task of some length, as they are\n- **Status**: [RESEARCHED]\n\n**Description**: %s\n\n---\n\n' \
+      "$n" 'as long as descriptions are, on and on' >>specs/TODO.md
+    [ "$n" = 900 ] && end='' || end=,
+    printf '    {"project_number": %d, "project_name": "a_task", "status": "researched", "description": "%s"}%s\n' \
+      "$n" 'as long as descriptions are, on and on and on' "$end" >>specs/state.json
+  done
+  printf '  ]\n}\n' >>specs/state.json
+  at_most "instructions of task set beside 900 tasks" \
+    "$(instructions "$ic" task set 450 --to=planning --force)" \
+    $((max_task_instructions * (100 + tolerance_percent) / 100))
 fi
 at_most "bytes of the binary" "$(stat -c %s "$ic")" $max_bytes
 exit $failed

@@ -32,6 +32,7 @@ macro_rules! codes {
 
 codes! {
     ActionNotFound = "action_not_found", 1, "the run has no such action";
+    AdvancePaused = "advance_paused", 1, "the run does not advance by itself, and no reason was given";
     AgentNotFound = "agent_not_found", 1, "no agent with this id, or not of the run that was named";
     AlreadyApplied = "already_applied", 1, "the agent is excluded already";
     ArtifactNotFound = "artifact_not_found", 1, "no artifact with this id";
@@ -39,12 +40,15 @@ codes! {
     BackupUnusable = "backup_unusable", 2, "the file to restore from is no sound database of this program, or its log does not verify";
     BelowThreshold = "below_threshold", 1, "the evidence against the agent does not suffice";
     Blacklisted = "blacklisted", 1, "the agent may not be proposed any more";
+    BudgetExceeded = "budget_exceeded", 1, "the run has used up its token budget";
     CanaryActive = "canary_active", 1, "an earlier override of the agent is still being watched";
+    ChainExhausted = "chain_exhausted", 1, "the escalation chain has no stronger model left to try";
     CircuitOpen = "circuit_open", 1, "overrides were reverted too often lately";
     CursorAhead = "cursor_ahead", 1, "the consumer has read further than the log goes: the log was restored from a backup";
     CursorExpired = "cursor_expired", 1, "the consumer was away for longer than its cursor is kept";
     CursorNotFound = "cursor_not_found", 1, "the consumer has no cursor";
     CursorRewind = "cursor_rewind", 1, "the new position lies before the present one";
+    DatabaseStaged = "database_staged", 1, "the commit would contain the database";
     DbBusy = "db_busy", 2, "another writer held the lock for longer than --timeout";
     DbConstraint = "db_constraint", 2, "the schema refused a change: the database was changed by something else";
     DbCorrupt = "db_corrupt", 2, "the database file is damaged";
@@ -60,12 +64,16 @@ codes! {
     DbSchema = "db_schema", 2, "tables or indexes were changed by something else";
     DbSymlink = "db_symlink", 2, "the database, its log or its directory is a symlink";
     Deadlock = "deadlock", 1, "to wait for the lock would be to wait for oneself";
+    DispatchFailed = "dispatch_failed", 1, "the dispatch that was waited for failed or timed out";
     DispatchNotFound = "dispatch_not_found", 1, "no dispatch with this id";
     DuplicateAction = "duplicate_action", 1, "the run has the same command for the phase already";
     EventChainBroken = "event_chain_broken", 2, "an event was altered, removed or inserted, or the head is not the one expected";
     EventNotFound = "event_not_found", 1, "no event with this number";
     EvidenceRequired = "evidence_required", 1, "the last step of the run needs runtime evidence, whatever else is waived";
+    FenceUnreadable = "fence_unreadable", 1, "the lock that the environment names is not LOCK:TOKEN";
     FileExists = "file_exists", 2, "a file that is to be made is there already";
+    GateBlocked = "gate_blocked", 1, "a hard condition of the gate failed, and the run stays in its phase";
+    GateFailed = "gate_failed", 1, "a condition of the gate is not met";
     GitDetached = "git_detached", 2, "no branch is checked out";
     GitFailed = "git_failed", 2, "git could not do what was asked; nothing was changed";
     GitHook = "git_hook", 2, "a hook of the repository refused the commit";
@@ -84,9 +92,10 @@ codes! {
     IoError = "io_error", 2, "a file could not be read or written";
     LockConflict = "lock_conflict", 1, "another owner holds what overlaps, or waits for it";
     LockGone = "lock_gone", 1, "the lock was released or has expired, or its token is an old one";
+    LockHeld = "lock_held", 1, "another owner held the lock until the time to wait was over";
     LockLimit = "lock_limit", 1, "the owner has as many locks in the scope as there may be";
-    LockNotFound = "lock_not_found", 1, "no lock with this id";
-    LockOwner = "lock_owner", 1, "the lock is somebody else's";
+    LockNotFound = "lock_not_found", 1, "there is no such lock";
+    LockOwner = "lock_owner", 1, "the lock belongs to another owner";
     LogDiverged = "log_diverged", 1, "the log to import is not the continuation of the one that is there";
     MirrorConflict = "mirror_conflict", 2, "a lock of the other store has the identifier of another one here; nothing was mirrored";
     NoCurrentRun = "no_current_run", 1, "the project has no active run";
@@ -116,11 +125,13 @@ codes! {
     SpawnFailed = "spawn_failed", 2, "the child, or its supervisor, could not be started; the record says failed";
     SpawnRejected = "spawn_rejected", 1, "a limit forbids another child";
     StalePhase = "stale_phase", 1, "the run is not in the phase that the caller expected";
+    StateNotFound = "state_not_found", 1, "the key has no value there, or its value has expired";
     TaskDirNotFound = "task_dir_not_found", 1, "there are no task files where they were looked for";
     TaskFailed = "task_failed", 2, "the task's files could not be used, were not written, or do not hold what they should";
     TaskNotFound = "task_not_found", 1, "no task with this number";
     TaskRefused = "task_refused", 1, "the task may not be changed so; nothing was written";
     TerminalPhase = "terminal_phase", 1, "the run is in the last phase of its chain";
+    Throttled = "throttled", 1, "the sentinel has fired within its interval";
     UndoBlocked = "undo_blocked", 1, "something happened to the run since the rollback";
     UnknownAgent = "unknown_agent", 1, "the roster does not have the agent";
     Usage = "usage", 3, "the command line is wrong; nothing was touched";

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::path::PathBuf;
 
 use super::Error;
@@ -44,6 +45,19 @@ impl Environment {
     /// Returns the value of a variable that names a path.
     pub(crate) fn path(&self, name: &str) -> Option<PathBuf> {
         self.var_os(name).map(PathBuf::from)
+    }
+
+    /// Returns the paths of a variable that holds a list of them, as `PATH` does.
+    pub(crate) fn paths(&self, name: &str) -> Option<Vec<PathBuf>> {
+        self.var_os(name).map(|paths| std::env::split_paths(&paths).collect())
+    }
+
+    /// Returns the path of this program. It does not depend on the variables.
+    ///
+    /// # Errors
+    /// Fails where the system does not tell.
+    pub(crate) fn program() -> io::Result<PathBuf> {
+        std::env::current_exe()
     }
 
     /// Returns the working directory by the name that the caller knows it under.

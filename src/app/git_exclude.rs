@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::{CommandContext, locate};
 use crate::domain::text::one_line;
-use crate::os::swap;
 use crate::os::worktree::WorkTree;
+use crate::os::{atomic, files};
 
 /// The directory of a project's database.
 const OWN: &str = ".clavain";
@@ -94,7 +94,7 @@ fn may_change(file: &Path, tree: Option<&WorkTree>) -> bool {
 }
 
 fn read(file: &Path) -> io::Result<Vec<u8>> {
-    match swap::read(file) {
+    match files::read(file) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         read => read,
     }
@@ -124,7 +124,7 @@ fn add_lines(file: &Path, patterns: &[Vec<u8>], mode: u32) -> io::Result<()> {
         text.extend_from_slice(pattern);
         text.push(b'\n');
     }
-    swap::put(file, &text, mode)
+    atomic::put(file, &text, mode)
 }
 
 /// Returns a path as a pattern that matches this path alone.

@@ -20,7 +20,7 @@ pub(crate) struct Reply<A> {
 pub(crate) enum Verdict {
     /// Done, found, allowed: exit code 0.
     Yes,
-    /// The expected negative: exit code 1.
+    /// The expected negative: exit code 1, or that of the error.
     No(Refusal),
 }
 
@@ -31,8 +31,11 @@ pub(crate) enum Refusal {
     List,
     /// The answer says everything; its document has this code as a member.
     Code(Code),
-    /// The answer's document has the code of the error as a member; people are shown its sentence and its hint.
+    /// The answer's document has the code of the error as a member; people are shown its sentence and its
+    /// hint. The exit code is the error's.
     Error(Box<Error>),
+    /// As [`Self::Error`], but the answer is a list, whose document has no place for the code.
+    ListError(Box<Error>),
 }
 
 /// How an answer is shown where the caller did not ask for JSON.
@@ -45,6 +48,8 @@ pub(crate) enum Style {
     PrettyJson,
     /// As one line of JSON.
     Json,
+    /// Not at all, not even as JSON: the caller takes no output for the answer.
+    Silent,
 }
 
 impl<A> Reply<A> {
@@ -68,9 +73,15 @@ impl<A> Reply<A> {
         if good { Self::yes(answer) } else { Self::no(answer, code) }
     }
 
-    /// Returns a reply that ends in exit code 1, with the reason as an error.
+    /// Returns a reply that ends in the exit code of the error that is its reason.
     pub(crate) fn refused(answer: A, why: impl Into<Error>) -> Self {
         Self { answer, verdict: Verdict::No(Refusal::Error(Box::new(why.into()))), style: Style::default() }
+    }
+
+    /// Returns a reply that ends as [`Self::refused`] says; the answer is a list.
+    pub(crate) fn refused_list(answer: A, why: impl Into<Error>) -> Self {
+        let why = Refusal::ListError(Box::new(why.into()));
+        Self { answer, verdict: Verdict::No(why), style: Style::default() }
     }
 
     /// Returns the same reply, shown in another style.
@@ -90,8 +101,8 @@ pub(crate) enum Flow {
 
 /// The consumer of a stream: a command puts its items there as they come.
 ///
-/// No transaction is open while items are delivered, so that a slow consumer blocks no checkpoint. `stop` is raised when the
-/// caller is asked to end; a stalled consumer is then no longer waited for.
+/// No transaction is open while items are delivered, so that a slow consumer blocks no checkpoint. `stop` is
+/// raised when the caller is asked to end; a stalled consumer is then no longer waited for.
 pub(crate) trait Sink<T> {
     /// Takes an item. It may be kept back until [`Self::deliver`].
     ///

@@ -1,25 +1,20 @@
 //! Arguments that several commands share.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt::Display;
-use std::path::Path;
 use std::time::Duration;
 
 use clap::error::ContextKind;
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, Command};
 use serde_json::{Map, Value};
 
-use super::Cx;
-use crate::app::Error;
 use crate::app::coordination::reserve::MAX_LEASE_SECONDS;
-use crate::db::ReadTx;
+use crate::app::run::find::{RunSelector, RunTarget};
+use crate::app::{CommandContext, Environment, Error};
 use crate::domain::ids::RunId;
 use crate::domain::metadata;
-use crate::domain::run::Run;
 use crate::domain::stored::{Stored, StoredError};
 use crate::domain::{secret, state};
-use crate::os::paths;
-use crate::store;
 
 /// Reads the value of a boolean flag.
 pub(super) fn switch(text: &str) -> Result<bool, String> {
@@ -69,7 +64,7 @@ fn whole_seconds(duration: Duration) -> Result<i64, String> {
         .ok_or_else(|| "is too long".to_owned())
 }
 
-/// Reads whole seconds, as a number or a duration (CL-08).
+/// Reads whole seconds, as a number or a duration.
 pub(super) fn seconds(text: &str) -> Result<i64, String> {
     match text.parse::<i64>() {
         Ok(secs) if secs >= 0 => Ok(secs),
@@ -118,17 +113,6 @@ pub(super) fn ttl(text: &str) -> Result<i64, String> {
     whole_seconds(duration)
 }
 
-/// Refuses words that are kept and hold a secret, without showing it (K-16).
-pub(super) fn no_secrets(kept: &[&str], build: fn() -> Command, matches: &ArgMatches) -> Result<(), Error> {
-    for id in kept {
-        let texts = matches.get_raw(id).into_iter().flatten();
-        if texts.filter_map(OsStr::to_str).any(state::holds_secret) {
-            return Err(secret_refused(&name(&build(), id)));
-        }
-    }
-    Ok(())
-}
-
 /// Returns a value parser that refuses likely secrets before `parse` reads the text.
 pub(super) fn stored<T, E: Display>(
     parse: impl Fn(&str) -> Result<T, E> + Clone + Send + Sync + 'static,
@@ -150,12 +134,15 @@ fn holds_secret(err: &clap::Error) -> bool {
     source.is_some_and(|source| source.downcast_ref() == Some(&StoredError::Secret))
 }
 
-/// Returns the failure of a command line that the parser refuses. The parser does not name the word that is not UTF-8, and
-/// its message may repeat a secret.
+/// Returns the failure of a command line that the parser refuses. The parser does not name the word that is
+/// not UTF-8, and its message may repeat a secret.
 pub(super) fn refused(err: clap::Error, words: &[OsString]) -> Error {
     if holds_secret(&err) {
         let about = err.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
-        return secret_refused(about.split(' ').next().unwrap_or_default());
+        let name = about.split(' ').next().unwrap_or_default();
+        // An optional word is shown in brackets, and with dots if there may be several.
+        let word = name.strip_prefix('[').and_then(|name| name.split(']').next());
+        return secret_refused(&word.map_or_else(|| name.to_owned(), |word| format!("<{word}>")));
     }
     let mut flag = None;
     for word in words {
@@ -208,11 +195,6 @@ fn clap_hint(err: &clap::Error) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("; ").trim_start_matches("tip: ").to_owned())
 }
 
-fn name(command: &Command, id: &str) -> String {
-    let arg = command.get_arguments().find(|arg| arg.get_id() == id);
-    arg.map_or_else(|| id.to_owned(), typed)
-}
-
 /// An argument as it is typed: `--flag`, or `<NAME>` for a word without one.
 pub(super) fn typed(arg: &Arg) -> String {
     match (arg.get_long(), arg.get_value_names()) {
@@ -222,11 +204,11 @@ pub(super) fn typed(arg: &Arg) -> String {
     }
 }
 
-/// Words that have to be kept, without the secrets in them (K-16).
-pub(super) fn redacted(flag: &str, text: &str, cx: &Cx) -> String {
+/// Returns text that has to be stored, without the secrets in it.
+pub(super) fn redacted(flag: &str, text: &str, cx: &CommandContext) -> String {
     let redacted = secret::redact(text);
     if redacted != text {
-        cx.out.warn(format_args!("{flag} contains a likely secret value: it is kept as [redacted]"));
+        cx.warn(format_args!("{flag} contains a likely secret value: it is kept as [redacted]"));
     }
     redacted.into_owned()
 }
@@ -247,7 +229,7 @@ pub(super) fn given(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }
 
-/// A run, by id or as the project's current one (CL-06).
+/// A run, by id or as the project's current one.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct RunRef {
     /// The run; without one, the project's current run
@@ -255,75 +237,14 @@ pub(super) struct RunRef {
     /// The newest active run of this scope
     #[arg(long, conflicts_with = "id")]
     pub scope: Option<String>,
-    /// The project whose current run is meant; nothing beside a run's id [default: the working directory]
+    /// The project whose current run is meant; ignored if the run is given [default: the working directory]
     #[arg(long, value_name = "DIR")]
     pub project: Option<String>,
 }
 
-/// A [`RunRef`] ready to be looked up inside a transaction.
-pub(super) enum Wanted {
-    Id(RunId),
-    Current { key: String, shown: String, scope: Option<String> },
-}
-
 impl RunRef {
-    pub(super) fn wanted(self) -> Result<Wanted, Error> {
-        if let Some(id) = self.id {
-            return Ok(Wanted::Id(id));
-        }
-        let project = project(self.project.as_deref())?;
-        Ok(Wanted::Current { key: project.key, shown: project.dir, scope: self.scope })
+    /// Returns the run that is named, ready to be looked up.
+    pub(super) fn wanted(self) -> Result<RunTarget, Error> {
+        RunSelector::from(self).resolve(&Environment::Process)
     }
-}
-
-impl Wanted {
-    /// The run that is meant.
-    pub(super) fn find(&self, tx: &ReadTx<'_>) -> Result<Run, Error> {
-        match self {
-            Self::Id(id) => Ok(store::run::get(tx, id)?),
-            Self::Current { key, shown, scope } => store::run::current(tx, key, scope.as_deref())?
-                .ok_or_else(|| Error::NoCurrentRun(scope.clone().unwrap_or_else(|| shown.clone()))),
-        }
-    }
-}
-
-/// A project directory as the caller means it: absolute, with and without its symlinks (RT-02).
-pub(super) fn project(dir: Option<&str>) -> Result<crate::ops::create::Project, Error> {
-    let cwd = crate::app::locate::cwd()?;
-    let dir = dir
-        .filter(|dir| !dir.is_empty())
-        .map_or_else(|| cwd.clone(), |dir| paths::clean(Path::new(dir), &cwd));
-    let key = paths::canonical_key(&dir);
-    Ok(crate::ops::create::Project { dir: utf8(&dir)?, key: utf8(&key)? })
-}
-
-/// A path as text: what is stored has to be.
-fn utf8(path: &Path) -> Result<String, Error> {
-    path.to_str().map(ToOwned::to_owned).ok_or_else(|| Error::Usage {
-        message: format!("the path {} is not valid UTF-8", path.display()),
-        hint: Some("rename the directory: paths are stored as text".to_owned()),
-    })
-}
-
-/// Reads a calibration file, or learns that there is none; warns about one that is older than a day (its age in seconds
-/// is told by the caller's clock).
-pub(super) fn calibration(
-    path: Option<&Path>,
-    cx: &Cx,
-) -> Result<Option<crate::ops::gate::Calibration>, Error> {
-    let Some(path) = path else { return Ok(None) };
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => {
-            return Err(Error::File { what: "reading --calibration-file", path: path.to_owned(), source });
-        }
-    };
-    let learned: crate::ops::gate::Calibration = serde_json::from_str(&text)
-        .map_err(|err| Error::Input(format!("--calibration-file {}: {err}", path.display())))?;
-    if cx.stamp.secs() - learned.created_at > 24 * 3600 {
-        cx.out.warn("gate calibration file is stale, ignoring it");
-        return Ok(None);
-    }
-    Ok(Some(learned))
 }

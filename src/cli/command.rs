@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use clap::Parser;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
+use serde_json::json;
 
 use super::output::Output;
 
@@ -58,6 +59,21 @@ pub(super) trait StreamCommand: Parser {
     fn run(self, cx: &mut CommandContext, sink: &mut dyn Sink<Self::Item>) -> Result<Verdict, Error>;
 }
 
+/// A command that prints text even where the caller asked for JSON: help, a script for a shell.
+pub(super) trait PageCommand: Parser {
+    /// What the command may do.
+    const ACCESS: Access;
+
+    /// Hands the text to `page`, in one piece or as it comes.
+    ///
+    /// # Errors
+    /// As [`Command::run`].
+    fn run(self, cx: &mut CommandContext, page: &mut Page<'_>) -> Result<(), Error>;
+}
+
+/// Takes the text of a [`PageCommand`].
+pub(super) type Page<'a> = dyn FnMut(&str) -> Result<(), Error> + 'a;
+
 /// The text form of an answer, for people.
 pub(super) trait Text {
     /// Writes the text form to stdout, each line with its newline.
@@ -69,6 +85,11 @@ pub(super) trait Text {
     /// Returns lines for stderr that go with the text form: the JSON form holds what they say.
     fn remarks(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Returns the JSON form if the answer holds it as text: a document of the caller's keeps its spelling.
+    fn verbatim_json(&self) -> Option<&str> {
+        None
     }
 }
 
@@ -98,7 +119,7 @@ pub(super) trait Rendered {
     /// Returns why the answer is a refusal, if it is one with a reason.
     fn refusal(&self) -> Option<&Error>;
 
-    /// Returns the exit code, 0 or 1.
+    /// Returns the exit code: 0, 1, or that of the refusal.
     fn exit(&self) -> u8;
 
     /// Returns how the answer is shown where JSON was not asked for.
@@ -118,7 +139,7 @@ impl<A> Reply<A> {
         match &self.verdict {
             Verdict::No(Refusal::Error(why)) => Some(why.code().as_str()),
             Verdict::No(Refusal::Code(code)) => Some(code.as_str()),
-            Verdict::Yes | Verdict::No(Refusal::List) => None,
+            Verdict::Yes | Verdict::No(Refusal::List | Refusal::ListError(_)) => None,
         }
     }
 }
@@ -127,7 +148,10 @@ impl<A: Serialize + Text> Rendered for Reply<A> {
     fn json(&self) -> serde_json::Result<String> {
         match self.code() {
             Some(code) => serde_json::to_string(&WithCode { answer: &self.answer, code }),
-            None => serde_json::to_string(&self.answer),
+            None => match self.answer.verbatim_json() {
+                Some(text) => Ok(text.to_owned()),
+                None => serde_json::to_string(&self.answer),
+            },
         }
     }
 
@@ -148,7 +172,7 @@ impl<A: Serialize + Text> Rendered for Reply<A> {
 
     fn refusal(&self) -> Option<&Error> {
         match &self.verdict {
-            Verdict::No(Refusal::Error(why)) => Some(why),
+            Verdict::No(Refusal::Error(why) | Refusal::ListError(why)) => Some(why),
             Verdict::No(Refusal::Code(_) | Refusal::List) | Verdict::Yes => None,
         }
     }
@@ -156,7 +180,8 @@ impl<A: Serialize + Text> Rendered for Reply<A> {
     fn exit(&self) -> u8 {
         match self.verdict {
             Verdict::Yes => 0,
-            Verdict::No(_) => 1,
+            Verdict::No(Refusal::Error(ref why) | Refusal::ListError(ref why)) => why.exit(),
+            Verdict::No(Refusal::Code(_) | Refusal::List) => 1,
         }
     }
 
@@ -165,8 +190,24 @@ impl<A: Serialize + Text> Rendered for Reply<A> {
     }
 }
 
-/// Returns the JSON Schema of a type: what an answer serializes to.
+/// Returns the JSON Schema of a type as it is serialized.
 pub(super) fn schema_of<T: JsonSchema>() -> Schema {
     let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
     SchemaGenerator::new(settings).into_root_schema_for::<T>()
+}
+
+/// Returns the JSON Schema of an answer: that of its type, and the code of a refusal.
+pub(super) fn answer_schema<T: JsonSchema>() -> Schema {
+    let mut schema = schema_of::<T>();
+    let is_object = ["properties", "anyOf", "oneOf"].iter().any(|key| schema.get(*key).is_some());
+    if let (true, Some(members)) = (is_object, schema.as_object_mut()) {
+        let properties = members.entry("properties").or_insert_with(|| json!({}));
+        if let Some(properties) = properties.as_object_mut() {
+            let description = "Why the exit code is 1: a code of `ic help errors`.";
+            properties
+                .entry("code")
+                .or_insert_with(|| json!({ "type": "string", "description": description }));
+        }
+    }
+    schema
 }

@@ -56,8 +56,14 @@ impl Default for Globals {
 
 /// Takes the global flags out of the arguments; what is left are the command's words.
 ///
-/// On an error the flags seen so far come along, because `--json` decides how the error looks.
-pub(super) fn scan(args: Vec<OsString>) -> Result<(Globals, Vec<OsString>), (Globals, Error)> {
+/// What follows a first word that is no noun of this program is left as it is: it belongs to an external command.
+///
+/// # Errors
+/// The error together with the flags seen so far, because `--json` decides how the error is shown.
+pub(super) fn scan(
+    args: Vec<OsString>,
+    is_noun: fn(&OsStr) -> bool,
+) -> Result<(Globals, Vec<OsString>), (Globals, Error)> {
     // An error is shown as the caller asked, wherever in the line that was.
     let json = args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json");
     let mut globals = Globals { json, ..Globals::default() };
@@ -94,7 +100,14 @@ pub(super) fn scan(args: Vec<OsString>) -> Result<(Globals, Vec<OsString>), (Glo
                 Ok(path) => globals.db = Some(PathBuf::from(path)),
                 Err(err) => return Err((globals, err)),
             },
-            _ => words.push(arg),
+            _ => {
+                let is_external =
+                    words.is_empty() && !arg.as_encoded_bytes().starts_with(b"-") && !is_noun(&arg);
+                words.push(arg);
+                if is_external {
+                    words.extend(args.by_ref());
+                }
+            }
         }
     }
     Ok((globals, words))
@@ -145,7 +158,7 @@ mod tests {
 
     fn words(line: &str) -> (Globals, Vec<String>) {
         let args = line.split(' ').map(OsString::from).collect();
-        let (globals, words) = scan(args).map_err(|(_, err)| err).unwrap();
+        let (globals, words) = scan(args, |word| word != "extra").map_err(|(_, err)| err).unwrap();
         (globals, words.into_iter().map(|w| w.into_string().unwrap()).collect())
     }
 
@@ -168,9 +181,16 @@ mod tests {
     }
 
     #[test]
+    fn the_words_of_external_commands_are_left_alone() {
+        let (globals, left) = words("--timeout=2s extra --timeout=soon --db x run");
+        assert_eq!(left, ["extra", "--timeout=soon", "--db", "x", "run"]);
+        assert_eq!((globals.timeout, globals.db), (Duration::from_secs(2), None));
+    }
+
+    #[test]
     fn bad_values_are_usage_errors() {
         for line in ["--db", "--timeout", "--timeout=-1s", "--timeout=x"] {
-            assert!(scan(line.split(' ').map(OsString::from).collect()).is_err(), "{line}");
+            assert!(scan(line.split(' ').map(OsString::from).collect(), |_| true).is_err(), "{line}");
         }
     }
 }

@@ -14,13 +14,7 @@ use crate::app::context::{NoteKind, Notes};
 use crate::app::reply::Style;
 use crate::domain::secret::redact_message;
 use crate::domain::text::{escaped_json, one_line};
-use crate::os::stream;
-
-/// A result that can be shown to people and to programs. The JSON form is the value itself.
-pub(super) trait View: Serialize {
-    /// Writes the text form, each line with its newline.
-    fn human(&self, w: &mut dyn Write) -> io::Result<()>;
-}
+use crate::os::{child, stream};
 
 /// How a call writes.
 #[derive(Clone, Copy, Debug)]
@@ -44,26 +38,9 @@ impl Output {
         self.verbosity >= Verbosity::Info
     }
 
-    /// Shows a result in the form that the caller asked for.
-    pub(super) fn show(self, view: &impl View) -> Result<(), Error> {
-        if self.json {
-            return self.document(view);
-        }
-        let mut text = Vec::new();
-        view.human(&mut text).map_err(Error::Output)?;
-        self.raw(&text)
-    }
-
     /// Shows a result as one line of JSON, whatever the caller asked for.
     pub(super) fn document(self, value: &impl Serialize) -> Result<(), Error> {
         let mut text = serde_json::to_string(value).map_err(|err| Error::Unexpected(err.into()))?;
-        text.push('\n');
-        self.raw(escaped_json(&text).as_bytes())
-    }
-
-    /// Shows a result as indented JSON, whatever the caller asked for.
-    pub(super) fn indented(self, value: &impl Serialize) -> Result<(), Error> {
-        let mut text = serde_json::to_string_pretty(value).map_err(|err| Error::Unexpected(err.into()))?;
         text.push('\n');
         self.raw(escaped_json(&text).as_bytes())
     }
@@ -84,6 +61,12 @@ impl Output {
     #[expect(clippy::unused_self, reason = "output goes through the call's own `Output`, not past it")]
     pub(super) fn wait_drained(self, stop: &AtomicBool) -> Result<bool, Error> {
         stream::wait_drained(io::stdout(), stop).map_err(Error::Output)
+    }
+
+    /// Closes stdout for its reader, and sends what is written from then on to nowhere.
+    #[expect(clippy::unused_self, reason = "output goes through the call's own `Output`, not past it")]
+    pub(super) fn release(self) -> Result<(), Error> {
+        child::let_go_of_stdout().map_err(Error::Output)
     }
 
     /// Whether nobody reads stdout any more.
@@ -132,8 +115,13 @@ impl Output {
     /// Shows an answer: the one place where a command's result becomes text or JSON.
     pub(super) fn reply(self, reply: &dyn Rendered) -> Result<(), Error> {
         let unexpected = |err: serde_json::Error| Error::Unexpected(err.into());
-        let style = if self.json { Style::Json } else { reply.style() };
+        let style = match reply.style() {
+            Style::Silent => Style::Silent,
+            _ if self.json => Style::Json,
+            style => style,
+        };
         match style {
+            Style::Silent => {}
             Style::Json => self.line(reply.json().map_err(unexpected)?)?,
             Style::PrettyJson => self.line(reply.pretty_json().map_err(unexpected)?)?,
             Style::Text => {

@@ -10,10 +10,10 @@ use crate::domain::coordination::LockKind;
 use crate::domain::dispatch::DispatchStatus;
 use crate::domain::event::{Origin, Source};
 use crate::domain::ids::{AgentId, ArtifactId, DispatchId, IntentId, LockId, ModificationId, RunId};
+use crate::domain::interspect::AgentName;
+use crate::domain::interspect::canary::CanaryStatus;
+use crate::domain::interspect::modification::ModificationStatus;
 use crate::domain::phase::{Chain, Phase};
-use crate::domain::routing::AgentName;
-use crate::domain::routing::canary::CanaryStatus;
-use crate::domain::routing::modification::ModificationStatus;
 use crate::domain::run::RunStatus;
 use crate::domain::text::escaped;
 

@@ -18,6 +18,18 @@ pub fn word(text: &str) -> Result<String, String> {
     }
 }
 
+/// Reads a lock and its fencing token, as `LOCK:TOKEN`.
+///
+/// # Errors
+/// A message that shows the form.
+pub fn fence(text: &str) -> Result<(String, i64), String> {
+    let read = || {
+        let (lock, token) = text.rsplit_once(':')?;
+        Some((lock.to_owned(), token.parse().ok()?)).filter(|_| !lock.is_empty())
+    };
+    read().ok_or_else(|| "want a lock and its token, as l3k9x2ab:17".to_owned())
+}
+
 words!(
     /// What a lock is for. The first two share the space of paths; names meet only each other, and only exactly (CO-15).
     LockKind, "lock type" {

@@ -42,7 +42,7 @@ impl Source {
     pub const LOG: Self = Self::kernel("log");
     /// Locks on files.
     pub const COORDINATION: Self = Self::kernel("coordination");
-    /// Routing overrides. What callers notice about agents has this source, too, as theirs.
+    /// Overrides. Evidence that callers record about agents has this source, too, with an external origin.
     pub const INTERSPECT: Self = Self::kernel("interspect");
     /// What came from a database of the Go program and has no table here.
     pub const IMPORT: Self = Self::kernel("import");

@@ -1,26 +1,27 @@
 //! Gates: facts in, verdict out.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::phase::Phase;
 use super::rules::{Check, Rule, Tier};
 
 words!(
-    /// What a gate or one of its conditions came to.
+    /// The result of a gate or of one of its conditions.
     Outcome, "gate result" {
         /// True.
         Pass = "pass",
         /// Not true.
         Fail = "fail",
-        /// Not looked at.
+        /// Not evaluated.
         Open = "none",
     }
 );
 
 words!(
-    /// How much a gate weighs.
+    /// The weight of a gate.
     GateTier, "gate tier" {
-        /// Not looked at.
+        /// Not evaluated.
         Open = "none",
         /// A failure is recorded and the run advances.
         Soft = "soft",
@@ -30,7 +31,7 @@ words!(
 );
 
 words!(
-    /// Where a gate's rules come from.
+    /// The source of a gate's rules.
     RuleSource, "rule source" {
         /// The run's own rules.
         PerRun = "per-run",
@@ -44,23 +45,23 @@ words!(
 );
 
 words!(
-    /// Why a gate is overridden.
+    /// The category of an override.
     OverrideCategory, "override category" {
-        /// The gate is wrong here.
+        /// The gate is wrong in this case.
         Justified = "justified",
         /// The gate is right, and time is short.
         Expedient = "expedient",
-        /// Nobody said.
+        /// The caller did not say.
         Uncategorized = "uncategorized",
     }
 );
 
-/// How urgent the caller is: 0 and 1 want hard gates, 2 and 3 soft ones, from 4 on none.
+/// The caller's priority: 0 and 1 make gates hard, 2 and 3 soft; 4 and above disables them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Priority(pub i64);
 
 impl Priority {
-    /// The weight of a condition that has none of its own.
+    /// Returns the weight of a condition that has none of its own.
     pub fn tier(self) -> GateTier {
         match self.0 {
             ..=1 => GateTier::Hard,
@@ -70,53 +71,53 @@ impl Priority {
     }
 }
 
-/// What was found when a rule was looked at.
+/// The finding of one rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact {
     /// Whether the rule's condition is true.
     pub holds: bool,
-    /// How many were found, for checks that count.
+    /// The number that was found, for checks that count.
     pub count: Option<i64>,
-    /// What is missing, for people.
+    /// A sentence that says what is missing.
     pub detail: Option<String>,
 }
 
-/// One condition as evidence: what the event log keeps.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// One condition as evidence, in the form that the event log stores.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Condition {
-    /// The check's word.
+    /// The check.
     pub check: Check,
-    /// The phase it looked at.
+    /// The phase that was checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
     /// `pass` or `fail`.
     pub result: Outcome,
-    /// How many were found.
+    /// The number that was found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<i64>,
-    /// What is missing.
+    /// A sentence that says what is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
 
-/// A gate's answer.
+/// The verdict of a gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
     /// Whether every condition is true.
     pub result: Outcome,
     /// The heaviest tier among the failing conditions, or the priority's tier when none fails.
     pub tier: GateTier,
-    /// Every condition that was looked at.
+    /// Every condition that was evaluated.
     pub conditions: Vec<Condition>,
 }
 
 impl Verdict {
-    /// The verdict of a gate that nobody looks at.
+    /// Returns the verdict of a gate that is not evaluated.
     pub fn open() -> Self {
         Self { result: Outcome::Open, tier: GateTier::Open, conditions: Vec::new() }
     }
 
-    /// Judges each condition by its own tier (PH-06).
+    /// Judges each condition by its own tier.
     pub fn judge(found: impl IntoIterator<Item = (Rule, Fact)>, priority: Priority) -> Self {
         let mut heaviest_failure = None;
         let mut conditions = Vec::new();
@@ -143,7 +144,7 @@ impl Verdict {
         }
     }
 
-    /// Whether the run must stay where it is.
+    /// Checks whether the run must stay in its phase.
     pub fn blocks(&self) -> bool {
         self.result == Outcome::Fail && self.tier == GateTier::Hard
     }
@@ -161,8 +162,8 @@ mod tests {
         Fact { holds, count: Some(0), detail: None }
     }
 
-    /// PH-06, as a decision table: rule tiers of a failing and a passing condition, priority, then the gate's tier and
-    /// whether it blocks.
+    /// PH-06, as a decision table: rule tiers of a failing and a passing condition, priority, then the gate's
+    /// tier and whether it blocks.
     #[test]
     fn a_condition_blocks_only_by_its_own_tier() {
         use Tier::{Hard, Soft};

@@ -27,8 +27,9 @@ pub struct Command {
     pub cwd: String,
 }
 
-/// Which program a dispatch runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The program that a dispatch runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Program {
     /// A script that knows how to start agents.
     Script {

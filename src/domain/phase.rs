@@ -5,12 +5,23 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The name of one step in a run's life.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(transparent)]
 pub struct Phase(String);
 
 impl Phase {
-    /// The name.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -23,7 +34,7 @@ impl Phase {
 impl FromStr for Phase {
     type Err = super::text::Empty;
 
-    /// Any text that is not empty: whether a run knows the phase is for its [`Chain`] to say.
+    /// Reads any text that is not empty. The [`Chain`] of a run decides whether the run has the phase.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.is_empty() { Err(super::text::Empty) } else { Ok(Self(text.to_owned())) }
     }
@@ -35,7 +46,7 @@ impl fmt::Display for Phase {
     }
 }
 
-/// Why a chain was refused.
+/// A reason to refuse a chain.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
     /// Not a JSON array of strings.
@@ -53,13 +64,14 @@ pub enum ChainError {
 }
 
 /// The phases of a run, in order. The first is where it starts; the last ends it, whatever its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
 pub struct Chain(Vec<Phase>);
 
 /// One step along a chain.
 ///
-/// `adjacent` is the phase after `from`; `to` is where the step lands once skipped phases are walked past. Gates are
-/// looked up by `from` and `adjacent`: leaving a phase always needs that phase's own exit rules (PH-04).
+/// `adjacent` is the phase after `from`; `to` is where the step lands once skipped phases are walked past.
+/// Gates are looked up by `from` and `adjacent`: leaving a phase always needs that phase's own exit rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// The phase that is left.
@@ -112,33 +124,34 @@ impl FromStr for Chain {
 }
 
 impl Chain {
-    /// The phases in order.
+    /// Returns the phases in order.
     pub fn phases(&self) -> &[Phase] {
         &self.0
     }
 
-    /// Where a run starts.
+    /// Returns the phase in which a run starts.
     pub fn first(&self) -> &Phase {
         &self.0[0]
     }
 
-    /// Where a run ends.
+    /// Returns the phase in which a run ends.
     pub fn last(&self) -> &Phase {
         &self.0[self.0.len() - 1]
     }
 
-    /// The place of `phase` in the chain.
+    /// Returns the position of `phase` in the chain.
     pub fn index(&self, phase: &Phase) -> Option<usize> {
         self.0.iter().position(|p| p == phase)
     }
 
-    /// The phases behind `phase`, empty for the last one and for one that the chain does not know.
+    /// Returns the phases after `phase`: none for the last one, and for one that the chain does not have.
     pub fn after(&self, phase: &Phase) -> &[Phase] {
         self.index(phase).map_or(&[], |at| &self.0[at + 1..])
     }
 
-    /// The step that advance, gate check and override all take from `from`: the one function that computes a destination
-    /// (PH-04). `None` at the last phase or outside the chain. The last phase cannot be walked past.
+    /// Returns the step from `from`, or `None` at the last phase and outside the chain. The last phase cannot
+    /// be walked past. Advance, gate check and override must agree on the destination, so all of them use
+    /// this function.
     pub fn step(&self, from: &Phase, skipped: &BTreeSet<Phase>) -> Option<Step> {
         let rest = self.after(from);
         let adjacent = rest.first()?;
@@ -146,7 +159,7 @@ impl Chain {
         Some(Step { from: from.clone(), adjacent: adjacent.clone(), to: to.clone() })
     }
 
-    /// The chain as the JSON array it is stored as.
+    /// Returns the JSON array that the chain is stored as.
     pub fn to_json(&self) -> String {
         serde_json::Value::from(self.0.iter().map(|p| p.0.clone()).collect::<Vec<_>>()).to_string()
     }
@@ -156,8 +169,9 @@ impl Chain {
         self.index(phase).is_some() && phase != self.last()
     }
 
-    /// The phases of the default chain that a run of this complexity leaves out when it asks for automatic skips:
-    /// level 1 walks brainstorm, planned, executing, done; level 2 also brainstorm-reviewed; from 3 on everything.
+    /// Returns the phases of the default chain that automatic skips leave out at a complexity. Level 1 walks
+    /// brainstorm, planned, executing and done; level 2 also brainstorm-reviewed; level 3 and above walk
+    /// every phase.
     pub fn auto_skips(complexity: i64) -> Vec<Phase> {
         let kept: &[&str] = match complexity {
             ..=1 => &["brainstorm", "planned", "executing", "done"],

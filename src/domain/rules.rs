@@ -1,13 +1,13 @@
 //! Gate rules: what must be true before a run may leave a phase.
 
 use crate::domain::order;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::phase::{Chain, Phase};
 
 words!(
-    /// What a rule looks at.
+    /// The condition of a rule.
     Check, "check" {
         /// At least one active artifact is filed under a phase.
         ArtifactExists = "artifact_exists",
@@ -26,7 +26,7 @@ words!(
     }
 );
 
-/// The checks that a caller may name in `--gates`. The others are added by the kernel, or not built yet.
+/// The checks that a caller may name in `--gates`. The program itself adds the others.
 pub const CALLER_CHECKS: [Check; 5] = [
     Check::ArtifactExists,
     Check::AgentsComplete,
@@ -36,7 +36,7 @@ pub const CALLER_CHECKS: [Check; 5] = [
 ];
 
 words!(
-    /// How much a rule weighs.
+    /// The weight of a rule.
     Tier, "tier" {
         /// A failure blocks.
         Hard = "hard",
@@ -46,32 +46,33 @@ words!(
 );
 
 /// One condition of a gate.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Rule {
-    /// What it looks at.
+    /// The condition.
     pub check: Check,
-    /// The phase that it looks at, for checks that need one.
+    /// The phase that is checked, for checks that need one.
     pub phase: Option<Phase>,
-    /// Its own weight; without one the caller's priority decides.
+    /// The rule's own weight; without one, the caller's priority decides.
     pub tier: Option<Tier>,
 }
 
 /// The rules of one transition.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Gate {
     /// The phase that is left.
     pub from: Phase,
     /// The next phase in the chain.
     pub to: Phase,
-    /// What must be true; empty for an open gate.
+    /// The conditions; empty for an open gate.
     pub rules: Vec<Rule>,
 }
 
 /// The gates of a run with rules of its own: one per adjacent pair, in chain order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 pub struct GateRules(Vec<Gate>);
 
-/// Why gate rules were refused.
+/// A reason to refuse gate rules.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RulesError {
     /// Not the JSON that was expected.
@@ -91,19 +92,19 @@ pub enum RulesError {
     Check {
         /// The transition.
         key: String,
-        /// The rule's place in it.
+        /// The rule's position in it.
         at: usize,
-        /// What was asked for.
+        /// The word that was given.
         check: String,
     },
-    /// A check that is known and comes with a later version.
+    /// A check that only the program itself adds.
     #[error("parse gate rules: {key}[{at}]: check \"{check}\" cannot be asked for in gate rules")]
     Reserved {
         /// The transition.
         key: String,
-        /// The rule's place in it.
+        /// The rule's position in it.
         at: usize,
-        /// What was asked for.
+        /// The word that was given.
         check: String,
     },
     /// A tier that does not exist.
@@ -111,9 +112,9 @@ pub enum RulesError {
     Tier {
         /// The transition.
         key: String,
-        /// The rule's place in it.
+        /// The rule's position in it.
         at: usize,
-        /// What was asked for.
+        /// The word that was given.
         tier: String,
     },
     /// A transition that skips phases.
@@ -132,7 +133,7 @@ pub enum RulesError {
 #[derive(Deserialize)]
 struct RawRule(#[serde(deserialize_with = "folded_keys")] Map<String, Value>);
 
-/// Reads an object whatever the case of its keys.
+/// Reads an object with its keys in lower case.
 fn folded_keys<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {
     let raw = Map::deserialize(deserializer)?;
     Ok(raw.into_iter().map(|(key, value)| (key.to_lowercase(), value)).collect())
@@ -175,8 +176,8 @@ impl RawRule {
 }
 
 impl GateRules {
-    /// Reads `{"from→to":[{"check":…,"phase":…,"tier":…}]}` and checks it against `chain`: every adjacent pair must be
-    /// there, and no other. The literal `null` and blank text mean no rules of one's own.
+    /// Reads `{"from→to":[{"check":…,"phase":…,"tier":…}]}` and checks it against `chain`: every adjacent
+    /// pair must be there, and no other. The literal `null` and blank text mean that there are no rules.
     pub fn parse(json: &str, chain: &Chain) -> Result<Option<Self>, RulesError> {
         if json.trim().is_empty() {
             return Ok(None);
@@ -224,17 +225,17 @@ impl GateRules {
         Ok(Self(gates))
     }
 
-    /// The gates in chain order.
+    /// Returns the gates in chain order.
     pub fn gates(&self) -> &[Gate] {
         &self.0
     }
 
-    /// The rules between two adjacent phases.
+    /// Returns the rules between two adjacent phases.
     pub fn between(&self, from: &Phase, to: &Phase) -> &[Rule] {
         self.0.iter().find(|gate| (&gate.from, &gate.to) == (from, to)).map_or(&[], |gate| &gate.rules)
     }
 
-    /// The rules as the JSON text that [`GateRules::parse`] reads.
+    /// Returns the JSON text that [`GateRules::parse`] reads.
     pub fn to_json(&self) -> String {
         let rule = |rule: &Rule| {
             let mut map = Map::from_iter([("check".to_owned(), json!(rule.check))]);
@@ -250,7 +251,7 @@ impl GateRules {
     }
 }
 
-/// The rules that hold between two adjacent phases of any chain when nothing else is said.
+/// Returns the rules between two adjacent phases of a run without rules of its own.
 pub fn default_rules(from: &Phase, to: &Phase) -> Vec<Rule> {
     let artifact = || Rule { check: Check::ArtifactExists, phase: Some(from.clone()), tier: None };
     let plain = |check| Rule { check, phase: None, tier: None };

@@ -1,7 +1,8 @@
-//! What past gate decisions teach: was a block right, was a pass?
+//! How past gate decisions turned out.
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::event::Event;
@@ -10,21 +11,21 @@ use super::ids::RunId;
 use super::phase::Chain;
 
 words!(
-    /// How a gate decision turned out.
+    /// The outcome of a gate decision, in hindsight.
     SignalType, "signal type" {
-        /// Blocked, and nobody overrode it.
+        /// Blocked, and not overridden.
         TruePositive = "tp",
-        /// Failed, and the run went on all the same.
+        /// Failed, and the run advanced all the same.
         FalsePositive = "fp",
         /// Passed.
         TrueNegative = "tn",
-        /// Passed, and the run came back later.
+        /// Passed, and rolled back later.
         FalseNegative = "fn",
     }
 );
 
 /// One condition of one gate decision.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Signal {
     /// The event that recorded the decision.
     pub event_id: i64,
@@ -32,20 +33,20 @@ pub struct Signal {
     pub run_id: RunId,
     /// The check; empty when the event holds no evidence.
     pub check_type: String,
-    /// The phase left, or meant to be left.
+    /// The phase that was left, or would have been.
     pub from_phase: String,
-    /// The phase entered, or meant to be entered.
+    /// The phase that was entered, or would have been.
     pub to_phase: String,
-    /// How it turned out.
+    /// The outcome.
     pub signal_type: SignalType,
     /// Unix seconds.
     pub created_at: i64,
-    /// Why an override was given.
+    /// The category of an override.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
 }
 
-/// Gathers signals from phase events in order.
+/// Collects signals from phase events in order.
 #[derive(Default)]
 pub struct Collector {
     signals: Vec<Signal>,
@@ -53,7 +54,7 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Takes the next phase event; `chain` answers for the chain of a run that was not met before.
+    /// Takes the next phase event. `chain` returns the chain of a run that is not known yet.
     pub fn take<E>(
         &mut self,
         event: &Event,
@@ -87,7 +88,7 @@ impl Collector {
         Ok(())
     }
 
-    /// Passes into the phases that a rollback undoes were wrong after all.
+    /// Turns passes into the phases that a rollback undoes into false negatives.
     fn came_back(&mut self, run_id: &RunId, event: &Event) {
         let Some(chain) = self.chains.get(run_id) else { return };
         let place = |name: &str| chain.phases().iter().position(|phase| phase.as_str() == name);
@@ -123,7 +124,7 @@ impl Collector {
         self.signals.extend(conditions.iter().filter_map(each));
     }
 
-    /// The signals, oldest first.
+    /// Returns the signals, oldest first.
     pub fn into_signals(self) -> Vec<Signal> {
         self.signals
     }

@@ -2,6 +2,10 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::Offset;
+
 /// The moment of a call and the trace it belongs to.
 ///
 /// `*_at` columns are Unix seconds; an event also keeps milliseconds (K-15).
@@ -96,6 +100,18 @@ pub fn rfc3339_seconds(secs: i64) -> String {
     rfc3339(secs.saturating_mul(1000)).replace(".000Z", "Z")
 }
 
+/// Returns the date of Unix seconds in UTC as `YYYY-MM-DD`.
+pub fn utc_date(secs: i64) -> String {
+    let timestamp = Timestamp::from_second(secs).unwrap_or(Timestamp::MAX);
+    Offset::UTC.to_datetime(timestamp).date().to_string()
+}
+
+/// Checks whether a text is a date of the calendar in the form `YYYY-MM-DD`.
+pub fn is_date(text: &str) -> bool {
+    // The parser takes other forms too.
+    text.parse::<Date>().is_ok_and(|date| date.to_string() == text)
+}
+
 /// Returns Unix seconds in a form that can be part of a file's name: `20231114-221320`.
 pub fn compact_time(secs: i64) -> String {
     let text = rfc3339(secs.saturating_mul(1000));
@@ -108,6 +124,20 @@ pub fn compact_time(secs: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_date_is_one_of_the_calendar() {
+        for date in ["2026-01-31", "2024-02-29", "1999-12-31"] {
+            assert!(is_date(date), "{date}");
+        }
+        for other in
+            ["2026-02-31", "2026-02-29", "2026-13-01", "2026-1-31", "20260131", "2026-01-31T00:00", ""]
+        {
+            assert!(!is_date(other), "{other}");
+        }
+        assert_eq!(utc_date(1_700_000_000), "2023-11-14");
+        assert_eq!(utc_date(-1), "1969-12-31");
+    }
 
     /// K-31
     #[test]

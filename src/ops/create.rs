@@ -21,34 +21,34 @@ pub struct Project {
     pub key: String,
 }
 
-/// What the caller asks for.
-#[derive(Clone, Debug)]
+/// A run as a caller asks for it. Serialized, it is what an idempotency key stands for.
+#[derive(Clone, Debug, Serialize)]
 pub struct Request {
     /// The run; of a portfolio, the parent.
     pub run: NewRun,
     /// The projects of a portfolio; empty for a single run.
     pub projects: Vec<Project>,
-    /// What to do in which phase.
+    /// The actions that are due in each phase.
     pub actions: Vec<NewAction>,
     /// Whether the complexity leaves phases of the default chain out.
     pub auto_skip: bool,
 }
 
-/// What was created; also kept as the answer for a repeated call.
+/// The run that was created. It is also stored as the answer for a repeated call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Created {
     /// The run.
     pub id: RunId,
-    /// Its first phase.
+    /// The phase in which it starts.
     pub phase: Phase,
-    /// Of a portfolio, the children.
+    /// The children of a portfolio.
     pub children: Vec<RunId>,
 }
 
 /// Creates a run, or a portfolio, with its actions and skips: all of it or nothing.
 ///
 /// # Errors
-/// What the engine says, and [`StoreError`](store::StoreError) for an action named twice.
+/// [`StoreError`](store::StoreError) for an action that is named twice.
 pub fn create(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<Created, OpsError> {
     let chain = request.run.phases.clone().unwrap_or_default();
     let skips = if request.auto_skip && request.run.phases.is_none() && !request.run.force_full {
@@ -57,7 +57,7 @@ pub fn create(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<Crea
         Vec::new()
     };
     let phase = request.run.phase.as_ref().unwrap_or(chain.first()).clone();
-    // What lies behind the first phase is not walked anyway.
+    // Phases before the first one are not walked anyway.
     let skips =
         skips.into_iter().filter(|skipped| chain.index(skipped) > chain.index(&phase)).collect::<Vec<_>>();
     let auto_advance = super::config::delegation(tx, stamp)?.level.auto_advance();

@@ -171,17 +171,17 @@ pub enum OpsError {
         /// On the other.
         written: i64,
     },
-    /// A change of an override that is refused.
+    /// A change of an override was refused.
     #[error(transparent)]
-    Routing(Box<super::routing::Refusal>),
+    Interspect(Box<super::interspect::Refusal>),
     /// A store said no.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-impl From<super::routing::Refusal> for OpsError {
-    fn from(err: super::routing::Refusal) -> Self {
-        Self::Routing(Box::new(err))
+impl From<super::interspect::Refusal> for OpsError {
+    fn from(err: super::interspect::Refusal) -> Self {
+        Self::Interspect(Box::new(err))
     }
 }
 

@@ -1,5 +1,5 @@
-//! Gates: which rules apply, and what is true of them now. Reads only, so any number of checks give the same answer
-//! (PH-05).
+//! Gates: which rules apply, and which of them hold now. Reads only, so any number of checks return the same
+//! answer.
 
 use std::collections::BTreeMap;
 
@@ -19,13 +19,13 @@ use crate::domain::run::{Run, RunStatus};
 use crate::store;
 use crate::store::dispatch::Verdicts;
 
-/// What was learned about gates from the past: tiers by `check:from→to`.
+/// Tiers that were learned from past gate decisions.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Calibration {
     /// Unix seconds when it was made.
     #[serde(default)]
     pub created_at: i64,
-    /// What was learned.
+    /// The learned tiers, by `check:from→to`.
     #[serde(default)]
     pub tiers: BTreeMap<String, Learned>,
 }
@@ -35,50 +35,51 @@ pub struct Calibration {
 pub struct Learned {
     /// `hard` or `soft`; only `hard` has an effect.
     pub tier: String,
-    /// Set by hand: left alone.
+    /// Set by hand, and therefore ignored.
     #[serde(default)]
     pub locked: bool,
-    /// Rate of false positives.
+    /// The rate of false positives.
     #[serde(default)]
     pub fpr: Option<serde_json::Number>,
-    /// Weight of the evidence.
+    /// The weight of the evidence.
     #[serde(default)]
     pub weighted_n: Option<serde_json::Number>,
 }
 
 /// A learned tier that matched a rule, for the output of a check.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, schemars::JsonSchema)]
 pub struct CalibrationMatch {
-    /// The rule's check.
+    /// The check.
     pub check: Check,
-    /// Rate of false positives.
+    /// The rate of false positives.
     pub fpr: Option<serde_json::Number>,
-    /// Weight of the evidence.
+    /// The weight of the evidence.
     pub weighted_n: Option<serde_json::Number>,
     /// `locked`, `insufficient_data` or `active`.
     pub calibration_status: &'static str,
 }
 
-/// How the caller wants a gate looked at.
+/// The terms on which a caller wants a gate evaluated.
 #[derive(Clone, Debug)]
 pub struct Terms {
-    /// The caller's urgency.
+    /// The caller's priority.
     pub priority: Priority,
     /// Whether gates are off altogether.
     pub disabled: bool,
-    /// What was learned from the past.
+    /// Tiers that were learned from past decisions.
     pub calibration: Option<Calibration>,
-    /// The artifacts with runtime evidence whose files have their hash still; `None` if they were not compared.
+    /// The artifacts with runtime evidence whose files still have their hash; `None` if they were not
+    /// compared.
     pub evidence: Option<Vec<ArtifactId>>,
 }
 
 impl Terms {
-    /// Terms with a priority and nothing else.
+    /// Returns terms with a priority and nothing else.
     pub fn at(priority: i64) -> Self {
         Self { priority: Priority(priority), disabled: false, calibration: None, evidence: None }
     }
 
-    /// Why nobody looks at the gate, if nobody does.
+    /// Returns the reason why the gate is not evaluated, if it is not.
     pub fn bypass(&self) -> Option<String> {
         if self.disabled {
             Some("gates disabled: --disable-gates".to_owned())
@@ -90,20 +91,20 @@ impl Terms {
     }
 }
 
-/// A gate's answer, with where it comes from.
+/// The evaluation of a gate, with the source of its rules.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// The step it guards.
+    /// The step that the gate guards.
     pub step: Step,
-    /// Where its rules come from.
+    /// The source of its rules.
     pub source: RuleSource,
-    /// What it came to.
+    /// The verdict.
     pub verdict: Verdict,
     /// Learned tiers that matched.
     pub calibration: Vec<CalibrationMatch>,
 }
 
-/// The step that a run takes next, whoever asks (PH-04).
+/// Returns the step that a run takes next.
 ///
 /// # Errors
 /// [`OpsError::TerminalPhase`] at the end of the chain, [`OpsError::PhaseNotInChain`] outside it.
@@ -113,7 +114,7 @@ pub fn next_step(tx: &ReadTx<'_>, run: &Run) -> Result<Step, OpsError> {
     run.chain().step(&run.phase, &skipped).ok_or_else(|| OpsError::TerminalPhase(run.phase.clone()))
 }
 
-/// The rules between two adjacent phases of a run, with where they come from.
+/// Returns the rules between two adjacent phases of a run, and their source.
 pub fn rules_between(run: &Run, from: &Phase, to: &Phase) -> (RuleSource, Vec<Rule>) {
     let (source, mut rules) = match &run.gate_rules {
         Some(own) => (RuleSource::PerRun, own.between(from, to).to_vec()),
@@ -132,22 +133,23 @@ pub fn rules_between(run: &Run, from: &Phase, to: &Phase) -> (RuleSource, Vec<Ru
     (source, rules)
 }
 
-/// Adds the rule that no caller can waive; returns where the rules come from now.
+/// Adds the rule that no caller can waive; returns the source of the rules with it.
 fn with_evidence(source: RuleSource, rules: &mut Vec<Rule>) -> RuleSource {
     let only = rules.is_empty() && source != RuleSource::PerRun;
     rules.push(Rule { check: Check::RuntimeEvidence, phase: None, tier: Some(Tier::Hard) });
     if only { RuleSource::Required } else { source }
 }
 
-/// Checks whether a step needs runtime evidence: it ends a run that asks for it, also where it walks past a skip.
+/// Checks whether a step needs runtime evidence: it ends a run that asks for it, also where it walks past a
+/// skip.
 pub fn needs_evidence(run: &Run, step: &Step) -> bool {
     step.to == *run.chain().last() && run.asks_evidence()
 }
 
-/// Looks at the gate of a run's next step.
+/// Evaluates the gate of a run's next step.
 ///
 /// # Errors
-/// As [`next_step`], and what the engine says.
+/// As [`next_step`]; [`OpsError::EvidenceUnread`] if the files of runtime evidence must be compared first.
 pub fn evaluate(tx: &ReadTx<'_>, run: &Run, terms: &Terms) -> Result<Answer, OpsError> {
     let step = next_step(tx, run)?;
     let (mut source, mut rules) = rules_between(run, &step.from, &step.adjacent);
@@ -236,8 +238,9 @@ fn fact(tx: &ReadTx<'_>, run: &Run, rule: &Rule, step: &Step, terms: &Terms) -> 
     })
 }
 
-/// Returns the verdicts that a rule looks at, and the phase in which they have to be given: one behind the run if the
-/// rule names it, else the run's own. They count only if they were given in the run's latest stay there.
+/// Returns the verdicts that a rule is about, and the phase in which they have to be given: an earlier phase
+/// if the rule names one, else the run's own. They count only if they were given in the run's latest stay
+/// there.
 fn verdicts(tx: &ReadTx<'_>, run: &Run, rule: &Rule) -> Result<(Phase, Verdicts), OpsError> {
     let chain = run.chain();
     let is_behind = |phase: &&Phase| chain.index(phase).is_some_and(|at| Some(at) < chain.index(&run.phase));
@@ -314,7 +317,7 @@ fn budget_fact(tx: &ReadTx<'_>, run: &Run) -> Result<Fact, OpsError> {
     Ok(Fact { holds, count: None, detail })
 }
 
-/// Whether a child of a portfolio has yet to reach `phase` in its own chain.
+/// Checks whether a child of a portfolio has yet to reach `phase` in its own chain.
 fn lags(child: &Run, phase: &Phase) -> bool {
     let chain = child.chain();
     match (child.status, chain.index(&child.phase), chain.index(phase)) {

@@ -104,6 +104,14 @@ pub fn keep_inherited_files() {
     close_fds::set_fds_cloexec(3, &[]);
 }
 
+/// Returns the path of the program that this process runs.
+///
+/// # Errors
+/// If the system does not tell.
+pub fn own_program() -> io::Result<PathBuf> {
+    std::env::current_exe()
+}
+
 /// Starts `<ic> <args>` as a process that outlives this one; its stdout can be read. Of this one's files it gets none.
 ///
 /// # Errors

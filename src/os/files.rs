@@ -100,6 +100,14 @@ pub fn is_executable(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o100 != 0)
 }
 
+/// Returns the text of a file of any kind, a pipe too.
+///
+/// # Errors
+/// If there is no such file, or if it cannot be read or is not UTF-8.
+pub fn read_to_string(path: &Path) -> io::Result<String> {
+    fs::read_to_string(path)
+}
+
 /// Returns the content of a regular file.
 ///
 /// # Errors
@@ -128,6 +136,16 @@ pub fn content(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
         return Err(io::Error::other(format!("it is longer than {most} bytes")));
     }
     Ok(Some(bytes))
+}
+
+/// Returns the first bytes of a file, at most `limit`.
+///
+/// # Errors
+/// If the file cannot be opened or read.
+pub fn beginning(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Where temporary files go: where `TMPDIR` says, and where the system keeps them if that cannot be used.

@@ -17,16 +17,10 @@ pub mod hook;
 pub mod limits;
 pub mod paths;
 pub mod process;
+pub mod programs;
 pub mod rotated;
 pub mod signals;
 pub mod stream;
+#[cfg(debug_assertions)]
+pub mod test_points;
 pub mod worktree;
-
-// Transitional: the places where these were before.
-pub use git::query as commit;
-pub mod swap {
-    //! As [`atomic`](super::atomic).
-
-    pub use super::atomic::*;
-    pub use super::files::{is_on_network, read};
-}

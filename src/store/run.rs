@@ -15,25 +15,24 @@ use crate::domain::run::{Run, RunStatus};
 use crate::domain::time::Stamp;
 use crate::params;
 
-/// What a caller says of a run that it creates; the rest follows.
+/// A run that a caller creates. The other columns follow from these.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct NewRun {
     /// Absolute directory as the caller knows it; empty for a portfolio.
     pub project_dir: String,
-    /// The same directory without symlinks, by which it is found again (RT-02).
+    /// The same directory without symlinks, by which it is found again.
     pub project_key: String,
-    /// What the run is for.
+    /// The goal.
     pub goal: String,
     /// Size of the work, 1 to 5.
     pub complexity: i64,
     /// Whether automatic skips are off.
     pub force_full: bool,
-    /// The caller's own grouping.
+    /// A caller-defined scope.
     pub scope_id: Option<String>,
     /// JSON object, canonical text.
     pub metadata: Option<String>,
     /// The run's own chain.
-    #[serde(skip)]
     pub phases: Option<Chain>,
     /// The phase that it starts in, if not the first one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,23 +43,22 @@ pub struct NewRun {
     pub budget_warn_pct: i64,
     /// The portfolio that the run belongs to.
     pub parent_run_id: Option<RunId>,
-    /// A goal kept elsewhere.
+    /// The id of a goal that another program keeps.
     pub goal_id: Option<String>,
-    /// Most dispatches at a time.
+    /// The maximum number of dispatches at a time, 0 for no limit.
     pub max_dispatches: i64,
     /// Whether the budget is a gate.
     pub budget_enforce: bool,
-    /// Most agents ever.
+    /// The maximum number of agents over the run's lifetime, 0 for no limit.
     pub max_agents: i64,
     /// The run's own gate rules.
-    #[serde(skip)]
     pub gate_rules: Option<GateRules>,
 }
 
 /// Creates a run in its first phase. `auto_advance` says whether `advance` moves it without a skip reason.
 ///
 /// # Errors
-/// What the engine says.
+/// [`StoreError::Db`] if the database cannot be used.
 pub fn insert(tx: &WriteTx<'_>, new: &NewRun, auto_advance: bool, stamp: &Stamp) -> Result<Run, StoreError> {
     let id = RunId::fresh(|id| cells::taken(tx, "runs", id))?;
     let chain = new.phases.clone().unwrap_or_default();
@@ -106,7 +104,7 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewRun, auto_advance: bool, stamp: &Stamp)
     get(tx, &id)
 }
 
-/// One run by id.
+/// Returns a run by its id.
 ///
 /// # Errors
 /// [`StoreError::RunNotFound`] if there is none.
@@ -117,12 +115,12 @@ pub fn get(tx: &ReadTx<'_>, id: &RunId) -> Result<Run, StoreError> {
 /// One run by id, if there is one.
 ///
 /// # Errors
-/// What the engine says.
+/// [`StoreError::Db`] if the database cannot be used.
 pub fn find(tx: &ReadTx<'_>, id: &RunId) -> Result<Option<Run>, StoreError> {
     tx.query_opt("SELECT * FROM runs WHERE id = $1", params![*id], from_row)
 }
 
-/// The phase of a run, without reading the rest of it: what scripts ask for most (CL-01).
+/// Returns the phase of a run without decoding the rest of its row: scripts ask for it most often.
 ///
 /// # Errors
 /// [`StoreError::RunNotFound`] if there is no such run.
@@ -132,7 +130,7 @@ pub fn phase_of(tx: &ReadTx<'_>, id: &RunId) -> Result<Phase, StoreError> {
         .ok_or_else(|| StoreError::RunNotFound(id.clone()))
 }
 
-/// Which runs to list: all conditions hold together (CL-06).
+/// The runs to list. All conditions must hold.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// Only active ones.
@@ -155,7 +153,7 @@ pub struct Unreadable {
 /// Lists runs, newest first, also within a second.
 ///
 /// # Errors
-/// What the engine says.
+/// [`StoreError::Db`] if the database cannot be used.
 pub fn list(tx: &ReadTx<'_>, filter: &Filter) -> Result<Vec<Result<Run, Unreadable>>, StoreError> {
     let mut sql = "SELECT * FROM runs WHERE 1 = 1".to_owned();
     let mut values = Vec::new();
@@ -176,10 +174,10 @@ pub fn list(tx: &ReadTx<'_>, filter: &Filter) -> Result<Vec<Result<Run, Unreadab
     })
 }
 
-/// The newest active run of a project, by creation, then insertion (RT-02).
+/// Returns the newest active run of a project, by creation, then insertion.
 ///
 /// # Errors
-/// What the engine says.
+/// [`StoreError::Db`] if the database cannot be used.
 pub fn current(tx: &ReadTx<'_>, project_key: &str, scope: Option<&str>) -> Result<Option<Run>, StoreError> {
     let order = "ORDER BY created_at DESC, seq DESC LIMIT 1";
     let by_key = "SELECT * FROM runs WHERE project_key = $1 AND status = 'active'";
@@ -193,10 +191,10 @@ pub fn current(tx: &ReadTx<'_>, project_key: &str, scope: Option<&str>) -> Resul
     }
 }
 
-/// The children of a portfolio, oldest first.
+/// Returns the children of a portfolio, oldest first.
 ///
 /// # Errors
-/// What the engine says.
+/// [`StoreError::Db`] if the database cannot be used.
 pub fn children(tx: &ReadTx<'_>, parent: &RunId) -> Result<Vec<Run>, StoreError> {
     tx.query("SELECT * FROM runs WHERE parent_run_id = $1 ORDER BY seq", params![*parent], from_row)
 }
@@ -210,13 +208,13 @@ pub struct Settings {
     pub auto_advance: Option<bool>,
     /// Whether automatic skips are off.
     pub force_full: Option<bool>,
-    /// Most dispatches at a time.
+    /// The maximum number of dispatches at a time, 0 for no limit.
     pub max_dispatches: Option<i64>,
     /// Metadata, canonical text.
     pub metadata: Option<String>,
 }
 
-/// Changes settings; the event tells the old and the new values.
+/// Changes settings. The event has the old and the new values.
 ///
 /// # Errors
 /// [`StoreError::StalePhase`] or [`StoreError::Terminal`] if the run is no longer what `run` says.
@@ -243,7 +241,7 @@ pub fn set(tx: &WriteTx<'_>, run: &Run, settings: &Settings, stamp: &Stamp) -> R
     phase_event::note(tx, run, &event, stamp)
 }
 
-/// Says what became of a run that a guarded update did not find as `seen`.
+/// Returns the error that explains why a guarded update did not find a run as `seen`.
 ///
 /// # Errors
 /// What the engine says; [`StoreError::RunNotFound`] if it is gone.

@@ -211,19 +211,20 @@ fn run_ok(command: Command) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// DI-04: each limit, in the transaction that records the child.
+/// DI-04, K-06: each limit, in the transaction that records the child; one document says so.
 #[test]
 fn limits_hold() {
     let sandbox = Sandbox::new();
     let rejected = |args: &[&str], reason: &str, run: Option<&str>, current: i64, limit: i64| {
         let args = [&["dispatch", "spawn", "--json"], args, &["--", "true"]].concat();
         let (stdout, stderr) = sandbox.fails(&args, 1);
-        let mut expected = json!({ "reason": reason, "current": current, "limit": limit });
+        let mut expected =
+            json!({ "reason": reason, "current": current, "limit": limit, "code": "spawn_rejected" });
         if let Some(run) = run {
             expected["run_id"] = run.into();
         }
         assert_eq!(serde_json::from_str::<Value>(&stdout).unwrap(), expected);
-        assert!(stderr.contains("spawn_rejected"), "{stderr}");
+        assert_eq!(stderr, "");
     };
     let created = |flags: &[&str]| sandbox.ok([&["run", "create", "--goal=g"], flags].concat());
     let wait = |id: String| sandbox.ok(["dispatch", "wait", &id]);
@@ -640,7 +641,7 @@ fn a_failed_dispatch_is_tried_again() {
     assert!(family(next).is_empty());
 }
 
-/// DI-07: the ladder, the chain of failures in the prompt, and the lesson at its end.
+/// DI-07, K-06: the ladder, the chain of failures in the prompt, and the lesson at its end, in one document.
 #[test]
 fn escalation_climbs_the_ladder() {
     let sandbox = Sandbox::new();
@@ -671,7 +672,8 @@ fn escalation_climbs_the_ladder() {
     assert!(sandbox.ok(["dispatch", "logs", &id]).contains("-m opus"));
     let (stdout, stderr) = sandbox.fails([&["dispatch", "retry", &id], &flags[..]].concat(), 1);
     let done: Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!(done["exhausted"], true, "{stderr}");
+    assert_eq!((&done["exhausted"], &done["code"]), (&json!(true), &json!("chain_exhausted")));
+    assert_eq!(stderr, "");
     let lesson = fs::read_to_string(PathBuf::from(done["lesson_file"].as_str().unwrap())).unwrap();
     assert_eq!(lesson.matches("it broke").count(), 4, "{lesson}");
     let (_, stderr) = sandbox.fails([&["dispatch", "retry", &id], &flags[..]].concat(), 1);

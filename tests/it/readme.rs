@@ -114,7 +114,7 @@ fn the_readme_names_the_set_up_commands_and_the_exit_codes() {
         let meaning = row.split('|').nth(2).unwrap().trim();
         assert!(help.contains(&format!("  {code}  {meaning}\n")), "{meaning}");
     }
-    assert!(document(".ci/run").trim_end().ends_with("\ncargo test"), "CI calls what the README says");
+    assert!(document(".ci/run").contains("\ntests() { cargo test; }\n"), "CI calls what the README says");
 }
 
 /// The first cells of a table that follows a heading, without their backticks.

@@ -77,7 +77,7 @@ impl Classified for OpsError {
                 Code::ImportMismatch,
                 Some("nothing was changed; please report it, and keep the old database"),
             ),
-            Self::Routing(err) => err.class(),
+            Self::Interspect(err) => err.class(),
             Self::Store(err) => err.class(),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::class::Classified;
 use crate::app::Code;
-use crate::ops::routing::Refusal;
+use crate::ops::interspect::Refusal;
 use crate::os::git::GitError;
 
 impl Classified for Refusal {
@@ -24,7 +24,8 @@ impl Classified for Refusal {
             Self::UnknownAgent(_) => (
                 Code::UnknownAgent,
                 Some(
-                    "--roster or INTERSPECT_ROSTER names the directory that it is defined in; --allow-unknown goes on without",
+                    "--roster or INTERSPECT_ROSTER names the directory that it is defined in; \
+                     --allow-unknown goes on without",
                 ),
             ),
             Self::CanaryActive { .. } => (

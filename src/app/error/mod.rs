@@ -60,6 +60,13 @@ pub(crate) enum Error {
     /// A child that a limit forbids.
     #[error("spawn rejected: {0} (current={1}, limit={2})")]
     Rejected(&'static str, i64, i64),
+    /// An escalation chain without a stronger model left to try.
+    #[error("escalation chain exhausted: {chain}")]
+    ChainExhausted {
+        chain: String,
+        /// The file that lists the failed attempts.
+        lesson_file: PathBuf,
+    },
     /// The hash chain or the log's head is not what was written.
     #[error("the event log does not verify: {0}")]
     ChainBroken(String),
@@ -143,6 +150,7 @@ impl Error {
             Self::Task(failure) => (if failure.failed { Code::TaskFailed } else { Code::TaskRefused }, None),
             Self::NotStarted(_) => (Code::SpawnFailed, None),
             Self::Rejected(..) => (Code::SpawnRejected, Some("wait for others to end, or raise the limit")),
+            Self::ChainExhausted { .. } => (Code::ChainExhausted, None),
             Self::NoProcess(_) => (Code::ProcessNotFound, None),
             Self::ChainBroken(_) => {
                 (Code::EventChainBroken, Some("keep the file as it is and compare it with a backup"))
@@ -167,6 +175,9 @@ impl Error {
         match self {
             Self::Usage { hint, .. } => hint.clone(),
             Self::Task(failure) => Some(failure.hint.clone()),
+            Self::ChainExhausted { lesson_file, .. } => {
+                Some(format!("{} lists the failed attempts", lesson_file.display()))
+            }
             _ => self.class().1.map(ToOwned::to_owned),
         }
     }

@@ -1,5 +1,5 @@
-//! Reading the log piece by piece: no transaction is open while a consumer takes what was read, and no more than a piece is
-//! in memory.
+//! Reading the log piece by piece: no transaction is open while a consumer takes what was read, and no more
+//! than a piece is in memory.
 
 use crate::app::{CommandContext, Error};
 use crate::domain::event::Event;

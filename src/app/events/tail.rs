@@ -1,4 +1,5 @@
-//! The log as a stream, once or as it grows, for a caller that keeps a position or for a consumer whose position is kept.
+//! The log as a stream, once or as it grows, for a caller that keeps a position or for a consumer whose
+//! position is kept.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +17,8 @@ use crate::store::event::Filter;
 
 /// How many events a limit of 0 or less means.
 const MAX_EVENTS: i64 = 1000;
-/// How often a follower checks for a commit. A check costs some 20 µs, so this is a fifth of a percent of one core.
+/// How often a follower checks for a commit. A check costs some 20 µs, so this is a fifth of a percent of
+/// one core.
 const POLL_INTERVAL: Duration = Duration::from_millis(12);
 /// How often a follower checks whether its database is still the one at its path, in polls.
 const POLLS_PER_PATH_CHECK: u32 = 80;
@@ -50,8 +52,9 @@ impl Floors {
         self.0.iter().any(|(_, floor)| *floor > 0)
     }
 
-    /// Checks whether the caller has yet to see the event. A source without a floor of its own goes by the least number
-    /// given: such a caller does not know it, and would otherwise get the same events at every call.
+    /// Checks whether the caller has yet to see the event. A source without a floor of its own goes by the
+    /// least number given: such a caller does not know it, and would otherwise get the same events at every
+    /// call.
     fn admit(&self, event: &Event) -> bool {
         let own = self.0.iter().find(|(source, _)| *source == event.source.as_str());
         let least = self.0.iter().map(|(_, floor)| *floor).filter(|floor| *floor > 0).min();
@@ -76,8 +79,8 @@ pub(crate) enum TailItem {
 /// Streams the events that a request asks for.
 ///
 /// # Errors
-/// [`Error::Ops`] if the run or the position does not exist, or the log cannot be read; [`Error::Output`] if the stream
-/// cannot be written.
+/// [`Error::Ops`] if the run or the position does not exist, or the log cannot be read; [`Error::Output`]
+/// if the stream cannot be written.
 pub(crate) fn tail(
     cx: &mut CommandContext,
     request: TailRequest,
@@ -122,7 +125,8 @@ impl Tailing {
                 (_, Some(since)) => consume::require_known(tx, since).map(|()| since)?,
                 _ => 0,
             };
-            // Events that come while this is delivered are for the next call: a busy log must not keep it going.
+            // Events that come while this is delivered are for the next call: a busy log must not keep it
+            // going.
             let until = if follow { None } else { Some(store::event::head(tx)?.id) };
             Ok::<_, Error>((since, until, store::event::epoch(tx)?))
         })?;
@@ -196,8 +200,8 @@ impl Tailing {
         })
     }
 
-    /// Moves the cursor after what was delivered, once the consumer has taken all of it: a reader that dies half way finds
-    /// the rest of it again.
+    /// Moves the cursor after what was delivered, once the consumer has taken all of it: a reader that dies
+    /// half way finds the rest of it again.
     fn move_cursor(
         &self,
         cx: &mut CommandContext,

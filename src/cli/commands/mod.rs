@@ -1,6 +1,31 @@
-//! The commands: one folder for each noun, one file for each verb.
+//! The commands: a folder for each noun with a file for each verb, or a file for a noun
+//! without verbs.
 
+pub(super) mod action;
+pub(super) mod agent;
+pub(super) mod artifact;
+pub(super) mod backup;
+pub(super) mod compat;
+pub(super) mod completions;
 pub(super) mod config;
 pub(super) mod coordination;
+pub(super) mod demo;
+pub(super) mod dispatch;
 pub(super) mod events;
+pub(super) mod gate;
+pub(super) mod health;
+pub(super) mod help;
+pub(super) mod hook;
+pub(super) mod hook_watch;
+pub(super) mod import;
+pub(super) mod init;
+pub(super) mod interspect;
+pub(super) mod lock;
+pub(super) mod man;
+pub(super) mod restore;
+pub(super) mod run;
 pub(super) mod schema;
+pub(super) mod sentinel;
+pub(super) mod state;
+pub(super) mod task;
+pub(super) mod version;

@@ -27,7 +27,7 @@ impl Command for SchemaOf {
         let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
         let schema = if words.is_empty() { Some(tree::schemas()) } else { tree::schema(&words) };
         schema.map(Reply::yes).ok_or_else(|| Error::Usage {
-            message: format!("schema: no command `{}`", words.join(" ")),
+            message: format!("schema: <WORDS>: no command `{}`", words.join(" ")),
             hint: Some("`ic --help` lists the commands".to_owned()),
         })
     }

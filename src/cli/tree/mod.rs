@@ -6,17 +6,19 @@
 
 mod root;
 
-use std::ffi::OsString;
+use std::any::type_name;
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use schemars::Schema;
 
-use super::command::{self, Access, Rendered, StreamCommand};
+use super::args;
+use super::command::{self, Access, PageCommand, Rendered, StreamCommand};
+use super::commands::help;
 use super::globals;
-use super::verb::Verb;
-use super::{Answer, Cx, args};
-use crate::app::{CommandContext, Error, Verdict};
+use super::output::Output;
+use crate::app::{CommandContext, Error, Verdict, external};
 
 pub(super) use root::ROOT;
 
@@ -28,37 +30,47 @@ pub(super) struct Node {
 
 /// What a word stands for.
 pub(super) enum Kind {
-    Group { about: &'static str, nodes: &'static [Node] },
-    Leaf { build: fn() -> Command, run: Run, kept: &'static [&'static str], hidden: bool },
+    Group {
+        about: &'static str,
+        nodes: &'static [Node],
+    },
+    Leaf {
+        build: fn() -> Command,
+        run: Run,
+        hidden: bool,
+        /// Returns the path of the command's type, which tells the module that it is in.
+        type_name: fn() -> &'static str,
+    },
 }
 
 /// How a command is carried out.
 #[derive(Clone, Copy)]
 pub(super) enum Run {
-    /// It writes its own output.
-    Verb(fn(&ArgMatches, &mut Cx) -> Result<Answer, Error>),
     /// It returns one answer.
     Answer { call: Call, schema: fn() -> Schema, access: Access },
     /// It returns a stream of items.
     Stream {
-        call: fn(&ArgMatches, &mut Cx) -> Result<Verdict, Error>,
+        call: fn(&ArgMatches, Output, &mut CommandContext) -> Result<Verdict, Error>,
         schema: fn() -> Schema,
         access: Access,
     },
+    /// It prints text in either mode.
+    Page { call: fn(&ArgMatches, Output, &mut CommandContext) -> Result<(), Error>, access: Access },
 }
 
 impl Run {
     /// Returns what the command may do, if it says so.
     pub(super) fn access(self) -> Option<Access> {
         match self {
-            Self::Verb(_) => None,
-            Self::Answer { access, .. } | Self::Stream { access, .. } => Some(access),
+            Self::Answer { access, .. } | Self::Stream { access, .. } | Self::Page { access, .. } => {
+                Some(access)
+            }
         }
     }
 
     fn schema(self) -> Option<Schema> {
         match self {
-            Self::Verb(_) => None,
+            Self::Page { .. } => None,
             Self::Answer { schema, .. } | Self::Stream { schema, .. } => Some(schema()),
         }
     }
@@ -67,28 +79,15 @@ impl Run {
 /// Computes the answer of a command from its parsed arguments.
 pub(super) type Call = fn(&ArgMatches, &mut CommandContext) -> Result<Box<dyn Rendered>, Error>;
 
-const fn group(name: &'static str, about: &'static str, nodes: &'static [Node]) -> Node {
+/// Makes a node of a noun, or of a group of verbs below one.
+pub(super) const fn group(name: &'static str, about: &'static str, nodes: &'static [Node]) -> Node {
     Node { name, kind: Kind::Group { about, nodes } }
-}
-
-const fn leaf<V: Verb>(name: &'static str) -> Node {
-    let run = Run::Verb(execute::<V>);
-    Node { name, kind: Kind::Leaf { build: V::command, run, kept: V::KEPT, hidden: false } }
-}
-
-const fn hidden<V: Verb>(name: &'static str) -> Node {
-    let run = Run::Verb(execute::<V>);
-    Node { name, kind: Kind::Leaf { build: V::command, run, kept: V::KEPT, hidden: true } }
-}
-
-fn execute<V: Verb>(matches: &ArgMatches, cx: &mut Cx) -> Result<Answer, Error> {
-    V::from_arg_matches(matches)?.run(cx)
 }
 
 /// Makes a node of a command that returns one answer.
 pub(super) const fn command<C: command::Command>(name: &'static str) -> Node {
-    let run = Run::Answer { call: call::<C>, schema: command::schema_of::<C::Answer>, access: C::ACCESS };
-    Node { name, kind: Kind::Leaf { build: C::command, run, kept: &[], hidden: false } }
+    let run = Run::Answer { call: call::<C>, schema: command::answer_schema::<C::Answer>, access: C::ACCESS };
+    Node { name, kind: Kind::Leaf { build: C::command, run, hidden: false, type_name: type_name::<C> } }
 }
 
 fn call<C: command::Command>(
@@ -101,22 +100,42 @@ fn call<C: command::Command>(
 /// Makes a node of a command that returns a stream.
 pub(super) const fn stream<C: StreamCommand>(name: &'static str) -> Node {
     let run = Run::Stream { call: pour::<C>, schema: command::schema_of::<C::Line>, access: C::ACCESS };
-    Node { name, kind: Kind::Leaf { build: C::command, run, kept: &[], hidden: false } }
+    Node { name, kind: Kind::Leaf { build: C::command, run, hidden: false, type_name: type_name::<C> } }
 }
 
-fn pour<C: StreamCommand>(matches: &ArgMatches, cx: &mut Cx) -> Result<Verdict, Error> {
+fn pour<C: StreamCommand>(
+    matches: &ArgMatches,
+    out: Output,
+    cx: &mut CommandContext,
+) -> Result<Verdict, Error> {
     let command = C::from_arg_matches(matches)?;
-    let mut sink = command.sink(cx.out)?;
-    command.run(&mut cx.context, &mut *sink)
+    let mut sink = command.sink(out)?;
+    command.run(cx, &mut *sink)
 }
 
-/// Runs the command that the words name.
-pub(super) fn dispatch(words: &[OsString], cx: &mut Cx) -> Result<ExitCode, Error> {
+/// Makes a node of a command that prints text in either mode.
+pub(super) const fn page<C: PageCommand>(name: &'static str) -> Node {
+    let run = Run::Page { call: print::<C>, access: C::ACCESS };
+    Node { name, kind: Kind::Leaf { build: C::command, run, hidden: false, type_name: type_name::<C> } }
+}
+
+fn print<C: PageCommand>(matches: &ArgMatches, out: Output, cx: &mut CommandContext) -> Result<(), Error> {
+    C::from_arg_matches(matches)?.run(cx, &mut |text| out.raw(text.as_bytes()))
+}
+
+/// Checks whether a word is the first of a command of this program.
+pub(super) fn is_noun(word: &OsStr) -> bool {
+    ROOT.iter().any(|node| word == node.name)
+}
+
+/// Runs the command that the words name. A first word that is no noun of this program may name an external command, which
+/// then replaces this process.
+pub(super) fn dispatch(words: &[OsString], out: Output, cx: &mut CommandContext) -> Result<ExitCode, Error> {
     let Some((first, _)) = words.split_first() else {
-        return show_help(&[], cx).map(ExitCode::from);
+        return show_help(&[], out, cx);
     };
     if first == "-h" || first == "--help" {
-        return show_help(&[], cx).map(ExitCode::from);
+        return show_help(&[], out, cx);
     }
     let version = [OsString::from("version")];
     let mut nodes = ROOT;
@@ -127,35 +146,39 @@ pub(super) fn dispatch(words: &[OsString], cx: &mut Cx) -> Result<ExitCode, Erro
             return Err(missing(&path, nodes));
         };
         if path.len() > 1 && (word == "-h" || word == "--help" || word == "help") {
-            return show_help(&path[1..], cx).map(ExitCode::from);
+            return show_help(&path[1..], out, cx);
         }
         let Some(node) = nodes.iter().find(|node| word == node.name) else {
+            if path.len() == 1
+                && let Some(program) = external::find(&cx.env, word)
+            {
+                match external::exec(cx, &program, below)? {}
+            }
             return Err(unknown(&path, nodes, word));
         };
         path.push(node.name);
         rest = below;
         match &node.kind {
             Kind::Group { nodes: inner, .. } => nodes = inner,
-            Kind::Leaf { build, run, kept, .. } => {
+            Kind::Leaf { build, run, .. } => {
                 let command = parser(build(), node.name, &path.join(" "));
                 let matches = match command.try_get_matches_from(rest) {
                     Ok(matches) => matches,
                     Err(err) if !err.use_stderr() => {
-                        cx.out.raw(err.render().to_string().as_bytes())?;
+                        out.raw(err.render().to_string().as_bytes())?;
                         return Ok(ExitCode::SUCCESS);
                     }
                     Err(err) => return Err(args::refused(err, rest)),
                 };
-                args::no_secrets(kept, *build, &matches)?;
                 return match run {
-                    Run::Verb(run) => run(&matches, cx).map(ExitCode::from),
-                    Run::Stream { call, .. } => Ok(match call(&matches, cx)? {
+                    Run::Page { call, .. } => call(&matches, out, cx).map(|()| ExitCode::SUCCESS),
+                    Run::Stream { call, .. } => Ok(match call(&matches, out, cx)? {
                         Verdict::Yes => ExitCode::SUCCESS,
                         Verdict::No(_) => ExitCode::from(1),
                     }),
                     Run::Answer { call, .. } => {
-                        let reply = call(&matches, &mut cx.context)?;
-                        cx.out.reply(&*reply)?;
+                        let reply = call(&matches, cx)?;
+                        out.reply(&*reply)?;
                         Ok(ExitCode::from(reply.exit()))
                     }
                 };
@@ -164,9 +187,9 @@ pub(super) fn dispatch(words: &[OsString], cx: &mut Cx) -> Result<ExitCode, Erro
     }
 }
 
-/// A command's parser, with the manners that all of ours have (K-07).
+/// Returns a command's parser, with the conventions that all commands follow.
 fn parser(command: Command, name: &'static str, path: &str) -> Command {
-    named(command, name, path).mut_args(manners)
+    named(command, name, path).mut_args(apply_conventions)
 }
 
 fn named(command: Command, name: &'static str, path: &str) -> Command {
@@ -178,7 +201,7 @@ fn named(command: Command, name: &'static str, path: &str) -> Command {
         .args_override_self(true)
 }
 
-fn manners(arg: Arg) -> Arg {
+fn apply_conventions(arg: Arg) -> Arg {
     match arg.get_action() {
         // A boolean takes `--flag`, `--flag=true`, `--flag=1` and their opposites, and nothing else.
         ArgAction::SetTrue => arg
@@ -203,7 +226,7 @@ fn missing(path: &[&str], nodes: &[Node]) -> Error {
     }
 }
 
-/// The parser's own words for a word that it does not know, with what may have been meant.
+/// Returns the parser's own error for an unknown word, with similar commands as a hint.
 fn unknown(path: &[&str], nodes: &'static [Node], word: &OsString) -> Error {
     let command = nodes
         .iter()
@@ -219,7 +242,15 @@ fn unknown(path: &[&str], nodes: &'static [Node], word: &OsString) -> Error {
 }
 
 impl Node {
-    /// Whether users are not told of it.
+    /// Returns the same command, left out of help and completions.
+    pub(super) const fn hidden(mut self) -> Self {
+        if let Kind::Leaf { hidden, .. } = &mut self.kind {
+            *hidden = true;
+        }
+        self
+    }
+
+    /// Checks whether the command is left out of help.
     pub(super) fn is_hidden(&self) -> bool {
         matches!(self.kind, Kind::Leaf { hidden: true, .. })
     }
@@ -273,7 +304,7 @@ pub(super) fn schemas() -> Schema {
     out.into()
 }
 
-/// The whole tree as one parser, for help and for checking it.
+/// Returns the whole tree as one parser, for help and for checks of the tree itself.
 pub(super) fn whole() -> Command {
     tree(parser)
 }
@@ -293,7 +324,7 @@ fn tree(leaf: Leaf) -> Command {
     )
 }
 
-/// The whole tree for completions: booleans are plain flags, and the global flags are there in every command, though they
+/// Returns the whole tree for completions: booleans are plain flags, and every command has the global flags, although they
 /// are taken out of the line before any parser sees it.
 pub(super) fn completed() -> Command {
     with_globals(tree(named))
@@ -307,27 +338,14 @@ fn with_globals(command: Command) -> Command {
     command.args(flags).mut_subcommands(with_globals)
 }
 
-/// The whole tree for manual pages: booleans are plain flags, and the first page has the global flags.
+/// Returns the whole tree for manual pages: booleans are plain flags, and the first page has the global flags.
 pub(super) fn described() -> Command {
     tree(named).args(globals::described())
 }
 
-/// Shows the help of the command at `path`, the empty path for the whole program.
-pub(super) fn show_help(path: &[&str], cx: &Cx) -> Result<Answer, Error> {
-    let mut command = whole();
-    for word in path {
-        command = match command.find_subcommand(word) {
-            Some(found) => found.clone(),
-            None => {
-                return Err(Error::usage(format!(
-                    "no help for the words `{}`: no such command",
-                    path.join(" ")
-                )));
-            }
-        };
-    }
-    cx.out.raw(command.render_long_help().to_string().as_bytes())?;
-    Ok(Answer::Yes)
+fn show_help(path: &[&str], out: Output, cx: &CommandContext) -> Result<ExitCode, Error> {
+    out.raw(help::command_help(path, &cx.env)?.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]
@@ -347,10 +365,8 @@ mod tests {
                 let path = format!("{path} {}", node.name);
                 match &node.kind {
                     Kind::Group { nodes, .. } => walk(nodes, &path),
-                    Kind::Leaf { build, kept, .. } => {
+                    Kind::Leaf { build, .. } => {
                         parser(build(), node.name, &path).debug_assert();
-                        let known = |id: &&str| build().get_arguments().any(|arg| arg.get_id() == id);
-                        assert!(kept.iter().all(known), "{path}: {kept:?}");
                     }
                 }
             }

@@ -1,6 +1,7 @@
-//! A look over both files: the tasks that there are, and everything on which the files disagree.
+//! The audit of both files: the tasks that they have, and everything on which they disagree.
 
 use crate::domain::order;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::entry::{self, Editor};
@@ -9,47 +10,46 @@ use super::status::Status;
 use super::todo::{Missing, Todo, marker};
 
 /// A task as both files have it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Task {
-    /// Its number.
     #[serde(rename = "task")]
     pub number: u64,
-    /// Its heading in `TODO.md`, else its name in `state.json`.
+    /// The heading in `TODO.md`, otherwise the name in `state.json`.
     pub title: String,
-    /// The word in `state.json`.
+    /// The status in `state.json`.
     pub status: Option<String>,
-    /// What stands in its status line in `TODO.md`.
+    /// The status in `TODO.md`, without its brackets.
     pub marker: Option<String>,
-    /// Whether both mean the same.
+    /// Whether both files have the same status.
     pub agree: bool,
-    /// Where its entry and its object lead.
+    /// The files to which the entry and the object have links.
     pub paths: Vec<String>,
 }
 
-/// One thing that is not as it should be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A fault of the files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
-    /// What kind.
+    /// One word.
     pub kind: &'static str,
-    /// The task, if it is about one.
+    /// Null if the fault is not one of a single task.
     pub task: Option<u64>,
-    /// What exactly.
+    /// One sentence without a full stop.
     pub message: String,
 }
 
 impl Finding {
-    /// A finding about one task.
+    /// Returns a finding about one task.
     pub fn of(kind: &'static str, task: u64, message: impl Into<String>) -> Self {
         Self { kind, task: Some(task), message: message.into() }
     }
 
-    /// A finding about a file.
+    /// Returns a finding about a file.
     pub fn general(kind: &'static str, message: impl Into<String>) -> Self {
         Self { kind, task: None, message: message.into() }
     }
 }
 
-/// Every task that has a status in `TODO.md` or an object among the active ones, by number.
+/// Returns every task that has a status in `TODO.md` or an active object in `state.json`, by number.
 pub fn tasks(todo: &Todo<'_>, state: Option<&State<'_>>) -> Vec<Task> {
     let mut out: Vec<Task> = Vec::new();
     for entry in &todo.entries {
@@ -79,7 +79,7 @@ pub fn tasks(todo: &Todo<'_>, state: Option<&State<'_>>) -> Vec<Task> {
     out
 }
 
-/// The task of a number, in a list by number.
+/// Returns the task of a number in a list by number, and adds it if it is missing.
 fn of(tasks: &mut Vec<Task>, number: u64) -> &mut Task {
     let at = tasks.partition_point(|task| task.number < number);
     if tasks.get(at).is_none_or(|task| task.number != number) {
@@ -88,8 +88,8 @@ fn of(tasks: &mut Vec<Task>, number: u64) -> &mut Task {
     &mut tasks[at]
 }
 
-/// Everything on which the texts disagree, or that a change of a task would be refused for. Whether what they lead to is
-/// there is for others to say.
+/// Returns everything on which the texts disagree, and everything for which a change of a task would be
+/// refused. The files that the texts link to are not checked.
 pub fn findings(todo: &Todo<'_>, state: Option<&State<'_>>) -> Vec<Finding> {
     let mut out = Vec::new();
     for task in tasks(todo, state) {

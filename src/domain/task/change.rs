@@ -1,4 +1,5 @@
-//! One change of one task, worked out from one reading of its files: all that is wrong with it, or the new texts.
+//! One change of one task, computed from one reading of its files: the new texts, or everything that is wrong
+//! with it.
 
 use super::edit::Edits;
 use super::entry::Editor as Entry;
@@ -11,42 +12,36 @@ use super::status::Status;
 use super::todo::{self, Todo};
 use super::verify::{Wanted, verify};
 
-/// The files as they were read.
+/// The texts of the files.
 #[derive(Clone, Copy, Debug)]
 pub struct Texts<'a> {
-    /// `TODO.md`.
     pub todo: &'a str,
-    /// `state.json`.
     pub state: &'a str,
-    /// The plan, if one is to follow.
+    /// The plan, if its status follows.
     pub plan: Option<&'a str>,
 }
 
-/// What a change makes of the files.
+/// A change and the new texts of the files.
 #[derive(Clone, Debug)]
 pub struct Change {
     /// The status before, as `state.json` had it.
     pub from: String,
-    /// The status after.
     pub to: Status,
-    /// `TODO.md`.
     pub todo: String,
-    /// `state.json`.
     pub state: String,
-    /// The plan.
     pub plan: Option<String>,
-    /// The paths to which the entry did not lead before.
+    /// The artifacts to which the entry had no link before.
     pub links: Vec<String>,
-    /// What the caller should know, none of it critical.
+    /// Problems that are not critical.
     pub notes: Vec<Problem>,
-    /// How many bytes of `TODO.md` and of `state.json` were taken out or replaced.
+    /// The numbers of bytes of `TODO.md` and of `state.json` that were removed or replaced.
     removed: (usize, usize),
 }
 
-/// Works out a change.
+/// Computes a change.
 ///
 /// # Errors
-/// Everything that is wrong with it, not only the first (TS-15); at least one of it is critical.
+/// Every problem of the change, at least one of them critical.
 pub fn change(texts: Texts<'_>, request: &Request) -> Result<Change, Vec<Problem>> {
     let mut problems = Vec::new();
     let todo = Todo::scan(texts.todo);
@@ -96,7 +91,7 @@ pub fn change(texts: Texts<'_>, request: &Request) -> Result<Change, Vec<Problem
     Ok(made)
 }
 
-/// The one entry of a task, or why there is not one.
+/// Returns the one entry of a task.
 fn entry<'a>(todo: &'a Todo<'_>, task: u64) -> Result<&'a todo::Entry, Problem> {
     todo.find(task).map_err(|missing| match missing {
         todo::Missing::Heading => {
@@ -127,7 +122,7 @@ fn not_in_state(err: &state::Missing, task: u64) -> Problem {
     }
 }
 
-/// Whether the status may follow, and whether it has something to show.
+/// Checks that the status may follow, and that the work has an artifact.
 fn judge(request: &Request, from: Option<Status>, word: &str, entry: &Entry<'_>) -> Vec<Problem> {
     let mut found = Vec::new();
     let mut refuse = |kind: Kind, message: String| {
@@ -156,7 +151,7 @@ fn judge(request: &Request, from: Option<Status>, word: &str, entry: &Entry<'_>)
             format!("task {task} is {from}: {to} does not follow (allowed: {allowed})"),
         );
     }
-    // What the files say apart is healed by saying it again.
+    // Repeating a status is allowed where the files disagree: it repairs them.
     if from == to && entry.status() == Some(from) {
         if links && !to.takes_links() {
             refuse(Kind::InvalidTransition, format!("task {task} is {from}, which takes no artifacts"));
@@ -191,7 +186,7 @@ fn words(from: Status) -> String {
     from.next().iter().map(|status| status.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// What a status needs to be told, and was not (TS-04).
+/// Checks that the request has everything that its status needs.
 fn missing(request: &Request, task: Option<(&State<'_>, &crate::domain::json::Node)>) -> Vec<Problem> {
     let mut found = Vec::new();
     let kept = |key: &str| {
@@ -241,7 +236,7 @@ fn edit(
             format!("TODO.md: \"{note}\" behind the status of task {} was left as it is", request.task);
         notes.push(Problem::new(Kind::StatusNoteKept, message));
     }
-    // Links are worked out before the dates are written, and written behind them.
+    // The links are computed before the dates are written, and written after them.
     let mut changed = moved | object.add_artifacts(&artifacts, request.summary.as_deref());
     changed |= links_change(&entry, &artifacts, request);
     let subtasks = request.subtasks.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
@@ -302,7 +297,7 @@ fn by_kind(artifacts: &[Artifact]) -> Vec<Vec<&Artifact>> {
     kinds.iter().map(of).filter(|group| !group.is_empty()).collect()
 }
 
-/// Whether the links would change, without changing them.
+/// Checks whether the links would change, without changing them.
 fn links_change(entry: &Entry<'_>, artifacts: &[Artifact], request: &Request) -> bool {
     artifacts.iter().any(|artifact| {
         if artifact.kind == Type::Plan && !request.keep_plans {
@@ -322,8 +317,8 @@ fn link(entry: &mut Entry<'_>, artifacts: &[Artifact], request: &Request) {
     }
 }
 
-/// The last look before anything is written: the new texts are sound, hold what they should, and are not shorter than the
-/// edits explain (TS-58).
+/// Checks the new texts before anything is written: they parse, hold the change, and are not shorter than the
+/// edits explain.
 fn check(texts: Texts<'_>, request: &Request, made: &Change) -> Result<(), Vec<Problem>> {
     let fail = |message: String| Err(vec![Problem::new(Kind::VerificationFailed, message)]);
     let count = |text: &str| State::scan(text).map(|state| state.tasks().len());

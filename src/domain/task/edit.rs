@@ -1,25 +1,25 @@
-//! Changes to parts of a text: whatever they do not name stays as it is, byte for byte.
+//! Edits of parts of a text: every other byte stays as it is.
 
 use std::ops::Range;
 
-/// Replacements in one text, none of which overlap, in the order of their places.
+/// Replacements in one text that do not overlap, in the order of their positions.
 #[derive(Clone, Debug, Default)]
 pub struct Edits(Vec<(Range<usize>, String)>);
 
 impl Edits {
-    /// Puts `new` in the place of the bytes of `span`.
+    /// Replaces the bytes of `span` by `new`.
     pub fn replace(&mut self, span: Range<usize>, new: impl Into<String>) {
-        // Behind those of the same place: what is put there stays in the order in which it came.
+        // After the edits of the same position, so that insertions keep their order.
         let at = self.0.partition_point(|(other, _)| (other.start, other.end) <= (span.start, span.end));
         self.0.insert(at, (span, new.into()));
     }
 
-    /// Puts `new` at a place, behind what was put there before.
+    /// Inserts `new` at a position, after what was inserted there before.
     pub fn insert(&mut self, at: usize, new: impl Into<String>) {
         self.replace(at..at, new);
     }
 
-    /// The text with all replacements made.
+    /// Returns the text with all replacements made.
     pub fn apply(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len() + 256);
         let mut at = 0;
@@ -33,7 +33,7 @@ impl Edits {
         out
     }
 
-    /// How many bytes of a text are taken out of it: it may become shorter by that, and by no more (TS-58).
+    /// Returns the number of bytes that are removed: the text may become shorter by at most that many.
     pub fn removed(&self) -> usize {
         self.0.iter().map(|(span, _)| span.len()).sum()
     }

@@ -1,11 +1,11 @@
-//! Changes to one entry of `TODO.md`: status, dates, reasons, links.
+//! Edits of one entry of `TODO.md`: status, dates, reasons, links.
 
 use super::edit::Edits;
 use super::link::{Artifact, Kind, is_link_label, listed, same_file};
 use super::status::Status;
 use super::todo::{Entry, Field, Marker, Todo, marker};
 
-/// Fields that say something about a task, in small letters. New links go behind the last of these.
+/// Names of metadata fields, in lower case. New links follow the last of these fields.
 const METADATA: [&str; 30] = [
     "effort",
     "status",
@@ -39,11 +39,11 @@ const METADATA: [&str; 30] = [
     "session id",
 ];
 
-/// Fields that hold a date.
+/// Names of fields that hold a date.
 const DATES: [&str; 8] =
     ["created", "started", "researched", "planned", "revised", "completed", "blocked", "abandoned"];
 
-/// Returns the paths to which the label lines of an entry lead, and the bullets below them.
+/// Returns the paths to which the label lines of an entry and the bullets below them have links.
 pub fn links(todo: &Todo<'_>, entry: &Entry) -> Vec<String> {
     let is_prose = |field: &Field<'_>| field.name.eq_ignore_ascii_case("description");
     let fields = todo.fields(entry).filter(|field| !is_prose(field));
@@ -56,12 +56,12 @@ pub fn links(todo: &Todo<'_>, entry: &Entry) -> Vec<String> {
         .collect()
 }
 
-/// Returns the paths to which the value of a label leads.
+/// Returns the paths to which the value of a label has links.
 fn links_beside(todo: &Todo<'_>, label: &Field<'_>) -> Vec<String> {
     listed(&todo.text[label.value.clone()], is_link_label(label.name))
 }
 
-/// Returns the paths to which the bullets below a label lead.
+/// Returns the paths to which the bullets below a label have links.
 fn links_below(todo: &Todo<'_>, entry: &Entry, label: &Field<'_>) -> Vec<String> {
     let of_links = is_link_label(label.name);
     let text = |at: usize| {
@@ -71,21 +71,21 @@ fn links_below(todo: &Todo<'_>, entry: &Entry, label: &Field<'_>) -> Vec<String>
     todo.bullets(entry, label).flat_map(|at| listed(text(at), of_links)).collect()
 }
 
-/// An entry that is being changed.
+/// An entry with its edits.
 pub struct Editor<'a> {
     todo: &'a Todo<'a>,
     entry: &'a Entry,
     status: Field<'a>,
     marker: Marker,
     run_end: usize,
-    /// The directory of `TODO.md`, from the top of the repository.
+    /// The directory of `TODO.md`, relative to the top of the repository.
     dir: &'a str,
-    /// What has been asked for so far.
     pub edits: Edits,
 }
 
 impl<'a> Editor<'a> {
-    /// Begins with an entry. `None` if its status line cannot be changed: it holds neither brackets nor a status.
+    /// Returns the editor of an entry. `None` if its status line has neither brackets nor a status, and
+    /// cannot be changed.
     pub fn new(todo: &'a Todo<'a>, entry: &'a Entry, dir: &'a str) -> Option<Self> {
         let status = todo.status(entry)?;
         let marker = marker(todo.text, &status.value)?;
@@ -93,17 +93,17 @@ impl<'a> Editor<'a> {
         Some(Self { todo, entry, status, marker, run_end, dir, edits: Edits::default() })
     }
 
-    /// The status that stands there, as it is written.
+    /// Returns the present status as it is written.
     pub fn shown(&self) -> &str {
         &self.todo.text[self.marker.span.clone()]
     }
 
-    /// The status that stands there.
+    /// Returns the present status, if it is a known one.
     pub fn status(&self) -> Option<Status> {
         self.marker.status
     }
 
-    /// Writes the marker of a status; answers the text behind it, which stays as it is.
+    /// Writes the marker of a status. Returns the text after it, which stays as it is.
     pub fn set_status(&mut self, to: Status) -> Option<&str> {
         let marker = to.marker();
         if self.marker.bare {
@@ -116,8 +116,8 @@ impl<'a> Editor<'a> {
         self.marker.note.as_deref()
     }
 
-    /// Writes fields that belong together: each in the place of its first value, else as a new line behind the dates.
-    /// What was begun is never begun again (TS-24).
+    /// Writes fields that belong together: each replaces its first value, or is a new line after the dates.
+    /// The dates at which the task was created and started are never replaced.
     pub fn set_fields(&mut self, fields: &[(&str, &str)]) {
         let mut new = String::new();
         for (name, value) in fields {
@@ -139,17 +139,18 @@ impl<'a> Editor<'a> {
         }
     }
 
-    /// Checks whether the label lines of the entry lead to a file. Prose that mentions it does not count.
+    /// Checks whether the label lines of the entry have a link to a file. Prose that mentions the file does
+    /// not count.
     pub fn links(&self, path: &str) -> bool {
         links(self.todo, self.entry).iter().any(|target| same_file(target, path, self.dir))
     }
 
-    /// Whether the entry has links of a kind.
+    /// Checks whether the entry has links of a kind.
     pub fn has_links(&self, kind: &Kind) -> bool {
         self.labels(kind).next().is_some()
     }
 
-    /// Adds links of one kind behind those that are there. Where the entry leads already is not linked again (TS-20).
+    /// Adds links of one kind after the present ones. A file is never linked twice.
     pub fn append_links(&mut self, artifacts: &[&Artifact]) {
         let mut new: Vec<&Artifact> = Vec::new();
         for artifact in artifacts {
@@ -176,7 +177,7 @@ impl<'a> Editor<'a> {
         }
     }
 
-    /// Whether the labels of its kind lead to a file, and nowhere else.
+    /// Checks whether the labels of the artifact's kind have a link to the artifact and no other.
     pub fn is_only_link(&self, artifact: &Artifact) -> bool {
         let labels: Vec<Field<'_>> = self.labels(&artifact.kind).collect();
         matches!(&labels[..], [label] if self.leads_only_to(label, &artifact.path))
@@ -191,7 +192,7 @@ impl<'a> Editor<'a> {
         matches!(&found[..], [one] if same_file(one, path, self.dir))
     }
 
-    /// Makes a plan the only one that is linked under the plan's label (TS-21).
+    /// Makes a plan the only one that is linked under the plan's label.
     pub fn replace_link(&mut self, artifact: &Artifact) {
         let labels: Vec<Field<'_>> = self.labels(&artifact.kind).collect();
         let Some((label, further)) = labels.split_first() else {
@@ -217,7 +218,7 @@ impl<'a> Editor<'a> {
         }
     }
 
-    /// Returns the label lines of a kind that lead somewhere, themselves or by the bullets below them.
+    /// Returns the label lines of a kind that have links, themselves or in the bullets below them.
     pub fn labels<'s>(&'s self, kind: &'s Kind) -> impl Iterator<Item = Field<'a>> + 's {
         let leads = |field: &Field<'_>| {
             let found = if field.value.is_empty() {
@@ -237,7 +238,7 @@ impl<'a> Editor<'a> {
         (self.status.line..self.run_end).filter_map(|at| self.todo.field(at))
     }
 
-    /// Where the lines that belong to a field end: it, and what is indented below it.
+    /// Returns the last line of a field and what is indented below it.
     fn last_line(&self, field: &Field<'_>) -> usize {
         self.todo.bullets(self.entry, field).end.max(field.line + 1) - 1
     }
@@ -266,7 +267,7 @@ impl<'a> Editor<'a> {
         format!("{}**{name}**: {value}{}", self.status.prefix, self.ending())
     }
 
-    /// The line ending of the status line.
+    /// Returns the line ending of the status line.
     fn ending(&self) -> &'a str {
         let line = &self.todo.lines[self.status.line];
         let ending = &self.todo.text[line.end..line.next];
@@ -281,7 +282,7 @@ impl<'a> Editor<'a> {
         &line[..sign + blanks]
     }
 
-    /// Puts whole lines behind a line, which may be the last of the file and lack its ending.
+    /// Inserts whole lines after a line, which may be the last of the file and lack its line ending.
     fn insert_behind(&mut self, line: usize, mut new: String) {
         let line = &self.todo.lines[line];
         if line.end == line.next {

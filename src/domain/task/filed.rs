@@ -1,11 +1,11 @@
-//! The shapes that `artifacts` of a task's object has in real files beside a list: lists by kind, or one artifact alone.
+//! The forms of `artifacts` in a task's object other than a list: lists by kind, or a single artifact.
 
 use super::link::{Artifact, Kind};
 use super::state::Editor;
 use crate::domain::json::{Kind as Shape, Member, Node, quoted};
 
-/// Returns the artifacts in the value of `artifacts`, whatever its shape: a list, lists by kind, or one
-/// alone.
+/// Returns the artifacts in the value of `artifacts`, whatever its form: a list, lists by kind, or a single
+/// artifact.
 pub fn filed(artifacts: &Node) -> Vec<&Node> {
     if let Some(elements) = artifacts.elements() {
         return elements.iter().collect();
@@ -20,7 +20,7 @@ pub fn filed(artifacts: &Node) -> Vec<&Node> {
         .collect()
 }
 
-/// Checks whether a member of that name holds artifacts of one of the known kinds.
+/// Checks whether a member with that name holds artifacts of one of the known kinds.
 fn is_list_name(key: &str) -> bool {
     let key = plain(key);
     let kinds = [Kind::Research, Kind::Plan, Kind::Summary, Kind::Implementation];
@@ -31,8 +31,8 @@ fn plain(key: &str) -> String {
     key.to_lowercase().replace(['-', ' '], "_")
 }
 
-/// The names that lists of artifacts by kind have: one in the singular and one in the plural, and others that
-/// are read.
+/// Returns the names of the list of a kind: first the singular, then the plural, then names that are only
+/// read.
 fn list_names(kind: &Kind) -> [&str; 5] {
     match kind {
         Kind::Research => ["research", "reports", "report", "research_reports", "research_report"],
@@ -61,7 +61,7 @@ impl Editor<'_> {
                 kinds.push(&artifact.kind);
             }
         }
-        // The form of the other lists: objects, if one of them has any.
+        // New elements are objects if the present ones are.
         let like = members.iter().flat_map(|member| member.value.elements().unwrap_or(&[])).next_back();
         let strings = like.is_none_or(|like| like.members().is_empty());
         let mut lists_to_add = Vec::new();
@@ -107,7 +107,7 @@ impl Editor<'_> {
         }
     }
 
-    /// Writes a list on one line, as a member of an object of lists.
+    /// Returns a list on one line, as a member of an object of lists.
     fn array(&self, new: &[&Artifact], summary: Option<&str>, strings: bool) -> String {
         let element = |artifact: &&Artifact| {
             let path = quoted(&artifact.path, self.ascii);

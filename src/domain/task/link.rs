@@ -1,22 +1,18 @@
-//! Links to artifacts: what kind, under which label, to which file.
+//! Links to artifacts: their kinds, labels and paths.
 
-/// What an artifact is. Aliases count as what they stand for.
+/// The kind of an artifact. Aliases count as the kind that they stand for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A report.
     Research,
-    /// A plan.
     Plan,
-    /// What was done.
     Summary,
-    /// What was made.
     Implementation,
-    /// Anything else, by its own name.
+    /// Any other kind, by its name.
     Other(String),
 }
 
 impl Kind {
-    /// Reads a type. `None` for what is no plain word.
+    /// Reads a kind. `None` if the text is not one plain word.
     pub fn read(word: &str) -> Option<Self> {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if word.is_empty() || word.len() > 40 || !word.chars().all(plain) {
@@ -31,7 +27,7 @@ impl Kind {
         })
     }
 
-    /// The word that `state.json` has for it.
+    /// Returns the word for the kind in `state.json`.
     pub fn word(&self) -> &str {
         match self {
             Self::Research => "research",
@@ -42,7 +38,7 @@ impl Kind {
         }
     }
 
-    /// The label of a new line in `TODO.md`: the type in title case.
+    /// Returns the label of a new line in `TODO.md`: the kind in title case.
     pub fn label(&self) -> String {
         let title = |word: &str| {
             let mut letters = word.chars();
@@ -51,7 +47,7 @@ impl Kind {
         self.word().split(['_', '-']).map(title).collect::<Vec<_>>().join(" ")
     }
 
-    /// Whether a label in `TODO.md` is one for this kind.
+    /// Checks whether a label in `TODO.md` is one for this kind.
     pub fn is_label(&self, name: &str) -> bool {
         let name = name.to_lowercase();
         let known: &[&str] = match self {
@@ -70,19 +66,18 @@ impl Kind {
 /// An artifact of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Artifact {
-    /// What it is.
     pub kind: Kind,
-    /// Where it is, as it is to be written.
+    /// The path as the files keep it.
     pub path: String,
 }
 
 impl Artifact {
-    /// The last part of its path: the text of its link.
+    /// Returns the last part of the path: the text of its link.
     pub fn name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or(&self.path)
     }
 
-    /// The link to it.
+    /// Returns the link in Markdown.
     pub fn link(&self) -> String {
         if self.path.contains(' ') {
             return format!("[{}](<{}>)", self.name(), self.path);
@@ -94,17 +89,17 @@ impl Artifact {
 /// Reads `TYPE:PATH`.
 ///
 /// # Errors
-/// What is wrong with it.
+/// A sentence for the caller.
 pub fn artifact(text: &str) -> Result<Artifact, String> {
     let (kind, path) = text.split_once(':').ok_or("want TYPE:PATH, say research:docs/report.md")?;
     let kind = Kind::read(kind).ok_or("the type must be one word of letters, digits, _ and -")?;
     Ok(Artifact { kind, path: path_in_link(path)? })
 }
 
-/// Reads a path that a link can lead to; `./` before it is left out.
+/// Reads a path that can be the target of a link, and removes a leading `./`.
 ///
 /// # Errors
-/// What is wrong with it.
+/// A sentence for the caller.
 pub fn path_in_link(path: &str) -> Result<String, String> {
     let mut plain = path;
     while let Some(rest) = plain.strip_prefix("./") {
@@ -122,22 +117,22 @@ pub fn path_in_link(path: &str) -> Result<String, String> {
     Ok(plain.to_owned())
 }
 
-/// Names of label lines that lead to artifacts of more than one kind, in small letters.
+/// Names of label lines with links to artifacts of several kinds, in lower case.
 const SHARED_LABELS: [&str; 3] = ["artifacts", "handoff", "handoffs"];
 
-/// Checks whether a label of that name is there to hold links, such as `Research` or `Research (task 6)`.
-/// Bare paths are links on such lines alone.
+/// Checks whether a label with that name holds links, such as `Research` or `Research (task 6)`. Bare paths
+/// count as links only on such lines.
 pub fn is_link_label(name: &str) -> bool {
     let name = name.split_once(" (").map_or(name, |(name, _)| name);
     let kinds = [Kind::Research, Kind::Plan, Kind::Summary, Kind::Implementation];
     kinds.iter().any(|kind| kind.is_label(name)) || SHARED_LABELS.contains(&name.to_lowercase().as_str())
 }
 
-/// Returns the paths to which the value of a label leads, or a bullet below the label.
+/// Returns the link targets in the value of a label, or in a bullet below the label.
 ///
-/// On a label that is there for links (`of_links`), links between brackets count wherever they stand, and
-/// bare paths of Markdown files where the value lists them: a path in a sentence is a mention. On any other
-/// label only links between brackets count, and only if the value is a list of them.
+/// On a label that holds links (`of_links`), links between brackets count anywhere, and bare paths of
+/// Markdown files where the value lists them: a path in a sentence is only mentioned. On any other label only
+/// links between brackets count, and only if the value is a list of links.
 pub fn listed(text: &str, of_links: bool) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = text.trim();
@@ -161,7 +156,7 @@ pub fn listed(text: &str, of_links: bool) -> Vec<String> {
             },
         };
         let Some(behind) = behind else {
-            // Prose begins here.
+            // The rest is prose.
             return if of_links { found.into_iter().chain(within(rest)).collect() } else { Vec::new() };
         };
         rest = behind.trim_start();
@@ -169,11 +164,11 @@ pub fn listed(text: &str, of_links: bool) -> Vec<String> {
     found
 }
 
-/// What follows an item of a list of links.
+/// The text after an item of a list of links.
 enum Behind<'a> {
     /// A separator and the rest of the list.
     Item(&'a str),
-    /// A note of that many bytes.
+    /// A note, by its length in bytes.
     Note(usize),
 }
 
@@ -186,12 +181,12 @@ fn behind_item(rest: &str) -> Option<Behind<'_>> {
     if rest.starts_with('(') {
         return Some(Behind::Note(rest.find(')').map_or(rest.len(), |at| at + 1)));
     }
-    // A note without brackets goes on to the end, or to a link that follows it.
+    // A note without brackets ends at the next link, or with the text.
     let note = NOTES.iter().any(|sign| rest.starts_with(sign));
     note.then(|| Behind::Note(rest.find(", [").unwrap_or(rest.len())))
 }
 
-/// Returns the link that a text begins with and its length: a Markdown link, or a path between brackets.
+/// Returns the link at the beginning of a text and its length: a Markdown link, or a path between brackets.
 fn bracketed(text: &str) -> Option<(String, usize)> {
     let inside = text.strip_prefix('[')?;
     let close = inside.find(']')?;
@@ -205,7 +200,7 @@ fn bracketed(text: &str) -> Option<(String, usize)> {
     is_path.then(|| (inside.trim().to_owned(), close + 2))
 }
 
-/// Returns the bare path of a Markdown file that a text begins with, between backticks or not, and its
+/// Returns the bare path of a Markdown file at the beginning of a text, with or without backticks, and its
 /// length. A sentence that begins with a path is not a list of links.
 fn bare(text: &str) -> Option<(String, usize)> {
     let ends = |c: char| c.is_whitespace() || matches!(c, ',' | '`' | '(' | ')' | '[' | ']' | ';');
@@ -235,8 +230,8 @@ fn is_markdown(path: &str) -> bool {
     path.rsplit_once('.').is_some_and(|(name, ending)| !name.is_empty() && ending == "md")
 }
 
-/// Whether two paths mean one file: each is taken from the top of the repository, or from the directory of `TODO.md`, which
-/// is `dir` as seen from the top.
+/// Checks whether two paths name one file. Each may be relative to the top of the repository or to the
+/// directory of `TODO.md`, which is `dir` relative to the top.
 pub fn same_file(one: &str, other: &str, dir: &str) -> bool {
     let places = |path: &str| [clean(path), clean(&format!("{dir}/{path}"))];
     let others = places(other);

@@ -1,7 +1,8 @@
 //! Tasks in files that people and other programs edit too: `TODO.md`, `state.json`, and the plan of a task.
 //!
-//! Everything here is text in, text out. A change touches the task's own entry and object and leaves every other byte as it
-//! is; what is checked before and after is checked on the task's own entry as well.
+//! Everything here takes texts and returns texts. A change edits the entry and the object of its task and
+//! leaves every other byte as it is; the checks before and after it look at the entry and the object of the
+//! task as well.
 
 pub mod audit;
 pub mod change;

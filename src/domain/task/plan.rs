@@ -4,8 +4,8 @@ use super::edit::Edits;
 use super::status::Status;
 use super::todo::{Marker, Todo, heading, marker};
 
-/// Where the overall status of a plan is: the first status line before the first phase. `None` if there is none, or if it is
-/// neither in brackets nor a status (TS-07, TS-25).
+/// Returns the marker of a plan's overall status: the first status line above the first phase. `None` if
+/// there is none, or if its value has neither brackets nor a status.
 pub fn overall(text: &str) -> Option<Marker> {
     let plan = Todo::scan(text);
     let is_phase = |line: &str| {
@@ -20,7 +20,7 @@ pub fn overall(text: &str) -> Option<Marker> {
     marker(text, &status.value)
 }
 
-/// The plan with another overall status; `None` as [`overall`].
+/// Returns the plan with another overall status. `None` as for [`overall`].
 pub fn with_status(text: &str, to: Status) -> Option<String> {
     let found = overall(text)?;
     let mut edits = Edits::default();

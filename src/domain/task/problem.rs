@@ -1,55 +1,58 @@
-//! What can be wrong with a change of a task: two levels, six members (TS-41).
+//! The problems of a change of a task: two levels of severity, six members.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-/// What kind of problem.
+/// The kind of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// A file does not hold what was to be written.
+    /// A file does not hold the change.
     VerificationFailed,
     /// The files could not be written.
     StatusSyncFailed,
-    /// A link is not where it should be.
+    /// A link is missing.
     ArtifactLinkFailed,
-    /// Something that the change needs is missing.
+    /// The change lacks something that it needs.
     ValidationFailed,
-    /// An artifact is not there, empty or no file.
+    /// An artifact does not exist, is empty or is not a file.
     ArtifactValidationFailed,
-    /// One of the files does not know the task.
+    /// One of the files does not have the task.
     TaskNotFound,
-    /// One of the files knows it twice.
+    /// One of the files has the task twice.
     TaskAmbiguous,
-    /// A file is not there.
+    /// A file does not exist.
     FileNotFound,
     /// A file cannot be read.
     FileUnreadable,
-    /// A file is not what it should be.
+    /// A file does not have the expected form.
     ParseError,
     /// The status may not follow.
     InvalidTransition,
-    /// The files disagree, and the caller does not want to go on then.
+    /// The files disagree, and the caller asked for a refusal in that case.
     MismatchRefused,
     /// The files disagreed.
     StatusMismatch,
-    /// Text behind the status was left as it is.
+    /// Text after the status was left as it is.
     StatusNoteKept,
-    /// A rule was set aside because the caller said so.
+    /// A rule was overridden on request.
     TransitionForced,
-    /// What somebody left half done was finished.
+    /// An interrupted change was finished.
     InterruptedChangeSettled,
-    /// Files on another machine.
+    /// The files are on a network file system.
     NetworkFileSystem,
-    /// The run stayed where it is.
+    /// The run did not advance.
     RunNotAdvanced,
-    /// The change is not in git.
+    /// Git got no commit.
     GitCommitFailed,
-    /// The change is committed, and git's index still has the versions from before.
+    /// The change is committed, and git's index still has the versions before it.
     GitIndexBehind,
 }
 
 impl Kind {
-    /// The word in lower case, under `type`.
+    /// Returns the word in lower case, for `type`.
     pub fn word(self) -> &'static str {
         match self {
             Self::VerificationFailed => "verification_failed",
@@ -74,7 +77,7 @@ impl Kind {
         }
     }
 
-    /// Whether the change failed by it.
+    /// Checks whether the problem fails the change.
     pub fn is_critical(self) -> bool {
         !matches!(
             self,
@@ -89,7 +92,7 @@ impl Kind {
         )
     }
 
-    /// Whether the files are at fault, or their writing, and not what was asked: exit code 2 and not 1.
+    /// Checks whether the files or their writing are at fault, and not the request: exit code 2 instead of 1.
     pub fn is_failure(self) -> bool {
         matches!(
             self,
@@ -139,47 +142,78 @@ impl Kind {
     }
 }
 
-/// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A problem of a change or of the files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "ProblemMembers")]
 pub struct Problem {
-    /// What kind.
+    /// The kind, which decides everything but the message.
     pub kind: Kind,
-    /// What exactly, in one sentence.
+    /// One sentence without a full stop.
     pub message: String,
 }
 
+/// The members of a problem as callers see them.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ProblemMembers {
+    /// The type in capitals.
+    code: String,
+    message: String,
+    recommendation: &'static str,
+    recoverable: bool,
+    severity: Severity,
+    #[serde(rename = "type")]
+    kind: &'static str,
+}
+
+/// Whether a problem fails the change.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+enum Severity {
+    #[serde(rename = "CRITICAL")]
+    Critical,
+    #[serde(rename = "NON-CRITICAL")]
+    NonCritical,
+}
+
+impl From<Problem> for ProblemMembers {
+    fn from(Problem { kind, message }: Problem) -> Self {
+        let is_critical = kind.is_critical();
+        Self {
+            code: kind.word().to_uppercase(),
+            message,
+            recommendation: kind.recommendation(),
+            recoverable: !is_critical,
+            severity: if is_critical { Severity::Critical } else { Severity::NonCritical },
+            kind: kind.word(),
+        }
+    }
+}
+
+impl JsonSchema for Problem {
+    fn schema_name() -> Cow<'static, str> {
+        "Problem".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        ProblemMembers::json_schema(generator)
+    }
+}
+
 impl Problem {
-    /// A problem with what is known about it.
+    /// Returns a problem of a kind.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }
 
-    /// The six members.
+    /// Returns the six members of the problem.
     pub fn members(&self) -> Map<String, Value> {
-        let Self { kind, message } = self;
-        let critical = kind.is_critical();
-        let object = json!({
-            "type": kind.word(),
-            "message": message,
-            "code": kind.word().to_uppercase(),
-            "severity": if critical { "CRITICAL" } else { "NON-CRITICAL" },
-            "recoverable": !critical,
-            "recommendation": kind.recommendation(),
-        });
-        match object {
-            Value::Object(members) => members,
+        match serde_json::to_value(self) {
+            Ok(Value::Object(members)) => members,
             _ => Map::new(),
         }
     }
 }
 
-impl Serialize for Problem {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.members().serialize(serializer)
-    }
-}
-
-/// Whether there is one among them that fails the change (TS-42).
+/// Checks whether one of the problems fails the change.
 pub fn any_critical(problems: &[Problem]) -> bool {
     problems.iter().any(|problem| problem.kind.is_critical())
 }

@@ -153,8 +153,8 @@ fn differing(old: &Map<String, Value>, new: &Map<String, Value>) -> Vec<String> 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
-    /// TS-16, TS-17, TS-19, TS-23, TS-26, TS-27: outside the entry and the object no byte changes, inside them only the lines
-    /// and members that the change is about; and a second time nothing changes at all.
+    /// TS-16, TS-17, TS-19, TS-23, TS-26, TS-27: outside the entry and the object no byte changes, inside
+    /// them only the lines and members that the change is about; and a second time nothing changes at all.
     #[test]
     fn only_what_is_named_changes(
         tasks in prop::collection::vec(task(), 1..4),

@@ -1,46 +1,45 @@
-//! What a change of a task is asked to do.
+//! The request for a change of a task.
 
 use serde_json::{Value, json};
 
 use super::link::{Artifact, artifact};
 use super::status::Status;
 
-/// What is asked for. It is kept while the change is under way, so that somebody else can finish it.
+/// The requested change. It is stored while the change is under way, so that another process can finish it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of the command line, each on its own")]
 pub struct Request {
-    /// The task.
     pub task: u64,
-    /// What it is to become; as it is, if only links are added.
+    /// The new status; `None` if only links are added.
     pub to: Option<Status>,
-    /// What it produced, each as `type:path`.
+    /// The artifacts, each as `type:path`.
     pub artifacts: Vec<String>,
-    /// Kept with the artifacts.
+    /// A sentence that is kept with the artifacts.
     pub summary: Option<String>,
-    /// Why, where that has to be said.
+    /// The reason, for a status that needs one.
     pub reason: Option<String>,
-    /// The tasks that it was divided into.
+    /// The tasks that the task was expanded into.
     pub subtasks: Vec<u64>,
-    /// The day, as `TODO.md` has it: `YYYY-MM-DD`.
+    /// The date for `TODO.md`: `YYYY-MM-DD`.
     pub date: String,
-    /// When its stage was reached, as `state.json` has it: `YYYY-MM-DDTHH:MM:SSZ`.
+    /// The time of the stage for `state.json`: `YYYY-MM-DDTHH:MM:SSZ`.
     pub staged: String,
-    /// The moment of the change, in the same form.
+    /// The time of the change, in the same form.
     pub now: String,
-    /// Whether the day is kept.
+    /// Whether the dates of stages are kept.
     pub dates: bool,
-    /// Go past the table of transitions, and past what a status has to show.
+    /// Whether the table of transitions and the need for artifacts are overridden.
     pub force: bool,
-    /// Refuse if the files disagree.
+    /// Whether the change is refused if the files disagree.
     pub strict: bool,
-    /// Keep the links to older plans.
+    /// Whether the links to older plans stay.
     pub keep_plans: bool,
-    /// The directory of the files, from the top of the repository.
+    /// The directory of the files, relative to the top of the repository.
     pub dir: String,
 }
 
 impl Request {
-    /// All of it as JSON.
+    /// Returns the request as JSON.
     pub fn to_json(&self) -> Value {
         json!({
             "task": self.task,
@@ -52,7 +51,7 @@ impl Request {
         })
     }
 
-    /// Reads what [`Self::to_json`] has written.
+    /// Parses what [`Self::to_json`] returned.
     pub fn from_json(value: &Value) -> Option<Self> {
         let list = |key: &str| value[key].as_array().into_iter().flatten();
         let text = |at: usize| value["texts"][at].as_str().map(ToOwned::to_owned);
@@ -75,13 +74,13 @@ impl Request {
         })
     }
 
-    /// The artifacts, read.
+    /// Returns the parsed artifacts.
     pub fn artifacts(&self) -> Vec<Artifact> {
         self.artifacts.iter().filter_map(|text| artifact(text).ok()).collect()
     }
 }
 
-/// A request without anything else.
+/// Returns a request with nothing but a status.
 #[cfg(test)]
 pub fn sample(task: u64, to: Status) -> Request {
     Request {

@@ -1,4 +1,4 @@
-//! Changes to one task's object in `state.json`.
+//! Edits of one task's object in `state.json`.
 
 use super::edit::Edits;
 use super::filed::filed;
@@ -6,10 +6,9 @@ use super::link::{Artifact, same_file};
 use super::status::Status;
 use crate::domain::json::{Kind as Shape, Member, Node, quoted, scan};
 
-/// A `state.json`, looked through.
+/// A parsed `state.json`.
 #[derive(Clone, Debug)]
 pub struct State<'a> {
-    /// Its text.
     pub text: &'a str,
     root: Node,
 }
@@ -17,17 +16,17 @@ pub struct State<'a> {
 /// Why a task has no object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {
-    /// It is not among the active ones; where else it is, if anywhere.
+    /// It is not among the active tasks, but perhaps in the list that is named.
     Absent(Option<&'static str>),
-    /// There are so many of it (TS-09).
+    /// There are several, as many as this.
     Ambiguous(usize),
 }
 
 impl<'a> State<'a> {
-    /// Looks through a text.
+    /// Parses a text.
     ///
     /// # Errors
-    /// Where it is no JSON; or that there is no array `active_projects` at its root (TS-06, TS-57).
+    /// A sentence if the text is not JSON, or has no array `active_projects` at its root.
     pub fn scan(text: &'a str) -> Result<Self, String> {
         let root = scan(text)?;
         match root.get("active_projects").map(Node::elements) {
@@ -37,25 +36,25 @@ impl<'a> State<'a> {
         }
     }
 
-    /// The objects of all active tasks.
+    /// Returns the objects of all active tasks.
     pub fn tasks(&self) -> &[Node] {
         self.root.get("active_projects").and_then(Node::elements).unwrap_or(&[])
     }
 
-    /// A member of the root.
+    /// Returns a member of the root.
     pub fn root(&self, key: &str) -> Option<&Node> {
         self.root.get(key)
     }
 
-    /// The number of a task's object.
+    /// Returns the number of a task's object.
     pub fn number(&self, task: &Node) -> Option<u64> {
         task.get("project_number")?.number(self.text)
     }
 
-    /// The one object of a task (TS-08, TS-09).
+    /// Returns the one object of a task.
     ///
     /// # Errors
-    /// Why there is not one.
+    /// [`Missing`] if there is none, or more than one.
     pub fn find(&self, number: u64) -> Result<&Node, Missing> {
         let is = |task: &&Node| self.number(task) == Some(number);
         let found: Vec<&Node> = self.tasks().iter().filter(is).collect();
@@ -75,12 +74,12 @@ impl<'a> State<'a> {
         }
     }
 
-    /// A text of a task's object.
+    /// Returns a string member of a task's object.
     pub fn text_of(&self, task: &Node, key: &str) -> Option<String> {
         task.get(key)?.text(self.text)
     }
 
-    /// Returns the paths to which a task's object leads: those of its artifacts and of its plan.
+    /// Returns the paths of the artifacts and of the plan of a task's object.
     pub fn paths(&self, task: &Node) -> Vec<String> {
         let filed = task.get("artifacts").map(filed).unwrap_or_default();
         let paths = filed.into_iter().filter_map(|artifact| self.path_of(artifact));
@@ -98,23 +97,23 @@ impl<'a> State<'a> {
     }
 }
 
-/// A task's object that is being changed.
+/// A task's object with its edits.
 pub struct Editor<'a> {
     state: &'a State<'a>,
     pub(super) task: &'a Node,
     dir: &'a str,
-    /// Whether the document keeps everything that is not ASCII as escapes.
+    /// Whether the document escapes everything that is not ASCII.
     pub(super) ascii: bool,
-    /// Members that are not there yet.
+    /// The members to add, with their values as JSON.
     new: Vec<(String, String)>,
-    /// What would have overwritten a value of an unexpected shape, and was left out for that.
+    /// Why values of an unexpected form were not overwritten.
     pub unfit: Vec<String>,
-    /// What has been asked for so far.
     pub edits: Edits,
 }
 
 impl<'a> Editor<'a> {
-    /// Begins with the object of a task; `dir` is the directory of the file, from the top of the repository.
+    /// Returns the editor of a task's object; `dir` is the directory of the file, relative to the top of the
+    /// repository.
     pub fn new(state: &'a State<'a>, task: &'a Node, dir: &'a str) -> Self {
         let ascii = state.text.is_ascii() && state.text.contains("\\u");
         Self { state, task, dir, ascii, new: Vec::new(), unfit: Vec::new(), edits: Edits::default() }
@@ -125,7 +124,7 @@ impl<'a> Editor<'a> {
         self.set("status", to.as_str());
     }
 
-    /// Sets a text: where it is, else behind the other members. `false` if it is so already.
+    /// Sets a string: in its place, or as a new last member. Returns whether that is a change.
     pub fn set(&mut self, key: &str, value: &str) -> bool {
         if self.state.text_of(self.task, key).as_deref() == Some(value) {
             return false;
@@ -135,7 +134,7 @@ impl<'a> Editor<'a> {
         true
     }
 
-    /// Sets numbers, as [`Self::set`]. A list of anything else is left alone.
+    /// Sets numbers, as [`Self::set`]. A value that is not a list of numbers is left alone.
     pub fn set_numbers(&mut self, key: &str, numbers: &[u64]) {
         let state = self.state;
         let number = |element: &Node| element.number(state.text).is_some();
@@ -154,7 +153,7 @@ impl<'a> Editor<'a> {
         }
     }
 
-    /// Sets the value of a member, unless that is a list or an object, which one text cannot replace.
+    /// Sets the value of a member, unless the present value is a list or an object.
     fn set_raw(&mut self, key: &str, value: String) {
         match self.task.get(key) {
             Some(node) if !matches!(node.kind, Shape::Scalar) => {
@@ -165,8 +164,8 @@ impl<'a> Editor<'a> {
         }
     }
 
-    /// Files artifacts, each once; a summary also goes to those that are there already. Returns whether
-    /// anything changed. A container of another shape than a list is added to in its own form, or left alone.
+    /// Adds artifacts, each once; a summary is also added to the present ones. Returns whether anything
+    /// changed. Artifacts that are not in a list are added to in their own form, or left alone.
     pub fn add_artifacts(&mut self, artifacts: &[Artifact], summary: Option<&str>) -> bool {
         let list = self.task.get("artifacts").filter(|list| !self.state.is_null(list));
         let there = list.map(filed).unwrap_or_default();
@@ -190,7 +189,7 @@ impl<'a> Editor<'a> {
         true
     }
 
-    /// Adds artifacts to a list, or makes the list.
+    /// Adds artifacts to a list, or creates the list.
     fn file(&mut self, list: Option<&Node>, new: &[&Artifact], summary: Option<&str>) {
         let there = list.and_then(Node::elements).unwrap_or(&[]);
         if !there.is_empty() {
@@ -208,7 +207,7 @@ impl<'a> Editor<'a> {
         }
     }
 
-    /// Adds artifacts behind the last element of a list, in the style of the elements.
+    /// Adds artifacts after the last element of a list, in the style of the elements.
     pub(super) fn append(&mut self, there: &[Node], new: &[&Artifact], summary: Option<&str>) {
         let Some(end) = there.last() else { return };
         let strings = there.iter().all(|element| self.state.text[element.span.clone()].starts_with('"'));
@@ -223,7 +222,7 @@ impl<'a> Editor<'a> {
         }
     }
 
-    /// The object's own edits, with the members that are new.
+    /// Returns the edits of the object, including the new members.
     pub fn finish(mut self) -> Edits {
         if let Some(last) = self.task.members().last() {
             let colon = self.colon(last);
@@ -255,7 +254,8 @@ impl<'a> Editor<'a> {
         true
     }
 
-    /// An artifact in the style of the elements beside it: a string, an object on one line, or one on many.
+    /// Returns an artifact in the style of its neighbours: a string, an object on one line, or an object on
+    /// several lines.
     fn element(
         &self,
         artifact: &Artifact,
@@ -285,7 +285,7 @@ impl<'a> Editor<'a> {
         format!("{{{open}{}{close}}}", members.join(&format!(",{between}")))
     }
 
-    /// What stands before the members of the task's object, and before what is one level deeper.
+    /// Returns the white space before the members of the task's object, and before members one level deeper.
     fn indents(&self) -> (String, String) {
         let Some(first) = self.task.members().first() else { return (String::new(), String::new()) };
         let outer = self.blanks_before(first);
@@ -299,7 +299,8 @@ impl<'a> Editor<'a> {
         (outer, inner)
     }
 
-    /// What stands between two members. Where there is only one, the colon tells whether the document has blanks.
+    /// Returns the white space between two members. With a single member, its colon tells whether the
+    /// document has blanks.
     pub(super) fn between(&self, members: &[Member]) -> String {
         let Some(last) = members.last() else { return String::new() };
         let blanks = self.blanks_before(last);

@@ -1,9 +1,10 @@
-//! The words for where a task is, and which may follow which.
+//! The statuses of a task, and which may follow which.
 
 words!(
-    /// Where a task is. The word is that of `state.json`; `TODO.md` has it as a [`marker`](Status::marker).
+    /// The status of a task. The word is that of `state.json`; `TODO.md` has it as a
+    /// [`marker`](Status::marker).
     Status, "task status" {
-        /// Nobody has begun.
+        /// Work has not begun.
         NotStarted = "not_started",
         /// Research is under way.
         Researching = "researching",
@@ -19,24 +20,24 @@ words!(
         Revised = "revised",
         /// The plan is being carried out.
         Implementing = "implementing",
-        /// A part of it is done, and it may go on.
+        /// A part is done, and the work may go on.
         Partial = "partial",
-        /// Done.
+        /// Everything is done.
         Completed = "completed",
-        /// Something is in the way.
+        /// The task waits for something.
         Blocked = "blocked",
-        /// Given up, for the time being.
+        /// The task was given up, but may be taken up again.
         Abandoned = "abandoned",
-        /// Divided into tasks of its own.
+        /// The task was divided into others.
         Expanded = "expanded",
-        /// Put aside.
+        /// The task was put aside.
         OnHold = "on_hold",
-        /// Work without a name, in older files.
+        /// Unspecified work, in older files.
         InProgress = "in_progress",
     }
 );
 
-/// Every status, in the order in which a task usually meets them.
+/// Every status, in the usual order.
 pub const ALL: [Status; 15] = {
     use Status as S;
     [
@@ -59,13 +60,12 @@ pub const ALL: [Status; 15] = {
 };
 
 impl Status {
-    /// What stands for it between brackets: words in capitals, with a space between two (TS-18).
+    /// Returns the text for `TODO.md`, without its brackets: capitals, with a space between two words.
     pub fn marker(self) -> String {
         self.as_str().to_uppercase().replace('_', " ")
     }
 
-    /// Reads a word of `state.json`, a marker without its brackets, or a word that others use for one of ours; such are never
-    /// written.
+    /// Reads a word of `state.json`, a marker without its brackets, or an alias. Aliases are never written.
     pub fn read(text: &str) -> Option<Self> {
         let word = text.trim().to_lowercase().replace(' ', "_");
         match word.as_str() {
@@ -76,7 +76,7 @@ impl Status {
         }
     }
 
-    /// What a task may become next.
+    /// Returns the statuses that may follow.
     pub fn next(self) -> &'static [Self] {
         use Status as S;
         match self {
@@ -150,7 +150,7 @@ impl Status {
         }
     }
 
-    /// The field that keeps when it was reached: its name in `TODO.md`, and in `state.json`.
+    /// Returns the names of the field that holds the date of the status, in `TODO.md` and in `state.json`.
     pub fn stage(self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Researched => Some(("Researched", "researched")),
@@ -164,7 +164,8 @@ impl Status {
         }
     }
 
-    /// The field that keeps why, for a status that needs a reason: its name in `TODO.md`, and in `state.json`.
+    /// Returns the names of the field that holds the reason, in `TODO.md` and in `state.json`, if the status
+    /// needs one.
     pub fn reason(self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Blocked => Some(("Blocking Reason", "blocked_reason")),
@@ -173,18 +174,18 @@ impl Status {
         }
     }
 
-    /// Whether the end of a piece of work, which has something to show (TS-10).
+    /// Checks whether the status ends a step of the work, which has an artifact to link.
     pub fn is_done_step(self) -> bool {
         use Status as S;
         matches!(self, S::Researched | S::Planned | S::Revised | S::Partial | S::Completed)
     }
 
-    /// Whether an artifact may be linked while the status stays.
+    /// Checks whether an artifact may be linked while the status stays.
     pub fn takes_links(self) -> bool {
         self.is_done_step() || self == Self::Implementing
     }
 
-    /// Whether somebody is at work.
+    /// Checks whether the status means that work is under way.
     pub fn is_in_progress(self) -> bool {
         use Status as S;
         matches!(self, S::Researching | S::Planning | S::Revising | S::Implementing | S::InProgress)

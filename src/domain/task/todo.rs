@@ -1,78 +1,73 @@
-//! Where things are in `TODO.md`: lines, entries of tasks, fields.
+//! The structure of `TODO.md`: lines, entries of tasks, fields.
 //!
-//! Nothing is taken apart that need not be: what is not a heading of a task or a line of its entry's core is text.
+//! Only the headings of tasks and the lines of an entry's core are parsed; everything else is text.
 
 use std::ops::Range;
 
 use super::status::Status;
 
-/// A line, by its bytes in the text.
+/// A line, as positions of bytes in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// Where it begins.
     pub start: usize,
-    /// Where its text ends, line ending left out.
+    /// The end of its text, without the line ending.
     pub end: usize,
-    /// Where the next one begins.
+    /// The start of the next line.
     pub next: usize,
-    /// Whether it is code, or front matter.
+    /// Whether it is part of a code block or of the front matter.
     pub fenced: bool,
 }
 
-/// A task's heading and what follows up to the next heading of its level or above. Numbers of lines.
+/// A task's heading and the lines up to the next heading of its level or above, as numbers of lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The task.
+    /// The number of the task.
     pub number: u64,
-    /// Its heading's text behind the number.
+    /// The text of the heading after the number.
     pub title: String,
-    /// The heading's line.
+    /// The line of the heading.
     pub heading: usize,
-    /// The line behind the core, which ends at the first rule (`---`): only the core is read or changed.
+    /// The line after the core, which ends at the first rule (`---`): only the core is read or edited.
     pub core_end: usize,
-    /// The line behind the entry.
+    /// The line after the entry.
     pub end: usize,
 }
 
-/// `- **Name**: value` and its other spellings.
+/// A field: `- **Name**: value` or another spelling of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field<'a> {
-    /// Its line.
     pub line: usize,
-    /// What stands before the first star: indent and dash.
+    /// The text before the first star: indent and dash.
     pub prefix: &'a str,
-    /// The name.
     pub name: &'a str,
-    /// Where the colon and its stars end.
+    /// The position after the colon and its stars.
     pub after: usize,
-    /// The value's bytes, blanks around it left out.
+    /// The bytes of the value, without blanks around it.
     pub value: Range<usize>,
 }
 
 /// Why a task has no entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
-    /// Nowhere a heading of this number.
+    /// No heading has this number.
     Heading,
-    /// A heading, but no status below it.
+    /// There is a heading without a status below it.
     Status,
-    /// More than one entry with a status (TS-09).
+    /// There are several entries with a status, as many as this.
     Ambiguous(usize),
 }
 
-/// A `TODO.md`, looked through.
+/// A parsed `TODO.md`.
 #[derive(Clone, Debug)]
 pub struct Todo<'a> {
-    /// Its text.
     pub text: &'a str,
-    /// Its lines.
     pub lines: Vec<Line>,
-    /// Every heading that looks like a task's.
+    /// Every entry whose heading looks like that of a task.
     pub entries: Vec<Entry>,
 }
 
 impl<'a> Todo<'a> {
-    /// Looks through a text. Whatever it holds, this cannot fail.
+    /// Parses a text. Every text can be parsed.
     pub fn scan(text: &'a str) -> Self {
         let lines = lines(text);
         let mut found = Self { text, lines, entries: Vec::new() };
@@ -80,12 +75,15 @@ impl<'a> Todo<'a> {
         found
     }
 
-    /// The text of a line.
+    /// Returns the text of a line.
     pub fn line(&self, at: usize) -> &'a str {
         &self.text[self.lines[at].start..self.lines[at].end]
     }
 
-    /// The one entry of a task that has a status (TS-08, TS-09).
+    /// Returns the one entry of a task that has a status.
+    ///
+    /// # Errors
+    /// [`Missing`] if there is none, or more than one.
     pub fn find(&self, number: u64) -> Result<&Entry, Missing> {
         let mut headings = self.entries.iter().filter(|entry| entry.number == number).peekable();
         if headings.peek().is_none() {
@@ -99,27 +97,28 @@ impl<'a> Todo<'a> {
         }
     }
 
-    /// The lines of an entry's core in which fields may be, the heading left out.
+    /// Returns the lines of an entry's core that may be fields, without the heading.
     pub fn core(&self, entry: &Entry) -> impl Iterator<Item = usize> + '_ {
         (entry.heading + 1..entry.core_end).filter(|at| !self.lines[*at].fenced)
     }
 
-    /// The fields of an entry's core, from top to bottom.
+    /// Returns the fields of an entry's core, from top to bottom.
     pub fn fields(&self, entry: &Entry) -> impl Iterator<Item = Field<'a>> + '_ {
         self.core(entry).filter_map(|at| self.field(at))
     }
 
-    /// The field that a line is.
+    /// Parses a line as a field.
     pub fn field(&self, at: usize) -> Option<Field<'a>> {
         field(self.text, &self.lines[at], at)
     }
 
-    /// The status line of an entry: the first one of its core.
+    /// Returns the status line of an entry: the first one of its core.
     pub fn status(&self, entry: &Entry) -> Option<Field<'a>> {
         self.fields(entry).find(|field| field.name == "Status")
     }
 
-    /// The field run: the status line and the fields or indented lines right below it. Answers the line behind it.
+    /// Returns the line after the field run: the status line and the fields or indented lines directly below
+    /// it.
     pub fn run_end(&self, entry: &Entry, status: &Field<'_>) -> usize {
         let belongs = |at: &usize| {
             let line = self.line(*at);
@@ -130,7 +129,8 @@ impl<'a> Todo<'a> {
         (status.line + 1..entry.core_end).take_while(belongs).last().map_or(status.line + 1, |last| last + 1)
     }
 
-    /// The lines right below a label that are bullets, or belong to one: deeper than the label itself.
+    /// Returns the lines directly below a label that are bullets or belong to one: indented deeper than the
+    /// label.
     pub fn bullets(&self, entry: &Entry, label: &Field<'_>) -> Range<usize> {
         let depth = indent(self.line(label.line));
         let deeper = |at: &usize| {
@@ -196,7 +196,7 @@ fn lines(text: &str) -> Vec<Line> {
                 {
                     fence = None;
                 }
-                // A line such as ```code``` is no fence.
+                // A line such as ```code``` does not open a block.
                 (None, Some(sign)) if long >= 3 && !(sign == b'`' && mark[long..].contains('`')) => {
                     fence = Some((sign, long));
                     fenced = true;
@@ -210,7 +210,7 @@ fn lines(text: &str) -> Vec<Line> {
     out
 }
 
-/// The level and the text of a heading.
+/// Returns the level and the text of a heading.
 pub fn heading(line: &str) -> Option<(usize, &str)> {
     let text = line.trim_start_matches(' ');
     let level = text.bytes().take_while(|byte| *byte == b'#').count();
@@ -219,7 +219,8 @@ pub fn heading(line: &str) -> Option<(usize, &str)> {
     (fits && (rest.is_empty() || rest.starts_with([' ', '\t']))).then(|| (level, rest.trim()))
 }
 
-/// The number and the title of a task's heading: `12. Title`, with at most one sign before the number, struck through or not.
+/// Returns the number and the title of a task's heading: `12. Title`, with at most one sign before the
+/// number, and struck through or not.
 fn numbered(text: &str) -> Option<(u64, &str)> {
     let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
     let mut rest = text;
@@ -275,20 +276,20 @@ fn field<'a>(text: &'a str, line: &Line, at: usize) -> Option<Field<'a>> {
     Some(Field { line: at, prefix, name: name.trim(), after, value: from..from + trimmed.len() })
 }
 
-/// Where a status is to be written, and what stands there now.
+/// The place of a status in a text, and the present status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Marker {
-    /// The bytes to replace by a marker, or by one in brackets if `bare`.
+    /// The bytes to replace by a marker, or by a marker in brackets if `bare`.
     pub span: Range<usize>,
-    /// Whether there are no brackets yet.
+    /// Whether the brackets are missing.
     pub bare: bool,
-    /// What is read there.
+    /// The present status, if it is a known one.
     pub status: Option<Status>,
-    /// Text behind it, which stays.
+    /// The text after the status.
     pub note: Option<String>,
 }
 
-/// The marker in the value of a status line. `None` for a value that is neither in brackets nor a status.
+/// Returns the marker in the value of a status line. `None` if the value has neither brackets nor a status.
 pub fn marker(text: &str, value: &Range<usize>) -> Option<Marker> {
     let shown = &text[value.clone()];
     let bracketed = shown.find('[').and_then(|open| {
@@ -296,7 +297,7 @@ pub fn marker(text: &str, value: &Range<usize>) -> Option<Marker> {
         let inside = &shown[open + 1..close];
         let status = Status::read(inside);
         let link = shown[close + 1..].starts_with('(');
-        // What is not at the beginning is the status only if it is one.
+        // Brackets that are not at the beginning count only if they hold a status.
         ((open == 0 && !link) || status.is_some()).then(|| (open + 1..close, status, close + 1))
     });
     if let Some((inside, status, behind)) = bracketed {

@@ -1,4 +1,4 @@
-//! Whether the files hold what they should: on the task's own entry and object, not somewhere in the file (TS-36 to TS-39).
+//! The checks of a change: on the task's own entry and object, not anywhere in the files.
 
 use super::change::Texts;
 use super::entry::Editor;
@@ -8,20 +8,18 @@ use super::state::State;
 use super::status::Status;
 use super::todo::Todo;
 
-/// What the files should hold.
+/// The state that the files should hold.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
-    /// The task.
     pub task: u64,
-    /// Its status.
     pub status: Status,
-    /// What its entry leads to.
+    /// The files to which the entry should have links.
     pub paths: &'a [String],
-    /// The directory of the files, from the top of the repository.
+    /// The directory of the files, relative to the top of the repository.
     pub dir: &'a str,
 }
 
-/// Everything that is not so.
+/// Returns a problem for everything that the files do not hold.
 pub fn verify(texts: Texts<'_>, wanted: &Wanted<'_>) -> Vec<Problem> {
     let Wanted { task, status, paths, dir } = *wanted;
     let mut found = Vec::new();

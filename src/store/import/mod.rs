@@ -11,6 +11,7 @@ mod source;
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
@@ -23,7 +24,7 @@ use crate::domain::time::Stamp;
 use source::Source;
 
 /// What became of one table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Count {
     /// The table that was read; `event_cursors` are rows of `state` there, `phase_skips` are events.
     pub table: String,
@@ -36,7 +37,7 @@ pub struct Count {
 }
 
 /// Something about a row that did not go over as it was.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Remark {
     /// The table that was read.
     pub table: String,
@@ -49,7 +50,7 @@ pub struct Remark {
 }
 
 /// A table that has rows and is not imported.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LeftBehind {
     /// Its name.
     pub table: String,
@@ -58,7 +59,7 @@ pub struct LeftBehind {
 }
 
 /// What an import did.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Report {
     /// Table by table.
     pub tables: Vec<Count>,

@@ -61,6 +61,8 @@ pub fn records(t: &mut Tape) {
 }
 
 pub fn children(t: &mut Tape) {
+    // Supervisors write when their children end, whatever is called meanwhile.
+    t.unwatched();
     t.stage("a child that succeeds");
     t.get("run", "run create --goal=g --max-dispatches=1");
     let script = "echo out; echo err >&2; echo STATUS: warn > $IC_DISPATCH_VERDICT; \
@@ -158,6 +160,13 @@ pub fn children(t: &mut Tape) {
     t.env("CLAVAIN_DISPATCH_SH", "$dir/start.sh");
     t.id("script", "dispatch spawn --prompt-file=task.md --sandbox=read-only --output=o.md");
     t.calls(&["dispatch wait $script", "dispatch logs $script"]);
+
+    t.stage("a chain without a stronger model left");
+    spawn(t, "last", "--model=opus", "exit 1");
+    t.call("dispatch wait $last");
+    t.id("last", "dispatch retry $last --now --escalate --chain-key=c --failure-mode=error");
+    t.call("dispatch wait $last");
+    t.calls(&["dispatch retry $last --now --escalate --chain-key=c --failure-detail=again"; 2]);
 }
 
 /// Starts a child that runs a script.

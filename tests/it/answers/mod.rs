@@ -8,8 +8,10 @@ mod hooks;
 mod locks;
 mod log;
 mod mask;
-mod routing;
+mod overrides;
+mod readers;
 mod runs;
+mod schemas;
 mod small;
 mod sweep;
 mod tape;
@@ -54,6 +56,7 @@ recordings! {
     gate: crate::answers::runs::gate,
     agent_and_artifact: crate::answers::runs::members,
     run_action: crate::answers::runs::actions,
+    run_evidence: crate::answers::runs::evidence,
     portfolio: crate::answers::runs::portfolio,
     dispatch: crate::answers::child::records,
     dispatch_children: crate::answers::child::children,
@@ -66,9 +69,9 @@ recordings! {
     coordination_mirror: crate::answers::locks::mirror,
     lock: crate::answers::locks::lock,
     hook: crate::answers::hooks::hook,
-    interspect: crate::answers::routing::life,
-    interspect_evidence: crate::answers::routing::evidence,
-    interspect_refusals: crate::answers::routing::refusals,
+    interspect: crate::answers::overrides::life,
+    interspect_evidence: crate::answers::overrides::evidence,
+    interspect_refusals: crate::answers::overrides::refusals,
     task: crate::answers::tasks::life,
     task_refusals: crate::answers::tasks::refusals,
     state: crate::answers::small::state,
@@ -122,6 +125,13 @@ fn recorded(json: bool) -> Vec<(String, String)> {
     out
 }
 
+/// Returns the command that the words name: `ic run create`.
+fn leaf_of(words: &str) -> Option<String> {
+    let line = format!("ic {words} ");
+    let leaves = intercore::cli::listing().into_iter();
+    leaves.filter(|leaf| line.starts_with(&format!("{leaf} "))).max_by_key(String::len)
+}
+
 /// Whether the recordings are being made: they are incomplete until all of it has run.
 fn recording() -> bool {
     let set =
@@ -167,10 +177,12 @@ fn every_command_is_recorded() {
 /// Codes of errors that no recording shows, each with the reason.
 const UNSEEN: &[(&str, &str)] = &[
     ("db_full", "needs a file system of its own that is full"),
+    ("db_in_doubt", "the disk has to fail twice in a row"),
     ("db_moved", "the file has to go while a call is under way"),
     ("db_read_only", "the tests may run as root, whom no mode keeps out"),
     ("import_mismatch", "only a bug brings it about"),
     ("internal", "only a bug brings it about"),
+    ("schema_too_old", "every migration so far is additive"),
 ];
 
 /// K-07: every code of the error table is recorded, but for those that cannot be brought about at will.

@@ -355,11 +355,27 @@ pub fn members(t: &mut Tape) {
             "artifact list $run --phase=none",
             "artifact list",
             "artifact list none",
+            "artifact get $artifact",
+            "artifact get none",
         ] {
             call(t, line);
         }
         t.calls(&["run events $run --all-sources"]);
     }
+}
+
+pub fn evidence(t: &mut Tape) {
+    t.stage("a run that asks for evidence");
+    let asks = "--metadata='{\"close_gate\":{\"requirements\":[\"runtime-evidence/v1\"]}}'";
+    t.get("run", &format!("run create --goal=g --phases='[\"a\",\"b\"]' {asks}"));
+    t.write("receipt.json", "{}\n");
+    t.calls(&[
+        "run advance $run",
+        "run advance $run --disable-gates",
+        "gate override $run --reason=r",
+        "artifact add $run --phase=a --path=receipt.json --type=runtime-evidence/v1",
+        "run advance $run",
+    ]);
 }
 
 pub fn actions(t: &mut Tape) {

@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::mask::Mask;
+use super::readers;
 use crate::support::{NOW, Sandbox, run};
 
 /// Long enough for any machine.
@@ -29,6 +30,10 @@ pub struct Tape {
     mask: Mask,
     /// Another database whose identifiers turn up, below the project.
     other: Option<String>,
+    /// Whether calls that only read are checked to change nothing. Not while other processes may write.
+    watched: bool,
+    /// Calls that run beside the others at present.
+    beside: usize,
 }
 
 /// A call that runs beside the others.
@@ -44,7 +49,24 @@ impl Tape {
         let sandbox = Sandbox::bare();
         let mask = Mask::new(sandbox.dir().parent().unwrap());
         let (vars, env, other) = (BTreeMap::new(), Vec::new(), None);
-        Self { sandbox, json, out: String::new(), ticks: 0, vars, env, mask, other }
+        Self { sandbox, json, out: String::new(), ticks: 0, vars, env, mask, other, watched: true, beside: 0 }
+    }
+
+    /// Lets calls that only read go unchecked from now on.
+    pub fn unwatched(&mut self) {
+        self.watched = false;
+    }
+
+    /// Makes a call. Where its command only reads, nothing in the database may change meanwhile.
+    fn checked(&self, line: &str, call: impl FnOnce() -> Output) -> Output {
+        if !self.watched || self.beside > 0 || !readers::is_read(line) {
+            return call();
+        }
+        let before = readers::content(&self.sandbox.db_path());
+        let output = call();
+        let after = readers::content(&self.sandbox.db_path());
+        readers::assert_same(line, before.as_ref(), after.as_ref());
+        output
     }
 
     /// Returns what was recorded.
@@ -240,7 +262,7 @@ impl Tape {
     pub fn call(&mut self, line: &str) -> Output {
         let (words, header) = self.typed(line);
         let command = self.command(&words);
-        let output = run(command);
+        let output = self.checked(line, || run(command));
         self.record(&header, &output);
         output
     }
@@ -257,9 +279,11 @@ impl Tape {
         let stdin = self.filled(stdin);
         let (words, header) = self.typed(line);
         let command = self.command(&words);
-        let output =
-            assert_cmd::Command::from_std(command).timeout(PATIENCE).write_stdin(stdin.clone()).output();
-        self.record(&format!("{header} <<<{}", quoted(&stdin)), &output.unwrap());
+        let input = stdin.clone();
+        let output = self.checked(line, || {
+            assert_cmd::Command::from_std(command).timeout(PATIENCE).write_stdin(input).output().unwrap()
+        });
+        self.record(&format!("{header} <<<{}", quoted(&stdin)), &output);
     }
 
     /// Calls `ic` with a stdout that is full.
@@ -305,7 +329,7 @@ impl Tape {
         let mut command = self.command(&words);
         let dir_path = self.path(dir);
         command.current_dir(&dir_path).env("PWD", &dir_path);
-        let output = run(command);
+        let output = self.checked(line, || run(command));
         self.record(&header.replacen("$ ", &format!("{dir} $ "), 1), &output);
     }
 
@@ -351,6 +375,7 @@ impl Tape {
         let (out, err) = (open(&files.0), open(&files.1));
         let mut command = self.command(&words);
         let child = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn().unwrap();
+        self.beside += 1;
         Beside { child, header: format!("{header} &"), files }
     }
 
@@ -377,6 +402,7 @@ impl Tape {
             }
             std::thread::sleep(Duration::from_millis(2));
         };
+        self.beside -= 1;
         let read = |path: &str| fs::read(self.sandbox.dir().join(path)).unwrap();
         let output = Output { status, stdout: read(&beside.files.0), stderr: read(&beside.files.1) };
         self.record(&beside.header, &output);
@@ -386,7 +412,7 @@ impl Tape {
     pub fn summed(&mut self, line: &str, summary: impl Fn(&str) -> String) {
         let (words, header) = self.typed(line);
         let command = self.command(&words);
-        let mut output = run(command);
+        let mut output = self.checked(line, || run(command));
         output.stdout = summary(&String::from_utf8_lossy(&output.stdout)).into_bytes();
         self.record(&header, &output);
     }

@@ -48,10 +48,12 @@ pub fn pages(t: &mut Tape) {
         t.summed(line, first);
     }
     t.calls(&["help nonsense", "help run nonsense", "help --nonsense"]);
+    t.calls(&["schema config get", "schema run", "schema nonsense"]);
     for shell in ["bash", "zsh", "fish"] {
         t.summed(&format!("completions {shell}"), first);
     }
     t.calls(&["completions", "completions nonsense", "completions bash extra"]);
+    t.calls(&["schema config get", "schema nonsense", "schema --nonsense"]);
     t.calls(&["man pages", "man pages", "man", "man pages extra"]);
     t.write("file", "");
     t.calls(&["man file", "man none/deep"]);

@@ -19,7 +19,7 @@ fn settings_are_checked_kept_and_listed_in_order() {
     assert_eq!(sandbox.fails(["config", "get", "other"], 1).0, "other: not set\n");
     assert_eq!(
         sandbox.fails(["config", "get", "other", "--json"], 1).0,
-        "{\"key\":\"other\",\"value\":null}\n"
+        "{\"key\":\"other\",\"value\":null,\"code\":\"not_set\"}\n"
     );
     let names: Vec<_> = sandbox
         .ok(["config", "list"])

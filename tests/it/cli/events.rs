@@ -519,16 +519,18 @@ fn a_range_is_verified_by_itself() {
     let head = sandbox.json(["events", "verify"])["head"].as_str().unwrap().to_owned();
     sandbox.ok(["events", "verify", "--to=9", &format!("--head={head}")]);
     let beyond = head.replace("20:", "21:");
-    let (stdout, _) = sandbox.fails(["events", "verify", "--to=9", &format!("--head={beyond}")], 2);
-    assert!(stdout.contains("the log ends at 20"), "{stdout}");
+    let (_, stderr) = sandbox.fails(["events", "verify", "--to=9", &format!("--head={beyond}")], 2);
+    assert!(stderr.contains("the log ends at 20"), "{stderr}");
     let conn = sandbox.open();
     conn.execute_batch("DROP TRIGGER events_no_update; UPDATE events SET subject = 'forged' WHERE id = 7")
         .unwrap();
     sandbox.ok(["events", "verify", "--from=8"]);
     sandbox.ok(["events", "verify", "--to=6"]);
-    let (stdout, _) = sandbox.fails(["events", "verify", "--from=3", "--to=12", "--json"], 2);
-    let broken: Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!(broken, json!({ "ok": false, "id": 7, "problem": "altered" }));
+    let (stdout, stderr) = sandbox.fails(["events", "verify", "--from=3", "--to=12", "--json"], 2);
+    assert_eq!(stdout, "", "a failure has no answer");
+    let broken: Value = serde_json::from_str(&stderr).unwrap();
+    assert_eq!(broken["error"]["code"], "event_chain_broken");
+    assert_eq!(broken["error"]["message"], "the event log does not verify: event 7: altered");
 }
 
 /// The log leaves and arrives byte for byte, or not at all.

@@ -91,8 +91,9 @@ fn every_answer_has_a_document() {
     let (stdout, _) = sandbox.fails(["lock", "acquire", "n", "s", "--timeout=0", "--json"], 1);
     let refused: serde_json::Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!((&refused["status"], &refused["owner"]), (&"timed_out".into(), &"7:far".into()));
+    assert_eq!(refused["code"], "lock_held");
     let (stdout, _) = sandbox.fails(["lock", "release", "n", "s", "--json"], 1);
-    assert!(stdout.contains("\"not_owner\""), "{stdout}");
+    assert!(stdout.contains("\"not_owner\"") && stdout.contains("\"lock_owner\""), "{stdout}");
     let listed = sandbox.json(["lock", "list"]);
     assert_eq!((&listed[0]["age_seconds"], &listed[0]["stale"]), (&0.into(), &false.into()));
     assert_eq!(sandbox.json(["lock", "stale"]).to_string(), "[]");

@@ -12,6 +12,7 @@ mod config;
 mod coordination;
 mod events;
 mod evidence;
+mod external;
 mod help;
 mod hooks;
 mod hostile;

@@ -303,6 +303,36 @@ fn the_code_layer_lists_files() {
     sandbox.fails(["run", "rollback"], 3);
 }
 
+/// RB-12: a dispatch whose record cannot be read is an error, not a dispatch without a name.
+#[test]
+fn the_code_layer_does_not_hide_a_record_that_cannot_be_read() {
+    let sandbox = Sandbox::new();
+    let id = sandbox.short_run();
+    let dispatch = sandbox.ok(["dispatch", "record", &format!("--scope-id={id}"), "--name=builder"]);
+    sandbox.ok(["artifact", "add", &id, "--phase=a", "--path=one", &format!("--dispatch={dispatch}")]);
+    let conn = sandbox.open();
+    conn.execute_batch("PRAGMA ignore_check_constraints = 1; UPDATE dispatches SET status = 'odd'").unwrap();
+    drop(conn);
+    for format in ["--format=json", "--format=text"] {
+        let (stdout, stderr) = sandbox.fails(["run", "rollback", &id, "--layer=code", format], 2);
+        assert!(stdout.is_empty() && stderr.contains("odd"), "{stdout}{stderr}");
+    }
+}
+
+/// RB-12: an artifact outlives the record of the dispatch that made it.
+#[test]
+fn the_code_layer_lists_files_of_dispatches_that_are_gone() {
+    let sandbox = Sandbox::new();
+    let id = sandbox.short_run();
+    let dispatch = sandbox.ok(["dispatch", "record", &format!("--scope-id={id}"), "--name=builder"]);
+    sandbox.ok(["artifact", "add", &id, "--phase=a", "--path=one", &format!("--dispatch={dispatch}")]);
+    let conn = sandbox.open();
+    conn.execute_batch("PRAGMA foreign_keys = 0; DELETE FROM dispatches").unwrap();
+    drop(conn);
+    let listed = sandbox.json(["run", "rollback", &id, "--layer=code"]);
+    assert_eq!((&listed[0]["path"], &listed[0]["dispatch_name"]), (&json!("one"), &Value::Null));
+}
+
 #[test]
 fn a_target_has_to_lie_behind() {
     let sandbox = Sandbox::new();

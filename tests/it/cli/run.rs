@@ -215,12 +215,34 @@ fn every_creating_command_answers_a_repeat_with_the_first_answer() {
     }
 }
 
+/// K-12: every argument of `run create` counts for its idempotency key, the chain and the gate rules too.
+#[test]
+fn another_chain_or_other_gates_are_other_arguments_of_a_key() {
+    let sandbox = Sandbox::new();
+    let create = ["run", "create", "--goal=g", "--idempotency-key=k"];
+    let chain = r#"--phases=["a","b"]"#;
+    let gates = r#"--gates={"a→b":[]}"#;
+    let id = sandbox.ok([&create[..], &[chain, gates]].concat());
+    assert_eq!(sandbox.ok([&create[..], &[chain, gates]].concat()), id);
+    let others: [&[&str]; 5] = [
+        &[chain],
+        &[chain, r#"--gates={"a→b":[{"check":"agents_complete"}]}"#],
+        &[r#"--phases=["a","b","c"]"#],
+        &[chain, gates, "--phase=a"],
+        &[],
+    ];
+    for other in others {
+        let (_, stderr) = sandbox.fails([&create[..], other, &["--json"]].concat(), 1);
+        assert!(stderr.contains("idempotency_conflict"), "{other:?}: {stderr}");
+    }
+}
+
 /// RT-02: the newest active run, however the project is spelled.
 #[test]
 fn the_current_run_is_found_however_the_project_is_spelled() {
     let sandbox = Sandbox::new();
     let (stdout, stderr) = sandbox.fails(["run", "current", "--json"], 1);
-    assert_eq!((stdout.as_str(), stderr.as_str()), ("{\"found\":false}\n", ""));
+    assert_eq!((stdout.as_str(), stderr.as_str()), ("{\"found\":false,\"code\":\"no_current_run\"}\n", ""));
     assert_eq!(sandbox.fails(["run", "current"], 1), (String::new(), String::new()));
     sandbox.new_run();
     let newest = sandbox.new_run();

@@ -54,7 +54,8 @@ fn text_comes_back_as_it_was() {
     sandbox.fails(["state", "set", "k", "--raw", "--strict-json"], 3);
 }
 
-/// CL-07: JSON by default, any text with --raw, everybody's scope without one; no event tells of it (K-02).
+/// CL-07, K-02, K-06: JSON by default, any text with --raw, the scope `global` without one, and no events. JSON is
+/// printed as it was stored, and a value that is missing is one document with its code.
 #[test]
 fn values_are_kept_by_key_and_scope() {
     let sandbox = Sandbox::new();
@@ -63,11 +64,14 @@ fn values_are_kept_by_key_and_scope() {
     set(&sandbox, &["a.b"], "null");
     set(&sandbox, &["note", "--raw"], "any {text\nof two lines");
     assert_eq!(sandbox.ok(["state", "get", "a.b", "s1"]), "{\"x\": 1.50, \"x\": 2}");
+    assert_eq!(sandbox.ok(["state", "get", "a.b", "s1", "--json"]), "{\"x\": 1.50, \"x\": 2}");
     assert_eq!(sandbox.ok(["state", "get", "a.b", "--json"]), "null");
     assert_eq!(sandbox.ok(["state", "get", "note"]), "any {text\nof two lines");
     assert_eq!(sandbox.ok(["state", "get", "note", "--json"]), "\"any {text\\nof two lines\"");
     assert_eq!(sandbox.ok(["state", "list", "a.b"]), "global\ns0\ns1");
     assert_eq!(sandbox.fails(["state", "get", "a.b", "s2"], 1), (String::new(), String::new()));
+    let missing = ("{\"code\":\"state_not_found\"}\n".to_owned(), String::new());
+    assert_eq!(sandbox.fails(["state", "get", "a.b", "s2", "--json"], 1), missing);
     assert_eq!(sandbox.ok(["state", "delete", "a.b", "s1"]), "deleted");
     assert_eq!(sandbox.ok(["state", "delete", "a.b", "s1"]), "not found");
     assert_eq!(sandbox.events().len(), 0);
@@ -166,7 +170,7 @@ fn bad_values_are_refused_and_nothing_is_stored() {
     assert_eq!(sandbox.count("SELECT count(*) FROM state"), 0);
 }
 
-/// CL-08: seconds or a duration.
+/// CL-08, K-06: seconds or a duration; a refusal is one document with its code.
 #[test]
 fn a_sentinel_throttles_for_its_interval() {
     let sandbox = Sandbox::new();
@@ -185,6 +189,8 @@ fn a_sentinel_throttles_for_its_interval() {
     assert_eq!(sandbox.ok(["sentinel", "reset", "n", "s"]), "reset");
     assert_eq!(check(0, "0"), allowed);
     assert_eq!(check(1, "0"), throttled);
+    let refused = sandbox.fails(["sentinel", "check", "n", "s", "--interval=0", "--json"], 1).0;
+    assert_eq!(refused, "{\"status\":\"throttled\",\"code\":\"throttled\"}\n");
     sandbox.ok(["sentinel", "check", "n", "t", "--interval=0"]);
     sandbox.ok(["sentinel", "check", "m", "s", "--interval=0"]);
     assert_eq!(sandbox.ok(["sentinel", "reset", "n", "--all"]), "reset");

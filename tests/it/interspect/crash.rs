@@ -12,16 +12,16 @@ use crate::support::{render, run};
 const STEPS: [(&str, bool); 13] = [
     ("before_commit", false),
     ("after_commit", false),
-    ("routing_locked", false),
+    ("interspect_locked", false),
     ("before_commit:2", false),
     ("after_commit:2", false),
-    ("routing_planned", false),
+    ("interspect_planned", false),
     ("git_made", false),
     ("git_locked", false),
     ("git_moved", true),
     ("git_indexed", true),
-    ("routing_committed", true),
-    ("routing_written", true),
+    ("interspect_committed", true),
+    ("interspect_written", true),
     ("before_commit:3", true),
 ];
 
@@ -63,7 +63,7 @@ fn the_next_call_settles_what_a_dead_one_left() {
 /// IS-03: without a next call of ours the user's own commit takes nothing of ours back; then ours is settled.
 #[test]
 fn the_users_commit_in_between_takes_nothing_back() {
-    for step in ["routing_committed", "routing_written"] {
+    for step in ["interspect_committed", "interspect_written"] {
         let project = Project::new();
         let mut command = project.command(&["apply", "fd-a", "--reason=r"]);
         command.env("IC_TEST_CRASH", step);
@@ -85,7 +85,7 @@ fn what_the_user_did_since_then_counts() {
     let project = Project::new();
     let killed = |agent: &str| {
         let mut command = project.command(&["apply", agent, "--reason=r"]);
-        command.env("IC_TEST_CRASH", "routing_committed");
+        command.env("IC_TEST_CRASH", "interspect_committed");
         assert_eq!(run(command).status.code(), None);
     };
     project.apply("fd-b");
@@ -146,7 +146,7 @@ fn a_change_of_another_machine_is_left_alone_until_its_time_is_over() {
     assert!(later(900).status.success());
     assert_eq!(project.excluded(), ["fd-a", "fd-b"]);
     let mut command = project.command(&["apply", "fd-c", "--reason=r"]);
-    command.env("IC_TEST_CRASH", "routing_written");
+    command.env("IC_TEST_CRASH", "interspect_written");
     assert_eq!(run(command).status.code(), None);
     conn.execute_batch("UPDATE intents SET pid = 1, pid_start = 7, boot_id = 'earlier'").unwrap();
     project.ok(&["propose", "fd-safety", "--reason=next"]);

@@ -1,4 +1,4 @@
-//! Routing overrides in real git repositories.
+//! Overrides in real git repositories.
 
 mod canary;
 mod crash;

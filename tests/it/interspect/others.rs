@@ -298,7 +298,7 @@ fn an_ignored_signal_stays_ignored() {
 /// that changes nothing.
 #[test]
 fn the_next_call_removes_what_was_prepared() {
-    for step in ["git_made", "git_locked", "git_moved", "routing_committed"] {
+    for step in ["git_made", "git_locked", "git_moved", "interspect_committed"] {
         let project = Project::new();
         project.apply("fd-c");
         let mut command = project.command(&["apply", "fd-a", "--reason=r"]);

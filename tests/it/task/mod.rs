@@ -127,7 +127,7 @@ impl Specs {
         self.sandbox.ok(words(line))
     }
 
-    /// `ic task … --json`: the exit code and the result.
+    /// `ic task … --json`: the exit code and the result, which is the only document, also of a failure (K-06, TS-72).
     pub fn result(&self, line: &str) -> (i32, Value) {
         self.result_with(line, &[])
     }
@@ -141,6 +141,7 @@ impl Specs {
         let output = crate::support::run(command);
         let result =
             serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{line}: {}", render(&output)));
+        assert!(output.status.success() || output.stderr.is_empty(), "{line}: {}", render(&output));
         (output.status.code().unwrap(), result)
     }
 

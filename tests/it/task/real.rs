@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use super::Specs;
 
@@ -206,46 +205,20 @@ fn broken_json_on_real_files() {
     assert!(messages.contains("line 8"), "{messages}");
 }
 
-/// How long the fastest of some changes takes.
-fn fastest(specs: &Specs, lines: [&str; 2]) -> Duration {
-    let took = |line: &str| {
-        let begun = Instant::now();
-        specs.ok(line);
-        begun.elapsed()
-    };
-    // On a machine that is busy with other things, some are lucky.
-    let mut best = Duration::MAX;
-    for line in lines.iter().cycle().take(60) {
-        best = best.min(took(line));
-        if best < Duration::from_millis(60) {
-            break;
-        }
-    }
-    best
-}
-
-/// TS-56: files as large as the largest there were, changed in well under 100 ms, with a program that is not optimised.
+/// TS-56: files as large as the largest there were are changed; `benches/counts.sh` holds what that costs.
 #[test]
-fn large_files_are_changed_quickly() {
+fn large_files_are_changed() {
     let specs = Specs::new(900);
-    let state = specs.state().replace("\"project_name\"", "\"description\": \"as long as descriptions are, on and on and on, and more\",\n      \"project_name\"");
-    fs::write(specs.dir.join("state.json"), state).unwrap();
+    let long = "\"description\": \"as long as descriptions are, on and on and on, and more\",\n      \"project_name\"";
+    fs::write(specs.dir.join("state.json"), specs.state().replace("\"project_name\"", long)).unwrap();
     assert!(specs.todo().len() > 127_008 && specs.state().len() > 158_198);
-    let lines = ["set 450 --to=researching --force", "set 450 --to=planning --force"];
-    let took = fastest(&specs, lines);
-    assert!(took < Duration::from_millis(100), "{took:?}");
+    specs.ok("set 450 --to=researching --force");
+    assert_eq!(specs.object(450)["status"], "researching");
     if let Some(specs) = real("largest-todo", ".opencode/specs") {
-        let task = specs
-            .result("list")
-            .1
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|task| task["agree"] == true)
-            .unwrap()["task"]
-            .clone();
-        let lines = ["researching", "planning"].map(|to| format!("set {task} --to={to} --force"));
-        let took = fastest(&specs, [&lines[0], &lines[1]]);
-        assert!(took < Duration::from_millis(100), "{took:?}");
+        let tasks = specs.result("list").1;
+        let task =
+            tasks.as_array().unwrap().iter().find(|task| task["agree"] == true).unwrap()["task"].clone();
+        specs.ok(&format!("set {task} --to=researching --force"));
+        assert_eq!(specs.object(task.as_u64().unwrap())["status"], "researching");
     }
 }

@@ -263,7 +263,8 @@ fn everything_that_is_wrong_is_told_at_once() {
     assert_eq!(types, ["task_not_found", "task_not_found", "validation_failed"]);
 }
 
-/// Said again, a status is what it is: work in progress is somebody else's, a done step is done.
+/// TS-02, I-24: said again, a status is what it is: work in progress belongs to another process, a done step is done. A date
+/// has to be one of the calendar.
 #[test]
 fn the_same_status_again() {
     let specs = Specs::new(1);
@@ -275,9 +276,10 @@ fn the_same_status_again() {
     specs.ok("preflight 1 --to=planning");
     let (code, types, _) = specs.refused("preflight 1 --to=not_started");
     assert_eq!((code, &*types[0]), (1, "invalid_transition"));
-    for bad in
-        ["preflight 1", "set 1", "postflight 1", "set 1 --to=planned --date=2026-13-01", "set x --to=planned"]
-    {
+    let dates = ["2026-13-01", "2026-02-31", "2026-1-31", "20260131", "2026-01-31T10:00:00"];
+    let dates = dates.map(|date| format!("set 1 --to=planned --date={date}"));
+    let others = ["preflight 1", "set 1", "postflight 1", "set x --to=planned"];
+    for bad in dates.iter().map(String::as_str).chain(others) {
         specs.sandbox.fails(super::words(bad), 3);
     }
     for bad in ["set 1 --to=blocked --reason=a\nb", "set 1 --artifact=r.md", "set 1 --to=planned --advance"] {

@@ -88,6 +88,8 @@ fn the_audit_finds_what_is_wrong() {
     fs::write(specs.dir.join("state.json"), "{").unwrap();
     let (stdout, _) = specs.sandbox.fails(["task", "audit"], 2);
     assert!(stdout.contains("unusable\tstate.json"), "{stdout}");
+    let (code, found) = specs.result("audit");
+    assert_eq!((code, &found[0]["kind"]), (2, &json!("unusable")));
     let (stdout, stderr) = specs.sandbox.fails(["task", "list"], 2);
     assert!(stdout.is_empty() && stderr.contains("state.json"), "{stderr}");
 }
@@ -106,7 +108,7 @@ fn tasks_are_shown_as_both_files_have_them() {
     assert!(specs.ok("transitions completed").ends_with("→ nothing"));
 }
 
-/// TS-41, TS-42, TS-43, TS-62, TS-63: what a caller is told: a short line or two; everything as JSON, also of a failure; and
+/// K-06, TS-41, TS-42, TS-43, TS-62, TS-63, TS-72: what a caller is told: a short line or two; everything as JSON, also of a failure; and
 /// each error as an event that is listed later.
 #[test]
 fn what_a_caller_is_told() {
@@ -129,6 +131,9 @@ fn what_a_caller_is_told() {
 
     let (code, result) = specs.result("set 1 --to=not_started");
     assert_eq!((code, &result["status"], &result["task"]), (1, &json!("failed"), &json!(1)));
+    assert_eq!(result["code"], "task_refused");
+    let (code, verified) = specs.result("verify 1 --status=planned");
+    assert_eq!((code, &verified["ok"], &verified["code"]), (2, &json!(false), &json!("task_failed")));
     assert!(result["summary"].is_string());
     let keys = |error: &Value| error.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     for error in result["errors"].as_array().unwrap() {

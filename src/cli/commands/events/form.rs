@@ -1,15 +1,17 @@
-//! How an event looks: a line of JSON, a cloud event, or a line for people.
+//! The forms of an event: a line of JSON, a cloud event, or columns for people.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::app::Error;
+use crate::app::events::json_lines;
 use crate::domain::event::{Event, Origin, Source};
 use crate::domain::ids::RunId;
-use crate::domain::text::{escaped_json, one_line};
+use crate::domain::text::one_line;
 use crate::domain::time::rfc3339;
 
 /// The forms that a caller can ask for.
@@ -34,8 +36,8 @@ impl Form {
     /// Appends the event, with its newline.
     pub(in crate::cli) fn write(self, event: &Event, out: &mut Vec<u8>) -> Result<(), Error> {
         match self.format {
-            Format::Jsonl => json_line(&EventLine::from(event), out),
-            Format::Cloudevents => json_line(&cloud_event(event), out),
+            Format::Jsonl => json_lines::append(&EventLine::from(event), out),
+            Format::Cloudevents => json_lines::append(&CloudEvent::from(event), out),
             Format::Text => {
                 out.extend_from_slice(self.text(event).as_bytes());
                 Ok(())
@@ -69,14 +71,6 @@ impl Form {
         line.push('\n');
         line
     }
-}
-
-/// One line, safe to look at (K-08).
-pub(in crate::cli) fn json_line(value: &impl Serialize, out: &mut Vec<u8>) -> Result<(), Error> {
-    let text = serde_json::to_string(value).map_err(|err| Error::Unexpected(err.into()))?;
-    out.extend_from_slice(escaped_json(&text).as_bytes());
-    out.push(b'\n');
-    Ok(())
 }
 
 /// An event as one line of JSON.
@@ -123,38 +117,91 @@ fn decoded(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
 }
 
-/// The event as one of `CloudEvents` 1.0 (EV-06). Its number is the id: unique within one log, and its order.
+/// An event as `CloudEvents` 1.0 has them.
 ///
-/// What the specification has no attribute for is in `data`; the run and the number are extensions too, because a router
-/// may look at attributes only.
-fn cloud_event(event: &Event) -> Value {
-    let line = EventLine::from(event);
-    let mut cloud = json!({
-        "specversion": "1.0",
-        "id": event.id.to_string(),
-        "source": format!("/intercore/{}", event.source),
-        "type": format!("intercore.{}.{}", event.source, event.kind),
-        "time": line.timestamp,
-        "datacontenttype": "application/json",
-        // In order of text as in order of numbers.
-        "sequence": format!("{:020}", event.id),
-        "data": {
-            "run_id": line.run_id,
-            "subject": line.subject,
-            "from_state": line.from_state,
-            "to_state": line.to_state,
-            "reason": line.reason,
-            "origin": line.origin,
-            "data": line.data,
-            "envelope": line.envelope,
-            "hash": event.hash,
-        },
-    });
-    // Attributes must not be empty, and must not hold control characters.
-    for (attribute, text) in [("subject", line.subject), ("runid", line.run_id)] {
-        if !text.is_empty() {
-            cloud[attribute] = one_line(text).into();
+/// The members that the specification has no attribute for are in `data`. The run and the number are extension attributes
+/// too, because a router may look at attributes only.
+#[derive(Serialize, JsonSchema)]
+pub(in crate::cli) struct CloudEvent<'a> {
+    data: CloudEventData<'a>,
+    datacontenttype: &'static str,
+    /// The number of the event, which is unique within one log.
+    id: String,
+    /// The run, if the event is of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runid: Option<Cow<'a, str>>,
+    /// The number of the event with leading zeros: the order as text is the order of the log.
+    sequence: String,
+    source: String,
+    specversion: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<Cow<'a, str>>,
+    time: String,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+/// The members of an event that are no attributes of a cloud event.
+#[derive(Serialize, JsonSchema)]
+struct CloudEventData<'a> {
+    data: Option<Value>,
+    envelope: Option<Value>,
+    from_state: &'a str,
+    hash: &'a str,
+    origin: Origin,
+    reason: Option<&'a str>,
+    run_id: &'a str,
+    subject: &'a str,
+    to_state: &'a str,
+}
+
+impl<'a> From<&'a Event> for CloudEvent<'a> {
+    fn from(event: &'a Event) -> Self {
+        let line = EventLine::from(event);
+        // Attributes must not be empty, and must not hold control characters.
+        let attribute = |text: &'a str| Some(one_line(text)).filter(|text| !text.is_empty());
+        Self {
+            datacontenttype: "application/json",
+            id: event.id.to_string(),
+            runid: attribute(line.run_id),
+            sequence: format!("{:020}", event.id),
+            source: format!("/intercore/{}", event.source),
+            specversion: "1.0",
+            subject: attribute(line.subject),
+            time: line.timestamp,
+            kind: format!("intercore.{}.{}", event.source, event.kind),
+            data: CloudEventData {
+                data: line.data,
+                envelope: line.envelope,
+                from_state: line.from_state,
+                hash: &event.hash,
+                origin: line.origin,
+                reason: line.reason,
+                run_id: line.run_id,
+                subject: line.subject,
+                to_state: line.to_state,
+            },
         }
     }
-    cloud
+}
+
+/// Events as one document.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "the document is written piece by piece; this is its schema")]
+pub(in crate::cli) struct EventPage {
+    events: Vec<EventLine<'static>>,
+    /// Whether there are more events than the page holds.
+    more: bool,
+    /// The number to pass as --since for the next page.
+    next: i64,
+}
+
+/// A line that `ic events tail` prints: an event, or with --page all of them.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "the lines are written as what they are; this is their schema")]
+pub(in crate::cli) enum TailLine {
+    Event(EventLine<'static>),
+    Page(EventPage),
+    CloudEvent(CloudEvent<'static>),
 }

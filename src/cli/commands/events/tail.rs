@@ -3,13 +3,13 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::form::{EventLine, Form, Format};
+use super::form::{Form, Format, TailLine};
+use crate::app::events::cursor::consumer_name;
 use crate::app::events::tail::{self, TailItem, TailRequest};
 use crate::app::reply::{Flow, Sink};
 use crate::app::{CommandContext, Error, Verdict};
 use crate::cli::args;
 use crate::cli::command::{Access, StreamCommand};
-use crate::cli::events::cursor::consumer;
 use crate::cli::output::Output;
 use crate::domain::event::Source;
 use crate::domain::ids::RunId;
@@ -17,10 +17,10 @@ use crate::domain::stored::Stored;
 
 /// Print events, oldest first
 ///
-/// Every event has a number of one sequence over all sources. To go on later, pass the last number seen as --since, or let
-/// the kernel remember it: --consumer=NAME starts where that consumer stopped, and moves its cursor once the events are
-/// written and, where stdout is a pipe, its reader has taken all of them. With --ack the cursor stays until `ic events cursor
-/// set` moves it.
+/// Every event has a number of one sequence over all sources. To go on later, pass the last number seen as
+/// --since, or let the kernel remember it: --consumer=NAME starts where that consumer stopped, and moves
+/// its cursor once the events are written and, where stdout is a pipe, its reader has taken all of them.
+/// With --ack the cursor stays until `ic events cursor set` moves it.
 ///
 /// Lines of JSON, or columns where stdout is a terminal.
 #[derive(Debug, clap::Parser)]
@@ -52,7 +52,7 @@ pub(in crate::cli) struct Tail {
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, hide = true)]
     poll_interval: Option<Duration>,
     /// Go on where this consumer stopped
-    #[arg(long, value_name = "NAME", value_parser = args::stored(consumer))]
+    #[arg(long, value_name = "NAME", value_parser = args::stored(consumer_name))]
     consumer: Option<Stored>,
     /// Leave the consumer's cursor where it is
     #[arg(long, requires = "consumer")]
@@ -100,7 +100,7 @@ impl From<Floors> for tail::Floors {
 
 impl StreamCommand for Tail {
     type Item = TailItem;
-    type Line = EventLine<'static>;
+    type Line = TailLine;
     const ACCESS: Access = Access::Write;
 
     fn sink(&self, out: Output) -> Result<Box<dyn Sink<TailItem>>, Error> {
