@@ -70,8 +70,8 @@ impl Db {
         }
     }
 
-    /// A private database in memory with the newest schema, for tests.
-    #[doc(hidden)]
+    /// Creates a private database in memory with the newest schema.
+    #[cfg(test)]
     pub fn in_memory() -> Result<Self, DbError> {
         let conn = Conn::in_memory()?;
         migrate::apply(&conn, migrate::MIGRATIONS, 0)?;

@@ -107,8 +107,6 @@ pub struct Dispatch {
     pub heartbeat_at: Option<i64>,
     /// What is run, and where: JSON with `argv` and `cwd`.
     pub command: Option<String>,
-    /// The first 16 hexadecimal digits of the prompt's SHA-256.
-    pub prompt_hash: Option<String>,
     /// Where the child leaves its verdict.
     pub verdict_file: Option<String>,
     /// Name of the sandbox.
@@ -119,8 +117,6 @@ pub struct Dispatch {
     pub sandbox_effective: Option<String>,
     /// Time limit, in seconds.
     pub timeout_sec: Option<i64>,
-    /// The commit that the project was at.
-    pub base_repo_commit: Option<String>,
     /// How many attempts there were before.
     pub retry_count: i64,
 }

@@ -151,11 +151,6 @@ impl Event {
     pub fn data(&self) -> Map<String, Value> {
         self.data.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
-
-    /// Whether the event moved its run to another phase (PH-02).
-    pub fn moves(&self) -> bool {
-        self.source == Source::PHASE && MOVING.contains(&self.kind.as_str())
-    }
 }
 
 /// The phase events that move a run.

@@ -67,7 +67,7 @@ macro_rules! id {
                 Err(IdError::Exhausted.into())
             }
 
-            /// The identifier's text.
+            #[allow(dead_code, reason = "used of most kinds of identifiers")]
             pub fn as_str(&self) -> &str {
                 &self.0
             }

@@ -22,13 +22,6 @@ const MAX_ARRAY: usize = 10_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key(String);
 
-impl Key {
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 impl FromStr for Key {
     type Err = String;
 

@@ -2,8 +2,9 @@
 
 use super::OpsError;
 use crate::db::WriteTx;
+use crate::domain::chain::Break;
 use crate::domain::event::Event;
-use crate::store::event::{Break, Head};
+use crate::store::event::Head;
 use crate::store::{self, StoreError};
 
 /// Appends the events of a log that are not here yet. What is here already has to be its beginning.

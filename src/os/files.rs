@@ -14,9 +14,6 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::text::hex;
 
-// Transitional: where it was before.
-pub use super::atomic::Unfinished;
-
 /// Bytes read at a time: memory stays the same however large the file is.
 const PIECE: usize = 64 * 1024;
 

@@ -66,7 +66,7 @@ impl Owner {
         Self { text, pid, host, process, local: true }
     }
 
-    /// What the owner calls itself.
+    #[cfg(test)]
     pub fn text(&self) -> &str {
         &self.text
     }

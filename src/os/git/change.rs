@@ -22,6 +22,7 @@ pub enum Content<'a> {
     /// nor one of these two is the user's own, and the commit is refused.
     WorkTreeFrom(&'a [u8]),
     /// These bytes; the working tree is not looked at. The mode is that of the branch, or of an ordinary file.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the program itself knows what it commits over"))]
     Bytes(&'a [u8]),
     /// The bytes `new`, made from what the branch, the index and the working tree had. The commit is refused
     /// if one of them has something else by the time at which the branch moves.

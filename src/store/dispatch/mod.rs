@@ -315,13 +315,11 @@ fn from_row(row: &Row) -> Result<Dispatch, StoreError> {
         supervisor: cells::process_in(row, "supervisor_pid", "supervisor_start")?,
         heartbeat_at: row.get("heartbeat_at")?,
         command: row.get("command")?,
-        prompt_hash: row.get("prompt_hash")?,
         verdict_file: row.get("verdict_file")?,
         sandbox: row.get("sandbox")?,
         sandbox_spec: row.get("sandbox_spec")?,
         sandbox_effective: row.get("sandbox_effective")?,
         timeout_sec: row.get("timeout_sec")?,
-        base_repo_commit: row.get("base_repo_commit")?,
         retry_count: row.get("retry_count")?,
     })
 }

@@ -16,7 +16,6 @@ use crate::domain::ids::RunId;
 use crate::domain::time::Stamp;
 use crate::params;
 
-pub use crate::domain::chain::Break;
 pub use read::{Filter, first_of_run, for_each, last_move, list};
 pub use stats::stats;
 pub use verify::{follows, verify, verify_range};
