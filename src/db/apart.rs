@@ -1,4 +1,4 @@
-//! Files that stay as they are: opened to be read, down to the files beside them (K-18, K-21).
+//! Files that stay as they are: opened to be read, down to the files beside them.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
@@ -32,7 +32,7 @@ impl Seen {
     /// Looks at a regular file, through a symlink if it is one.
     ///
     /// # Errors
-    /// [`DbError::Missing`], [`DbError::NotADatabase`] for anything but a file, or what the file system says.
+    /// [`DbError::Missing`], [`DbError::NotADatabase`] for anything but a file, or errors of the file system.
     pub(super) fn of(path: &Path) -> Result<Self, DbError> {
         let found = match path.metadata() {
             Ok(found) if found.is_file() => found,
@@ -48,7 +48,7 @@ impl Seen {
         })
     }
 
-    /// Whether this is still the same file, whatever it holds.
+    /// Returns true if this is still the same file, whatever it holds.
     pub(super) fn is_same_file(&self, found: &fs::Metadata) -> bool {
         self.inode == found.ino()
     }
@@ -68,12 +68,13 @@ pub(super) struct Apart {
 impl Apart {
     /// Opens the file.
     ///
-    /// How depends on who may have it open: with a log and its index, others may, and reading goes by their locks. With a
-    /// log alone nobody has, but reading it would leave an index behind: file and log are copied. Without a log there is
-    /// nobody to wait for.
+    /// How depends on who may have it open: with a log and its index, others may, and reading goes by their
+    /// locks. With a log alone nobody has, but reading it would leave an index behind: file and log are
+    /// copied. Without a log there is nobody to wait for.
     ///
     /// # Errors
-    /// [`DbError::Missing`], [`DbError::NotADatabase`] for what is too short or no file, or what the engine says.
+    /// [`DbError::Missing`], [`DbError::NotADatabase`] for what is too short or no file; also errors of the
+    /// database.
     pub(super) fn open(path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
         // First of all, so that what is wrong is said of the path as it was given.
         Seen::of(path)?;
@@ -101,7 +102,7 @@ impl Apart {
         Ok(Self { conn, path, unlocked, _copy: copy })
     }
 
-    /// A file that is read under a lock of ours.
+    /// Creates a file that is read under a lock of ours.
     pub(super) fn locked(conn: Conn) -> Self {
         let path = conn.path().to_owned();
         Self { conn, path, unlocked: None, _copy: None }
@@ -136,17 +137,14 @@ impl Peer {
     /// Opens the file, which stays as it is.
     ///
     /// # Errors
-    /// [`DbError::Missing`], [`DbError::NotADatabase`], or what the engine says.
+    /// [`DbError::Missing`], [`DbError::NotADatabase`]; also errors of the database.
     pub fn open(path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
         let file = Apart::open(path, busy_timeout)?;
         file.begin(Begin::Deferred)?;
         Ok(Self { file })
     }
 
-    /// Whether it has a table of that name.
-    ///
-    /// # Errors
-    /// What the engine says.
+    /// Returns true if it has a table of that name.
     pub fn has_table(&self, name: &str) -> Result<bool, DbError> {
         let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = $1";
         let mut found = false;
@@ -160,7 +158,7 @@ impl Peer {
     /// Runs a query and hands each row to `each` as an object; `each` says whether to go on.
     ///
     /// # Errors
-    /// What `each` returns, or what the engine says.
+    /// What `each` returns; also errors of the database.
     pub fn for_each<E: From<DbError>>(
         &self,
         sql: &str,
@@ -172,8 +170,8 @@ impl Peer {
     /// Runs `f` over the one state of it that is seen since it was opened.
     ///
     /// # Errors
-    /// What `f` returns, [`DbError::Busy`] if the file was changed meanwhile and no lock could hold that off, or what the
-    /// engine says.
+    /// What `f` returns, [`DbError::Busy`] if the file was changed meanwhile and no lock could hold that off,
+    /// or what the engine says.
     pub fn read<T, E: From<DbError>>(&self, f: impl FnOnce(&ReadTx<'_>) -> Result<T, E>) -> Result<T, E> {
         let out = f(&ReadTx { conn: &self.file.conn });
         self.file.require_unchanged()?;
@@ -189,8 +187,8 @@ impl Peer {
     }
 }
 
-/// Whether the file was written with a write-ahead log. The one thing that is read off the header: to ask the engine is to
-/// open the file, and how to open it is the question.
+/// Returns true if the file was written with a write-ahead log. The one thing that is read off the header: to
+/// ask the engine is to open the file, and how to open it is the question.
 fn keeps_a_log(path: &Path) -> Result<bool, DbError> {
     let mut header = [0; JOURNAL_BYTE + 1];
     match File::open(path).and_then(|mut file| file.read_exact(&mut header)) {

@@ -1,4 +1,4 @@
-//! Is a database sound? Its pages, its references and its schema (K-18).
+//! Is a database sound? Its pages, its references and its schema.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +10,12 @@ use super::{Db, log, migrate};
 const NAMED: usize = 5;
 
 impl Db {
-    /// Reads the whole file: every page and index, every reference between tables, and the schema against the one that
-    /// this program would make at the file's version.
+    /// Reads the whole file: every page and index, every reference between tables, and the schema against the
+    /// one that this program would make at the file's version.
     ///
     /// # Errors
-    /// [`DbError::Corrupt`] and [`DbError::Altered`] naming the first few faults, or what the engine says.
+    /// [`DbError::Corrupt`] and [`DbError::Altered`] naming the first few faults; also errors of the
+    /// database.
     pub fn check(&self) -> Result<(), DbError> {
         pages(&self.conn)?;
         references(&self.conn)?;
@@ -22,8 +23,8 @@ impl Db {
     }
 }
 
-/// Checks pages, rows and indexes, and that the file does not end early. A row that breaks a CHECK is not damage: other
-/// programs write rows too, and the stores read what such a row may mean.
+/// Checks pages, rows and indexes, and that the file does not end early. A row that breaks a CHECK is not
+/// damage: other programs write rows too, and the stores read what such a row may mean.
 ///
 /// # Errors
 /// [`DbError::Corrupt`] naming the first few faults.
@@ -96,7 +97,7 @@ fn schema(conn: &Conn) -> Result<(), DbError> {
     found(&faults, DbError::Altered)
 }
 
-/// Every table, index, view and trigger, as `table runs`, and its text.
+/// Returns every table, index, view and trigger, as `table runs`, and its text.
 fn objects(conn: &Conn) -> Result<Vec<(String, String)>, DbError> {
     // What the engine itself adds, for `ANALYZE` and for unique columns, is its own affair.
     let sql =

@@ -1,4 +1,4 @@
-//! Whole databases: a copy of one, and putting a copy in another's place (K-18).
+//! Whole databases: a copy of one, and putting a copy in another's place.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -28,7 +28,8 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Copies an open database, as one snapshot and without holding up its writers, to a private file in `dir`.
+    /// Copies an open database, as one snapshot and without holding up its writers, to a private file in
+    /// `dir`.
     ///
     /// # Errors
     /// [`DbError::Corrupt`] if it is damaged: the engine reads as zeros what is missing at the end of a file,
@@ -38,11 +39,12 @@ impl Draft {
         Self::copy(&db.conn, dir)
     }
 
-    /// Copies the file at the absolute path `from`, which stays as it is, to a private file beside the absolute path `to`,
-    /// and brings the copy up to date. The directory of `to` is made only once `from` has been found good.
+    /// Copies the file at the absolute path `from`, which stays as it is, to a private file beside the
+    /// absolute path `to`, and brings the copy up to date. The directory of `to` is made only once `from` has
+    /// been found good.
     ///
     /// # Errors
-    /// [`DbError::Unusable`] saying what is wrong with `from`; what the file system says of the directory.
+    /// [`DbError::Unusable`] saying what is wrong with `from`; errors of the file system of the directory.
     pub fn of_file(from: &Path, to: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
         let unusable = |err| DbError::Unusable { path: from.to_owned(), source: Box::new(err) };
         let source = Apart::open(from, busy_timeout).map_err(unusable)?;
@@ -76,7 +78,7 @@ impl Draft {
         Ok(Self { db: Db::current(conn), file })
     }
 
-    /// The copy.
+    /// Returns the copy.
     pub fn db(&mut self) -> &mut Db {
         &mut self.db
     }
@@ -94,7 +96,7 @@ impl Draft {
         Ok(())
     }
 
-    /// Gives the copy a name of its own, and answers its size in bytes.
+    /// Gives the copy a name of its own, and returns its size in bytes.
     ///
     /// # Errors
     /// [`DbError::Exists`] if there is a file of that name: nothing is overwritten.
@@ -115,7 +117,6 @@ impl Draft {
 /// What stood in the place of a restored database.
 #[derive(Debug)]
 pub enum Replaced {
-    /// Nothing.
     Nothing,
     /// A sound database: the file is a backup of it.
     Sound(PathBuf),
@@ -125,14 +126,16 @@ pub enum Replaced {
 
 /// Puts the draft in the place of whatever is at the absolute `path`.
 ///
-/// A sound database is replaced through the engine in one transaction, under its write lock: others may have it open and
-/// see either the old one or the new. A damaged one cannot be replaced like that, and nobody may have it open.
+/// A sound database is replaced through the engine in one transaction, under its write lock: others may have
+/// it open and see either the old one or the new. A damaged one cannot be replaced like that, and nobody may
+/// have it open.
 ///
-/// `seal` completes the draft: under the write lock, with a view of the database that is replaced, if that is sound and
-/// current. What was there is kept beside `path`; `label` names it (a time, by convention).
+/// `seal` completes the draft: under the write lock, with a view of the database that is replaced, if that is
+/// sound and current. What was there is kept beside `path`; `label` names it (a time, by convention).
 ///
 /// # Errors
-/// What `seal` returns; [`DbError::InUse`] if others hold a damaged file; [`DbError`] if the file is somebody else's.
+/// What `seal` returns; [`DbError::InUse`] if others hold a damaged file; [`DbError`] if the file is somebody
+/// else's.
 pub fn restore<T, E: From<DbError>>(
     draft: Draft,
     path: &Path,
@@ -219,7 +222,7 @@ fn fill<T, E: From<DbError>>(
     Ok((sealed, Replaced::Nothing))
 }
 
-/// A sound database: through the engine, under its write lock.
+/// Returns a sound database: through the engine, under its write lock.
 fn replace<T, E: From<DbError>>(
     mut draft: Draft,
     path: &Path,
@@ -253,11 +256,11 @@ fn replace<T, E: From<DbError>>(
     Ok((sealed, replaced))
 }
 
-/// A damaged database: in place and by hand, when nobody has it open.
+/// Returns a damaged database: in place and by hand, when nobody has it open.
 ///
-/// In place, because a process that waits for its lock has the file open by now: a file moved away under it would be
-/// paired with the log of the new one. The header goes first and comes back last, so that a file that is half old and half
-/// new is never taken for a database.
+/// In place, because a process that waits for its lock has the file open by now: a file moved away under it
+/// would be paired with the log of the new one. The header goes first and comes back last, so that a file
+/// that is half old and half new is never taken for a database.
 fn overwrite<T, E: From<DbError>>(
     mut draft: Draft,
     path: &Path,
@@ -268,8 +271,9 @@ fn overwrite<T, E: From<DbError>>(
 ) -> Result<(T, Replaced), E> {
     let open = OpenOptions::new().read(true).write(true).open(path);
     let mut file = open.map_err(DbError::file("opening", path))?;
-    // The engine's own locks are of this kind, so this one tells whether any process uses the file, and keeps them out.
-    // It goes when this process closes the file, by whatever descriptor: the file is not opened a second time.
+    // The engine's own locks are of this kind, so this one tells whether any process uses the file, and keeps
+    // them out. It goes when this process closes the file, by whatever descriptor: the file is not opened a
+    // second time.
     match rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(Errno::AGAIN | Errno::ACCESS) => return Err(DbError::InUse(path.to_owned()).into()),
@@ -287,7 +291,7 @@ fn overwrite<T, E: From<DbError>>(
     Ok((sealed, replaced))
 }
 
-/// Copies the damaged file and its logs. Answers where they are.
+/// Copies the damaged file and its logs. Returns where they are.
 fn set_aside(file: &mut File, path: &Path, label: &str) -> Result<PathBuf, DbError> {
     let aside = create::claim(path, &format!(".damaged-{label}"))?;
     let copied = OpenOptions::new().write(true).open(&aside).and_then(|mut copy| {

@@ -1,5 +1,5 @@
-//! Making a database file, and bringing an older one up to date; the files beside it. Nothing is written past the engine to a
-//! file that the engine has open (K-01, K-09, K-10).
+//! Making a database file, and bringing an older one up to date; the files beside it. Nothing is written past
+//! the engine to a file that the engine has open.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
@@ -41,11 +41,13 @@ pub enum Prepared {
 
 /// Makes sure that a current database is at the absolute `path`, creating or migrating it.
 ///
-/// Any number of processes may do this at once: the file is built aside and linked into place, so nobody ever sees half
-/// of one, and a migration looks again once it has the write lock. `label` names a backup (a time, by convention).
+/// Any number of processes may do this at once: the file is built aside and linked into place, so nobody ever
+/// sees half of one, and a migration looks again once it has the write lock. `label` names a backup (a time,
+/// by convention).
 ///
 /// # Errors
-/// [`DbError`] when the file is somebody else's, newer than this program, damaged or a symlink, or cannot be written.
+/// [`DbError`] when the file is somebody else's, newer than this program, damaged or a symlink, or cannot be
+/// written.
 pub fn prepare(path: &Path, busy_timeout: Duration, label: &str) -> Result<Prepared, DbError> {
     prepare_with(path, busy_timeout, label, migrate::MIGRATIONS)
 }
@@ -66,10 +68,11 @@ pub(super) fn prepare_with(
     done
 }
 
-/// Migrates the older database at the absolute `path`, if nothing but additive migrations are missing. Creates nothing.
+/// Migrates the older database at the absolute `path`, if nothing but additive migrations are missing.
+/// Creates nothing.
 ///
-/// Any number of processes may do this at once: one migrates, and the others find under the write lock that it is done.
-/// `label` names the backup (a time, by convention).
+/// Any number of processes may do this at once: one migrates, and the others find under the write lock that
+/// it is done. `label` names the backup (a time, by convention).
 ///
 /// # Errors
 /// [`DbError::SchemaTooOld`] if a migration does more than add, and all that [`prepare`] fails with.
@@ -112,10 +115,10 @@ pub(super) fn create_parent(path: &Path) -> Result<(), DbError> {
     })
 }
 
-/// Makes and answers a private directory beside the database at `path`.
+/// Makes and returns a private directory beside the database at `path`.
 ///
 /// # Errors
-/// What the file system says; [`DbError::Symlink`] if something leads away from there.
+/// Errors of the file system; [`DbError::Symlink`] if something leads away from there.
 pub fn private_dir(path: &Path, name: &str) -> Result<PathBuf, DbError> {
     let dir = path.with_file_name(name);
     if fs::symlink_metadata(&dir).is_ok_and(|found| found.file_type().is_symlink()) {
@@ -126,7 +129,8 @@ pub fn private_dir(path: &Path, name: &str) -> Result<PathBuf, DbError> {
     Ok(dir)
 }
 
-/// Refuses a database, log or immediate parent that is a symlink: it may lead anywhere, also out of the project.
+/// Refuses a database, log or immediate parent that is a symlink: it may lead anywhere, also out of the
+/// project.
 pub(super) fn refuse_symlinks(path: &Path) -> Result<(), DbError> {
     let suspects = [path.to_owned(), side_file(path, "-wal"), side_file(path, "-shm")];
     for suspect in suspects.iter().map(PathBuf::as_path).chain(path.parent()) {
@@ -141,7 +145,7 @@ fn exists(path: &Path) -> Result<bool, DbError> {
     path.try_exists().map_err(DbError::file("looking at", path))
 }
 
-/// Builds a new file aside and links it into place. Answers false when somebody else was first.
+/// Builds a new file aside and links it into place. Returns false when somebody else was first.
 fn create(path: &Path, busy_timeout: Duration, migrations: &[Migration]) -> Result<bool, DbError> {
     let Some(parent) = path.parent() else { return Ok(false) };
     let draft = new_draft(parent)?;
@@ -164,8 +168,9 @@ fn create(path: &Path, busy_timeout: Duration, migrations: &[Migration]) -> Resu
 
 /// Keeps other processes from making a database at a path, for as long as it lives.
 ///
-/// Who has it and finds no database knows that a log which lies there belongs to none: logs come after their database, and
-/// that cannot come now. Without it a log that was just begun could be taken for one that was left behind.
+/// Who has it and finds no database knows that a log which lies there belongs to none: logs come after their
+/// database, and that cannot come now. Without it a log that was just begun could be taken for one that was
+/// left behind.
 pub(super) struct Hold {
     path: PathBuf,
     _dir: File,
@@ -175,7 +180,7 @@ impl Hold {
     /// Waits for its turn. Others take a few milliseconds, and their end ends it too.
     ///
     /// # Errors
-    /// What the file system says of the directory.
+    /// Errors of the file system of the directory.
     pub(super) fn on(path: &Path) -> Result<Self, DbError> {
         let dir = path.parent().unwrap_or(Path::new("/"));
         let opened = File::open(dir).map_err(DbError::file("opening", dir))?;
@@ -188,12 +193,12 @@ impl Hold {
         }
     }
 
-    /// Whether there is a database by now.
+    /// Returns true if there is a database by now.
     pub(super) fn is_taken(&self) -> Result<bool, DbError> {
         exists(&self.path)
     }
 
-    /// The logs at the path. A log left behind by a lost database would be taken for the new one's.
+    /// Returns the logs at the path. A log left behind by a lost database would be taken for the new one's.
     pub(super) fn logs(&self) -> Result<Vec<PathBuf>, DbError> {
         let mut found = Vec::new();
         for log in LOGS.map(|log| side_file(&self.path, log)) {
@@ -211,13 +216,13 @@ impl Hold {
     }
 }
 
-/// A private, empty file in `dir`, gone when it is dropped.
+/// Returns a private, empty file in `dir`, gone when it is dropped.
 pub(super) fn new_draft(dir: &Path) -> Result<NamedTempFile, DbError> {
     let draft = tempfile::Builder::new().prefix(".intercore-").suffix(".tmp").tempfile_in(dir);
     draft.map_err(DbError::file("creating a file in", dir))
 }
 
-/// Makes a finished draft durable and gives it its name. Answers false when the name is taken.
+/// Makes a finished draft durable and gives it its name. Returns false when the name is taken.
 pub(super) fn publish(draft: &NamedTempFile, path: &Path) -> Result<bool, DbError> {
     draft.as_file().sync_all().map_err(DbError::file("syncing", draft.path()))?;
     match fs::hard_link(draft.path(), path) {
@@ -282,7 +287,8 @@ fn upgrade_locked(conn: &Conn, label: &str, migrations: &[Migration]) -> Result<
 /// [`DbError::Corrupt`] if it is damaged: a copy would look sound.
 pub(super) fn back_up(path: &Path, label: &str) -> Result<PathBuf, DbError> {
     let draft = new_draft(path.parent().unwrap_or(Path::new("/")))?;
-    // A second connection reads what is committed; the one that called us holds the write lock, so nothing moves.
+    // A second connection reads what is committed; the one that called us holds the write lock, so nothing
+    // moves.
     let source = Conn::open(path, Duration::ZERO)?;
     check::pages(&source)?;
     source.backup_to(draft.path())?;
@@ -293,8 +299,8 @@ pub(super) fn back_up(path: &Path, label: &str) -> Result<PathBuf, DbError> {
     Ok(backup)
 }
 
-/// Tries numbered names beside the database until `take` says that one was free. They begin behind the last that is there: a
-/// name that was given up may be told of somewhere.
+/// Tries numbered names beside the database until `take` says that one was free. They begin behind the last
+/// that is there: a name that was given up may be told of somewhere.
 fn free_name(
     path: &Path,
     suffix: &str,
@@ -315,7 +321,7 @@ fn free_name(
     Err(DbError::Exists(stem))
 }
 
-/// The files whose paths begin like this one, the oldest first.
+/// Returns the files whose paths begin like this one, the oldest first.
 fn beside(stem: &Path) -> Result<Vec<PathBuf>, DbError> {
     let dir = stem.parent().unwrap_or(Path::new("/"));
     let entries = fs::read_dir(dir).map_err(DbError::file("listing", dir))?;
@@ -341,7 +347,8 @@ pub(super) fn claim(path: &Path, suffix: &str) -> Result<PathBuf, DbError> {
     })
 }
 
-/// Drops all but the newest few backups, and never `newest`, which may be older than the others by a clock that was set back.
+/// Drops all but the newest few backups, and never `newest`, which may be older than the others by a clock
+/// that was set back.
 fn drop_old_backups(path: &Path, newest: &Path) -> Result<(), DbError> {
     let mut others = beside(&side_file(path, ".backup-"))?;
     others.retain(|other| other != newest);

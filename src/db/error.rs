@@ -37,7 +37,6 @@ pub enum DbError {
     Foreign {
         /// The file.
         path: PathBuf,
-        /// Its `application_id`.
         application_id: i64,
     },
     /// A database of the Go program of the same name.
@@ -140,7 +139,6 @@ pub enum DbError {
     /// A cell does not hold what its column promises.
     #[error("column {column}: {problem}")]
     Decode {
-        /// The column.
         column: String,
         /// What is wrong with the cell.
         problem: String,

@@ -1,4 +1,4 @@
-//! Databases of the Go program: opened to be read, and a new one of ours in their place (K-21).
+//! Databases of the Go program: opened to be read, and a new one of ours in their place.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -34,7 +34,8 @@ impl GoDb {
     /// Opens a file that is to stay as it is, down to the files beside it. What its log holds is read too.
     ///
     /// # Errors
-    /// [`DbError::NoSource`], [`DbError::NotGo`] and [`DbError::GoTooNew`] for another file, or what the engine says.
+    /// [`DbError::NoSource`], [`DbError::NotGo`] and [`DbError::GoTooNew`] for another file; also errors of
+    /// the database.
     pub fn open_apart(path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
         let inode = inode(path)?;
         let file = Apart::open(path, busy_timeout).map_err(|err| match err {
@@ -46,12 +47,13 @@ impl GoDb {
         Ok(Self { file, path: path.to_owned(), version, inode })
     }
 
-    /// Opens the file that a new database is to take the place of, and keeps everybody else out of it, readers too: who
-    /// comes meanwhile waits for this process to end, and then cannot write to a file that has been moved aside. What the
-    /// log holds is moved into the file.
+    /// Opens the file that a new database is to take the place of, and keeps everybody else out of it,
+    /// readers too: who comes meanwhile waits for this process to end, and then cannot write to a file that
+    /// has been moved aside. What the log holds is moved into the file.
     ///
     /// # Errors
-    /// [`DbError::Busy`] if others have it open, [`DbError::Occupied`] if it is one of ours, and as [`Self::open_apart`].
+    /// [`DbError::Busy`] if others have it open, [`DbError::Occupied`] if it is one of ours, and as
+    /// [`Self::open_apart`].
     pub fn open_in_place(path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
         create::refuse_symlinks(path)?;
         let deadline = Instant::now() + busy_timeout;
@@ -89,12 +91,12 @@ impl GoDb {
         Ok(())
     }
 
-    /// Where the file is, as it was named.
+    /// Returns where the file is, as it was named.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Its schema version.
+    /// Returns its schema version.
     pub fn version(&self) -> i64 {
         self.version
     }
@@ -102,7 +104,7 @@ impl GoDb {
     /// Runs a query and hands each row to `each` as an object; `each` says whether to go on.
     ///
     /// # Errors
-    /// What `each` returns, or what the engine says.
+    /// What `each` returns; also errors of the database.
     pub fn for_each<E: From<DbError>>(
         &self,
         sql: &str,
@@ -112,7 +114,8 @@ impl GoDb {
         self.file.query_objects(sql, params, each)
     }
 
-    /// Holds that the file that is locked is the one at its path: who was first has put another there, one of ours.
+    /// Holds that the file that is locked is the one at its path: who was first has put another there, one of
+    /// ours.
     fn require_place(&self) -> Result<(), DbError> {
         if inode(&self.path)? == self.inode { Ok(()) } else { Err(DbError::Occupied(self.path.clone())) }
     }
@@ -142,15 +145,15 @@ fn version(conn: &Conn, path: &Path) -> Result<i64, DbError> {
     }
 }
 
-/// A database of ours in the making, beside the place where it is to stand. Nobody sees it before it is complete; dropped,
-/// it leaves nothing.
+/// A database of ours in the making, beside the place where it is to stand. Nobody sees it before it is
+/// complete; dropped, it leaves nothing.
 pub struct NewDb {
     db: Db,
     file: NamedTempFile,
 }
 
 impl NewDb {
-    /// An empty database of the newest schema beside the absolute `path`.
+    /// Creates an empty database of the newest schema beside the absolute `path`.
     ///
     /// # Errors
     /// [`DbError`] for a symlink, or when the directory cannot be written.
@@ -159,7 +162,8 @@ impl NewDb {
         create::refuse_symlinks(path)?;
         let file = create::new_draft(path.parent().unwrap_or(Path::new("/")))?;
         let conn = Conn::open(file.path(), Duration::ZERO)?;
-        // It is synced as a whole once it is complete, and thrown away if it is not: no need for a journal on disk.
+        // It is synced as a whole once it is complete, and thrown away if it is not: no need for a journal on
+        // disk.
         conn.batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY")?;
         conn.begin(Begin::Immediate)?;
         conn.set_pragma("application_id", APPLICATION_ID)?;
@@ -168,7 +172,7 @@ impl NewDb {
         Ok(Self { db: Db::current(conn), file })
     }
 
-    /// The database.
+    /// Returns the database.
     pub fn db(&mut self) -> &mut Db {
         &mut self.db
     }
@@ -202,11 +206,12 @@ impl NewDb {
         Ok(())
     }
 
-    /// Puts the database in the place of the one that it was made from, and answers where that one is kept: beside it, with
-    /// a name that says its version and, by `label`, when.
+    /// Puts the database in the place of the one that it was made from, and returns where that one is kept:
+    /// beside it, with a name that says its version and, by `label`, when.
     ///
-    /// The old file gets its second name first and loses the first one by the rename that puts the new file there: at every
-    /// moment one of the two stands at the path, whole. It has no log by then, and stays locked until this process ends.
+    /// The old file gets its second name first and loses the first one by the rename that puts the new file
+    /// there: at every moment one of the two stands at the path, whole. It has no log by then, and stays
+    /// locked until this process ends.
     ///
     /// # Errors
     /// [`DbError::Occupied`] if another file stands there by now, or what a file operation says.
@@ -225,8 +230,8 @@ impl NewDb {
     }
 }
 
-/// Takes away a log without content, and its index, that somebody left beside a file which nobody but us has open: whoever
-/// has a log open holds a lock on its file too.
+/// Takes away a log without content, and its index, that somebody left beside a file which nobody but us has
+/// open: whoever has a log open holds a lock on its file too.
 fn remove_leftovers(path: &Path) -> Result<(), DbError> {
     let log = side_file(path, "-wal");
     match log.metadata() {

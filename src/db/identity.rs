@@ -1,5 +1,5 @@
-//! Whose file is it? Asked through SQLite, never by reading the file's header: in a write-ahead log the main file may
-//! show neither mark yet.
+//! Whose file is it? Asked through SQLite, never by reading the file's header: in a write-ahead log the main
+//! file may show neither mark yet.
 
 use super::error::DbError;
 use super::migrate::{self, Migration};
@@ -8,7 +8,8 @@ use super::sqlite::{Begin, Conn};
 /// The mark in the header of our files: "icdb".
 pub(super) const APPLICATION_ID: i64 = 0x6963_6462;
 
-/// Versions of the Go program's schema lie below this, ours above it, so that it takes our files for newer than itself.
+/// Versions of the Go program's schema lie below this, ours above it, so that it takes our files for newer
+/// than itself.
 const OURS_FROM: i64 = 1000;
 
 /// What a readable SQLite file turned out to be.
@@ -23,7 +24,8 @@ pub(super) enum Identity {
 /// Looks at a file.
 ///
 /// # Errors
-/// [`DbError::GoProgram`] and [`DbError::Foreign`] for other people's files, and whatever says that it cannot be read.
+/// [`DbError::GoProgram`] and [`DbError::Foreign`] for other people's files, and whatever says that it cannot
+/// be read.
 pub(super) fn of(conn: &Conn) -> Result<Identity, DbError> {
     let application_id = conn.pragma("application_id")?;
     let version = conn.pragma("user_version")?;
@@ -44,8 +46,8 @@ pub(super) fn of(conn: &Conn) -> Result<Identity, DbError> {
     Err(DbError::Foreign { path, application_id })
 }
 
-/// Checks that a file is one of ours at the newest version of `migrations`, or at one that lacks nothing but additive
-/// migrations. Returns its version.
+/// Checks that a file is one of ours at the newest version of `migrations`, or at one that lacks nothing but
+/// additive migrations. Returns its version.
 pub(super) fn require_readable(conn: &Conn, migrations: &[Migration]) -> Result<i64, DbError> {
     let known = migrations.last().map_or(0, |migration| migration.version);
     // One lock for both marks instead of one for each.

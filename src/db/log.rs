@@ -26,7 +26,7 @@ const ATTEMPTS: usize = 3;
 /// Commits. After a failure nothing of the transaction is visible or left in the log.
 ///
 /// # Errors
-/// What the engine says, and [`DbError::InDoubt`] as [`withdraw`].
+/// Errors of the database, and [`DbError::InDoubt`] as [`withdraw`].
 pub(super) fn commit(conn: &Conn) -> Result<(), DbError> {
     conn.commit().map_err(|err| withdraw(conn, err))
 }

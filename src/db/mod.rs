@@ -1,6 +1,7 @@
 //! The engine: one connection, read and write transactions, and what makes a commit durable.
 //!
-//! Stores see [`ReadTx`], [`WriteTx`], [`Row`] and [`params!`](crate::params); nothing here knows the name of a table.
+//! Stores see [`ReadTx`], [`WriteTx`], [`Row`] and [`params!`](crate::params); nothing here knows the name of
+//! a table.
 
 mod apart;
 mod check;
@@ -46,13 +47,15 @@ pub struct Db {
 }
 
 impl Db {
-    /// Opens an existing database of ours: a current one, or an older one that lacks nothing but additive migrations.
-    /// Such a file is read as if it had what it lacks, and is left as it is; [`migrate`] has to come before a write.
+    /// Opens an existing database of ours: a current one, or an older one that lacks nothing but additive
+    /// migrations. Such a file is read as if it had what it lacks, and is left as it is; [`migrate`] has to
+    /// come before a write.
     ///
-    /// Never creates or changes a file, and leaves none behind when it refuses (K-09).
+    /// Never creates or changes a file, and leaves none behind when it refuses.
     ///
     /// # Errors
-    /// [`DbError`] saying what the file is instead: missing, empty, foreign, damaged, too old, newer, a symlink.
+    /// [`DbError`] saying what the file is instead: missing, empty, foreign, damaged, too old, newer, a
+    /// symlink.
     pub fn open(path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
         create::refuse_symlinks(path)?;
         let conn = Conn::open(path, busy_timeout)?;
@@ -78,44 +81,40 @@ impl Db {
         Ok(Self::current(conn))
     }
 
-    /// A database that has the newest schema.
+    /// Creates a database that has the newest schema.
     fn current(conn: Conn) -> Self {
         Self { conn, schema: Cell::new(newest()) }
     }
 
-    /// Where the file is.
+    /// Returns where the file is.
     pub fn path(&self) -> &Path {
         self.conn.path()
     }
 
-    /// The schema version of the file.
+    /// Returns the schema version of the file.
     pub fn schema(&self) -> i64 {
         self.schema.get()
     }
 
-    /// Whether the file lacks additive migrations: it can be read, and has to be migrated before it is written to.
+    /// Returns true if the file lacks additive migrations: it can be read, and has to be migrated before it
+    /// is written to.
     pub fn is_older(&self) -> bool {
         self.schema() < newest()
     }
 
-    /// A number that another one's commit changes: for waiting without a transaction.
-    ///
-    /// # Errors
-    /// What the engine says.
+    /// Returns a number that another one's commit changes: for waiting without a transaction.
     pub fn version(&self) -> Result<i64, DbError> {
         self.conn.pragma("data_version")
     }
 
-    /// Which file is at the database's path now.
-    ///
-    /// # Errors
-    /// What the file system says.
+    /// Returns which file is at the database's path now.
     pub fn place(&self) -> Result<Place, DbError> {
         let found = std::fs::metadata(self.path()).map_err(DbError::file("looking at", self.path()))?;
         Ok(Place { device: found.dev(), inode: found.ino() })
     }
 
-    /// Says so when another file is at the database's path by now: who waits for commits to this one would wait for ever.
+    /// Says so when another file is at the database's path by now: who waits for commits to this one would
+    /// wait for ever.
     ///
     /// # Errors
     /// [`DbError::Moved`].
@@ -129,7 +128,7 @@ impl Db {
     /// Runs `f` over one snapshot of the database.
     ///
     /// # Errors
-    /// What `f` returns, or what the engine says.
+    /// What `f` returns; also errors of the database.
     pub fn read<T, E: From<DbError>>(&self, f: impl FnOnce(&ReadTx<'_>) -> Result<T, E>) -> Result<T, E> {
         self.begin_read()?;
         let out = f(&ReadTx { conn: &self.conn });
@@ -137,8 +136,8 @@ impl Db {
         out
     }
 
-    /// Begins a snapshot. An older file may have been migrated by another process since the last one: what was laid over
-    /// it would then hide what is there.
+    /// Begins a snapshot. An older file may have been migrated by another process since the last one: what
+    /// was laid over it would then hide what is there.
     fn begin_read(&self) -> Result<(), DbError> {
         self.conn.begin(Begin::Deferred)?;
         while self.is_older() && self.conn.pragma("user_version")? != self.schema() {
@@ -149,13 +148,13 @@ impl Db {
         Ok(())
     }
 
-    /// Runs `f` in one serialisable write transaction: all of it commits, or none of it does (K-02, K-04).
+    /// Runs `f` in one serialisable write transaction: all of it commits, or none of it does.
     ///
-    /// `f` may run again after a serialisation failure of an engine that has those, so it must touch nothing but the
-    /// transaction. An `Err` rolls back; an expected negative that must be remembered is an `Ok`.
+    /// `f` may run again after a serialisation failure of an engine that has those, so it must touch nothing
+    /// but the transaction. An `Err` rolls back; an expected negative that must be remembered is an `Ok`.
     ///
     /// # Errors
-    /// What `f` returns, or what the engine says.
+    /// What `f` returns; also errors of the database.
     ///
     /// # Panics
     /// In debug builds, if `f` changed rows and appended no event.
@@ -166,11 +165,13 @@ impl Db {
         self.exclusive(|tx| f(tx))
     }
 
-    /// As [`Self::write`], but `f` runs once at most, on every engine: for the one case in which files have to change under the
-    /// write lock, because that is what keeps their writers apart. Nothing may be waited for in there (TS-60).
+    /// As [`Self::write`], but `f` runs once at most, on every engine: for the one case in which files have
+    /// to change under the write lock, because that is what keeps their writers apart. Nothing may be waited
+    /// for in there.
     ///
     /// # Errors
-    /// What `f` returns, or what the engine says. A failed commit is one: what `f` did to files stands then.
+    /// What `f` returns; also errors of the database. A failed commit is one: what `f` did to files stands
+    /// then.
     ///
     /// # Panics
     /// As [`Self::write`].
@@ -207,7 +208,7 @@ impl Db {
         }
     }
 
-    /// A newer program may have migrated the file between our opening it and our getting the lock.
+    /// Returns a newer program may have migrated the file between our opening it and our getting the lock.
     fn check_schema(&self) -> Result<(), DbError> {
         let found = self.conn.pragma("user_version")?;
         if found > self.schema() {
@@ -226,7 +227,8 @@ impl Db {
         Ok(())
     }
 
-    /// Whether nobody has written to the log since it was made or emptied. Asked under the write lock.
+    /// Returns true if nobody has written to the log since it was made or emptied. Asked under the write
+    /// lock.
     fn log_is_empty(&self) -> bool {
         std::fs::metadata(side_file(self.conn.path(), "-wal")).is_ok_and(|log| log.len() == 0)
     }
@@ -234,14 +236,14 @@ impl Db {
     /// Makes the log's directory entry durable.
     ///
     /// SQLite would do this once per process, which doubles the price of a commit; it is built without
-    /// (`SQLITE_DISABLE_DIRSYNC`). An empty log may be a file that a mere reader created a moment ago; one with content was
-    /// synced by whoever wrote first.
+    /// (`SQLITE_DISABLE_DIRSYNC`). An empty log may be a file that a mere reader created a moment ago; one
+    /// with content was synced by whoever wrote first.
     fn sync_directory(&self) -> Result<(), DbError> {
         create::sync_directory(self.conn.path())
     }
 
-    /// Moves a long log into the database. The commit stands whatever becomes of this: a failure, say for lack of space, is
-    /// left to the next writer.
+    /// Moves a long log into the database. The commit stands whatever becomes of this: a failure, say for
+    /// lack of space, is left to the next writer.
     fn checkpoint_if_due(&mut self) {
         if self.conn.log_frames() >= CHECKPOINT_FRAMES {
             let _ = self.conn.checkpoint();
@@ -262,11 +264,11 @@ pub struct ReadTx<'a> {
 }
 
 impl ReadTx<'_> {
-    /// Runs a query and hands each row to `each` as it comes, so that a million rows need no more memory than one.
-    /// `each` says whether to go on.
+    /// Runs a query and hands each row to `each` as it comes, so that a million rows need no more memory than
+    /// one. `each` says whether to go on.
     ///
     /// # Errors
-    /// What `each` returns, or what the engine says.
+    /// What `each` returns; also errors of the database.
     pub fn for_each<E: From<DbError>>(
         &self,
         sql: &str,
@@ -276,10 +278,10 @@ impl ReadTx<'_> {
         self.conn.query(sql, params, each)
     }
 
-    /// Every row of a query, mapped.
+    /// Returns every row of a query, mapped.
     ///
     /// # Errors
-    /// What `map` returns, or what the engine says.
+    /// What `map` returns; also errors of the database.
     pub fn query<T, E: From<DbError>>(
         &self,
         sql: &str,
@@ -294,10 +296,10 @@ impl ReadTx<'_> {
         Ok(out)
     }
 
-    /// The first row of a query, mapped, if there is one.
+    /// Returns the first row of a query, mapped, if there is one.
     ///
     /// # Errors
-    /// What `map` returns, or what the engine says.
+    /// What `map` returns; also errors of the database.
     pub fn query_opt<T, E: From<DbError>>(
         &self,
         sql: &str,
@@ -312,7 +314,7 @@ impl ReadTx<'_> {
         Ok(out)
     }
 
-    /// The first cell of the first row: for counts, sums and questions of existence.
+    /// Returns the first cell of the first row: for counts, sums and questions of existence.
     ///
     /// # Errors
     /// [`DbError`] when there is no row or the cell is of another type.
@@ -341,20 +343,14 @@ impl<'a> Deref for WriteTx<'a> {
 }
 
 impl WriteTx<'_> {
-    /// Changes rows of which an event has to tell; answers how many.
-    ///
-    /// # Errors
-    /// What the engine says.
+    /// Changes rows of which an event has to tell. Returns how many.
     pub fn execute(&self, sql: &str, params: &[Value]) -> Result<usize, DbError> {
         let changed = self.read.conn.execute(sql, params)?;
         self.changed.set(self.changed.get() + changed);
         Ok(changed)
     }
 
-    /// Changes rows that are quiet by design (`store::quiet` lists them all); answers how many.
-    ///
-    /// # Errors
-    /// What the engine says.
+    /// Changes rows that are quiet by design (`store::quiet` lists them all). Returns how many.
     pub fn execute_quiet(&self, sql: &str, params: &[Value]) -> Result<usize, DbError> {
         self.read.conn.execute(sql, params)
     }
@@ -372,8 +368,8 @@ fn side_file(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Ends the process where a crash test says so: `IC_TEST_CRASH=<point>` or `<point>:<n>` for the n-th time the point is
-/// passed. Debug builds only.
+/// Ends the process where a crash test says so: `IC_TEST_CRASH=<point>` or `<point>:<n>` for the n-th time
+/// the point is passed. Debug builds only.
 pub fn crash_point(point: &str) {
     #[cfg(debug_assertions)]
     {

@@ -1,4 +1,5 @@
-//! The only file, with the one below it, that names the engine's library: connections, statements, pragmas, error mapping.
+//! The only file, with the one below it, that names the engine's library: connections, statements, pragmas,
+//! error mapping.
 
 mod foreign;
 mod prepared;
@@ -23,7 +24,7 @@ use prepared::Seen;
 /// How a transaction begins.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Begin {
-    /// Takes the write lock now: nothing that was read can change before the commit (K-04).
+    /// Takes the write lock now: nothing that was read can change before the commit.
     Immediate,
     /// One snapshot for several reads.
     Deferred,
@@ -47,8 +48,9 @@ impl Conn {
         // NO_MUTEX: one connection, one thread. The path is absolute, so it is never taken for a URI.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let open = || Connection::open_with_flags(path, flags).map_err(|err| map(path, err));
-        // Somebody may make the file between two looks: SQLite misses it, then finds it and opens it for reading, or it is
-        // there when the reason is looked for. So what may not be written is tried once more: a file that was only new may.
+        // Somebody may make the file between two looks: SQLite misses it, then finds it and opens it for
+        // reading, or it is there when the reason is looked for. So what may not be written is tried once
+        // more: a file that was only new may.
         let inner = match open() {
             Err(DbError::ReadOnly(_)) => open()?,
             Ok(inner) if inner.is_readonly(rusqlite::MAIN_DB).unwrap_or(false) => open()?,
@@ -57,13 +59,14 @@ impl Conn {
         Self::set_up(inner, path, busy_timeout)
     }
 
-    /// Leaves the log alone when this connection closes, also as the last one: for looking at a file that may be damaged.
+    /// Leaves the log alone when this connection closes, also as the last one: for looking at a file that may
+    /// be damaged.
     pub(super) fn never_checkpoint(&self) -> Result<(), DbError> {
         let set = self.inner.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         set.map(drop).map_err(|err| map(&self.path, err))
     }
 
-    /// A private database in memory, for tests and for comparing schemas.
+    /// Creates a private database in memory, for tests and for comparing schemas.
     pub(super) fn in_memory() -> Result<Self, DbError> {
         let path = Path::new(":memory:");
         Self::set_up(Connection::open_in_memory().map_err(|err| map(path, err))?, path, Duration::ZERO)
@@ -79,25 +82,26 @@ impl Conn {
             busy_timeout,
         };
         conn.wait_when_busy()?;
-        // The hook replaces the engine's own checkpointing: `Db` decides when (design rule: by the writer that sees
-        // enough frames, and only if nobody is in the way).
+        // The hook replaces the engine's own checkpointing: `Db` decides when (design rule: by the writer
+        // that sees enough frames, and only if nobody is in the way).
         let hook = move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
             frames.store(usize::try_from(pages).unwrap_or(0), Ordering::Relaxed);
             Ok(())
         };
         conn.inner.wal_hook(Some(hook)).map_err(|err| map(path, err))?;
-        // Foreign keys hold on every connection, whatever the library was built with (RT-01).
+        // Foreign keys hold on every connection, whatever the library was built with.
         conn.inner
             .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)
             .map_err(|err| map(path, err))?;
         Ok(conn)
     }
 
-    /// Retries for a lock until the busy timeout is over. The pauses are random, so that waiters do not retry in step.
+    /// Retries for a lock until the busy timeout is over. The pauses are random, so that waiters do not retry
+    /// in step.
     ///
-    /// They grow at first, because most locks are held for a moment, and shrink again with the time waited: whichever
-    /// process happens to retry next gets a lock that was just released, so the one that has waited for longest has to
-    /// retry most often. Otherwise newcomers starve it.
+    /// They grow at first, because most locks are held for a moment, and shrink again with the time waited:
+    /// whichever process happens to retry next gets a lock that was just released, so the one that has waited
+    /// for longest has to retry most often. Otherwise newcomers starve it.
     fn wait_when_busy(&mut self) -> Result<(), DbError> {
         let limit = self.busy_timeout;
         if limit.is_zero() {
@@ -186,7 +190,7 @@ impl Conn {
         Ok(())
     }
 
-    /// Whether this connection has changed any row yet.
+    /// Returns true if this connection has changed any row yet.
     pub(super) fn has_changed(&self) -> bool {
         self.inner.total_changes() > 0
     }
@@ -199,8 +203,8 @@ impl Conn {
         self.inner.pragma_update(None, name, value).map_err(|err| map(&self.path, err))
     }
 
-    /// Switches the file to a write-ahead log; the mode is kept in the file. Retried, because SQLite does not call the
-    /// busy handler for this one.
+    /// Switches the file to a write-ahead log; the mode is kept in the file. Retried, because SQLite does not
+    /// call the busy handler for this one.
     pub(super) fn use_wal(&self) -> Result<(), DbError> {
         let deadline = Instant::now() + self.busy_timeout;
         loop {
@@ -223,8 +227,8 @@ impl Conn {
         self.frames.load(Ordering::Relaxed)
     }
 
-    /// Moves the log into the database and empties it, unless somebody is in the way: then it is left for a later
-    /// writer, without waiting and without an error.
+    /// Moves the log into the database and empties it, unless somebody is in the way: then it is left for a
+    /// later writer, without waiting and without an error.
     pub(super) fn checkpoint(&mut self) -> Result<(), DbError> {
         self.never_wait()?;
         let outcome = self.inner.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
@@ -235,14 +239,14 @@ impl Conn {
         }
     }
 
-    /// Copies the whole database, log included, into the existing file `to`, through the engine (K-10).
+    /// Copies the whole database, log included, into the existing file `to`, through the engine.
     pub(super) fn backup_to(&self, to: &Path) -> Result<(), DbError> {
         let mut target = Self::open(to, Duration::ZERO)?;
         self.copy_into(&mut target)?.finish()?;
         target.close()
     }
 
-    /// A copy of this whole database over all that is in `target`.
+    /// Returns a copy of this whole database over all that is in `target`.
     pub(super) fn copy_into<'a>(&'a self, target: &'a mut Self) -> Result<Copy<'a>, DbError> {
         let to = target.path.clone();
         let backup = Backup::new(&self.inner, &mut target.inner).map_err(|err| map(&to, err))?;
@@ -267,8 +271,8 @@ impl Copy<'_> {
         self.step(0).map(drop)
     }
 
-    /// Copies everything and commits. In one step: the engine starts again from the top when another process changes the
-    /// source between two steps.
+    /// Copies everything and commits. In one step: the engine starts again from the top when another process
+    /// changes the source between two steps.
     pub(super) fn finish(self) -> Result<(), DbError> {
         match self.step(-1)? {
             StepResult::Done => Ok(()),

@@ -28,13 +28,13 @@ pub enum Value {
     Text(String),
     /// Text that is not UTF-8, or a blob. Bound to a statement it is text, as it is.
     Bytes(Vec<u8>),
-    /// A cell that no column of ours can hold, with what is wrong with it. Only ever read: whoever decodes the cell gets
-    /// the error, so that one damaged cell does not hide the others.
+    /// A cell that no column of ours can hold, with what is wrong with it. Only ever read: whoever decodes
+    /// the cell gets the error, so that one damaged cell does not hide the others.
     Unreadable(String),
 }
 
 impl Value {
-    /// The value as JSON: text stays text, also where it holds JSON.
+    /// Returns the value as JSON: text stays text, also where it holds JSON.
     pub fn to_json(&self) -> serde_json::Value {
         match self {
             Self::Null | Self::Unreadable(_) => serde_json::Value::Null,
@@ -58,7 +58,7 @@ fn found(value: &Value) -> String {
 
 /// A type that a column can hold.
 pub trait Column: Sized {
-    /// The cell that stands for the value.
+    /// Returns the cell that stands for the value.
     fn encode(&self) -> Value;
     /// Reads a cell back, or says what is wrong with it.
     fn decode(value: &Value) -> Result<Self, String>;
@@ -170,7 +170,7 @@ impl Row {
         Self { columns, values }
     }
 
-    /// The cell called `name`, decoded.
+    /// Returns the cell called `name`, decoded.
     ///
     /// # Errors
     /// [`DbError::Decode`] naming the column if its content is not what the type expects.
@@ -190,7 +190,7 @@ impl Row {
         })
     }
 
-    /// Every column with its cell, in the statement's order.
+    /// Returns every column with its cell, in the statement's order.
     pub fn cells(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.columns.iter().map(String::as_str).zip(&self.values)
     }

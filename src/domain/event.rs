@@ -1,4 +1,4 @@
-//! Events: the one append-only log of everything that happened (K-03).
+//! Events: the one append-only log of everything that happened.
 
 use std::fmt;
 use std::str::FromStr;
@@ -51,7 +51,7 @@ impl Source {
         Self(std::borrow::Cow::Borrowed(word))
     }
 
-    /// The word.
+    /// Returns the word.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -85,9 +85,9 @@ impl fmt::Display for Source {
 
 /// An event before it has a number.
 ///
-/// `data` holds what a consumer needs without reading tables. Of a kernel event that changed a row, `data.new` is the
-/// row's columns after the change (all of them for a new row, `null` for a removed one) and `data.old` the same columns
-/// before it: folding the kernel's events gives the tables (K-02).
+/// `data` holds what a consumer needs without reading tables. Of a kernel event that changed a row,
+/// `data.new` is the row's columns after the change (all of them for a new row, `null` for a removed one) and
+/// `data.old` the same columns before it: folding the kernel's events gives the tables.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
     /// The run it belongs to, if any.

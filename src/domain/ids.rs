@@ -1,4 +1,4 @@
-//! Identifiers: eight characters of `a-z0-9`, drawn from the system's cryptographic source (K-14).
+//! Identifiers: eight characters of `a-z0-9`, drawn from the system's cryptographic source.
 //!
 //! Lenient to read, strict to make: an id that cannot exist must answer "not found", not "usage".
 

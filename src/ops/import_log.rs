@@ -18,9 +18,6 @@ pub struct Import<'a> {
 
 impl<'a> Import<'a> {
     /// Begins.
-    ///
-    /// # Errors
-    /// What the engine says.
     pub fn new(tx: &'a WriteTx<'a>) -> Result<Self, OpsError> {
         Ok(Self { tx, here: store::event::head(tx)?, head: Head::genesis() })
     }
@@ -43,7 +40,7 @@ impl<'a> Import<'a> {
         Ok(())
     }
 
-    /// Ends; answers the end of the log and how many events are new.
+    /// Ends. Returns the end of the log and how many events are new.
     ///
     /// # Errors
     /// [`StoreError::ChainBroken`] if the log was to end elsewhere, or is shorter than what was here before.

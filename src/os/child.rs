@@ -1,5 +1,5 @@
-//! A child under supervision: started in its own process group, its output kept in files of bounded size, waited for
-//! without polling, and ended with everybody that it brought along (DI-01, DI-02).
+//! A child under supervision: started in its own process group, its output kept in files of bounded size,
+//! waited for without polling, and ended with everybody that it brought along.
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
@@ -20,8 +20,8 @@ use rustix::process::{
 use super::process::{self as table, Family, Identity};
 use super::rotated::Log;
 
-/// Set in the environment of processes of ours that outlive whoever starts them: no supervisor takes them for something
-/// that its child left behind.
+/// Set in the environment of processes of ours that outlive whoever starts them: no supervisor takes them for
+/// something that its child left behind.
 pub const DETACHED: &str = "IC_DETACHED";
 
 /// How long the last output is waited for after the child has ended.
@@ -61,7 +61,6 @@ pub struct Child {
 pub struct Ended {
     /// Its exit status; 128 and the signal's number if a signal ended it.
     pub code: i64,
-    /// The signal that ended it.
     pub signal: Option<i32>,
 }
 
@@ -98,8 +97,8 @@ pub fn let_go_of_stdout() -> io::Result<()> {
     Ok(rustix::stdio::dup2_stdout(OpenOptions::new().write(true).open("/dev/null")?)?)
 }
 
-/// Keeps files that this process inherited from reaching the processes that it starts: a lock or a pipe of whoever called
-/// (`ic … 9>lock` in a shell) must not stay open for as long as one of those runs.
+/// Keeps files that this process inherited from reaching the processes that it starts: a lock or a pipe of
+/// whoever called (`ic … 9>lock` in a shell) must not stay open for as long as one of those runs.
 pub fn keep_inherited_files() {
     close_fds::set_fds_cloexec(3, &[]);
 }
@@ -112,7 +111,8 @@ pub fn own_program() -> io::Result<PathBuf> {
     std::env::current_exe()
 }
 
-/// Starts `<ic> <args>` as a process that outlives this one; its stdout can be read. Of this one's files it gets none.
+/// Starts `<ic> <args>` as a process that outlives this one; its stdout can be read. Of this one's files it
+/// gets none.
 ///
 /// # Errors
 /// If it cannot be started.
@@ -172,20 +172,21 @@ impl Child {
             thread::spawn(move || stderr.pump(from).map(|()| ended.send(())));
         }
         let pid = i32::try_from(inner.id()).unwrap_or(0);
-        // Not reaped, so even if it has ended its number is still its own; then, or if it may not be looked at, there is no
-        // start time to record.
+        // Not reaped, so even if it has ended its number is still its own; then, or if it may not be looked
+        // at, there is no start time to record.
         let identity = table::identify(pid).ok().flatten();
         let identity = identity.unwrap_or_else(|| Identity::here(pid, table::UNKNOWN_START));
         Ok(Self { inner, identity, streams, reaped: None })
     }
 
-    /// Which process it is.
+    /// Returns which process it is.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// Waits until it has ended, `limit` is over or the flag is raised. Orphans that were handed to this process meanwhile
-    /// are reaped at every call, and each time a signal arrives: over hours there may be many.
+    /// Waits until it has ended, `limit` is over or the flag is raised. Orphans that were handed to this
+    /// process meanwhile are reaped at every call, and each time a signal arrives: over hours there may be
+    /// many.
     ///
     /// # Errors
     /// If the system does not say.
@@ -207,7 +208,7 @@ impl Child {
         }
     }
 
-    /// Whether it has ended, reaped or not.
+    /// Returns true if it has ended, reaped or not.
     ///
     /// # Errors
     /// If the system does not say.
@@ -225,7 +226,8 @@ impl Child {
         }
     }
 
-    /// Reaps whatever has ended. The child itself may be among them, if it ended this very moment: that is noted.
+    /// Reaps whatever has ended. The child itself may be among them, if it ended this very moment: that is
+    /// noted.
     fn reap_orphans(&mut self) {
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             if pid.as_raw_pid() == self.identity.pid {
@@ -255,7 +257,8 @@ impl Child {
         thread::sleep(most.min(GLANCE));
     }
 
-    /// Asks its group to end, or ends it. Nothing happens once it is reaped: until then the number is its own.
+    /// Asks its group to end, or ends it. Nothing happens once it is reaped: until then the number is its
+    /// own.
     pub fn signal_group(&self, signal: table::Signal) {
         if self.reaped.is_some() {
             return;
@@ -269,11 +272,11 @@ impl Child {
         }
     }
 
-    /// Reaps it, after it has ended, and answers how. Its last output is in the files by then, unless somebody else holds
-    /// the streams open.
+    /// Reaps it, after it has ended, and returns how. Its last output is in the files by then, unless
+    /// somebody else holds the streams open.
     ///
-    /// Where nobody can tell who else belongs to it, which is everywhere but on Linux, the rest of its group ends here: once
-    /// it is reaped the group has no name any more.
+    /// Where nobody can tell who else belongs to it, which is everywhere but on Linux, the rest of its group
+    /// ends here: once it is reaped the group has no name any more.
     ///
     /// # Errors
     /// If it cannot be waited for.
@@ -300,7 +303,7 @@ impl Child {
     }
 }
 
-/// Ends whoever belongs to the family: asked first, killed after `grace`. Answers whether nobody is left.
+/// Ends whoever belongs to the family: asked first, killed after `grace`. Returns whether nobody is left.
 ///
 /// Every process is told by its identity. Orphans that were handed to this process are reaped.
 pub fn end_family(family: &Family, grace: Duration) -> bool {

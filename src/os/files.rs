@@ -1,5 +1,5 @@
-//! Single operations on files that the standard library leaves out or leaves open: hashing without blocking, files that are
-//! whole or not there, and free space.
+//! Single operations on files that the standard library leaves out or leaves open: hashing without blocking,
+//! files that are whole or not there, and free space.
 
 use std::env;
 use std::fs::{self, File, OpenOptions};
@@ -17,7 +17,7 @@ use crate::domain::text::hex;
 /// Bytes read at a time: memory stays the same however large the file is.
 const PIECE: usize = 64 * 1024;
 
-/// The content hash of a regular file, as `sha256:` and 64 hex digits (RT-04).
+/// Returns the content hash of a regular file, as `sha256:` and 64 hex digits.
 ///
 /// `None` for what has no readable content: no such file, a directory, a FIFO, socket or device, or no
 /// permission. None of these is opened and waited for. Symlinks are followed.
@@ -44,8 +44,9 @@ pub(super) fn open_regular(path: &Path) -> io::Result<Option<File>> {
     Ok(file.metadata()?.is_file().then_some(file))
 }
 
-/// The text of a regular file; of one that is longer than twice `most` bytes only the whole lines among the first and the
-/// last `most`. `None` for what is not there, cannot be read or is no regular file; nothing is waited for.
+/// Returns the text of a regular file; of one that is longer than twice `most` bytes only the whole lines
+/// among the first and the last `most`. `None` for what is not there, cannot be read or is no regular file;
+/// nothing is waited for.
 pub fn text(path: &Path, most: u64) -> Option<String> {
     let mut file = open_regular(path).ok()??;
     let size = file.metadata().ok()?.len();
@@ -64,8 +65,8 @@ pub fn text(path: &Path, most: u64) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// As [`text`], for a place where anybody may put a file: only one that is our own, under that very name, and was written
-/// to since `since` (Unix seconds).
+/// As [`text`], for a place where anybody may put a file: only one that is our own, under that very name, and
+/// was written to since `since` (Unix seconds).
 pub fn own_text(path: &Path, since: i64, most: u64) -> Option<String> {
     let found = fs::symlink_metadata(path).ok()?;
     let ours = found.is_file() && found.uid() == geteuid().as_raw() && found.mtime() >= since;
@@ -92,7 +93,7 @@ fn hash(mut content: impl Read) -> io::Result<String> {
     Ok(format!("sha256:{}", hex(&hasher.finalize())))
 }
 
-/// Whether its owner may run a file.
+/// Returns true if its owner may run a file.
 pub fn is_executable(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o100 != 0)
 }
@@ -116,7 +117,8 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
-/// The content of a regular file of at most `most` bytes; `None` if there is none of that name. Nothing is waited for.
+/// Returns the content of a regular file of at most `most` bytes; `None` if there is none of that name.
+/// Nothing is waited for.
 ///
 /// # Errors
 /// If it is no regular file, is longer, or cannot be read.
@@ -145,13 +147,14 @@ pub fn beginning(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Where temporary files go: where `TMPDIR` says, and where the system keeps them if that cannot be used.
+/// Returns where temporary files go: where `TMPDIR` says, and where the system keeps them if that cannot be
+/// used.
 fn temp_dirs() -> [PathBuf; 3] {
     [env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")]
 }
 
-/// Returns the directory for temporary files: the one that `TMPDIR` names, or one of the system's if that is missing or may
-/// not be written.
+/// Returns the directory for temporary files: the one that `TMPDIR` names, or one of the system's if that is
+/// missing or may not be written.
 pub fn temp_dir() -> PathBuf {
     let usable = |dir: &PathBuf| dir.is_dir() && access(dir, Access::WRITE_OK | Access::EXEC_OK).is_ok();
     temp_dirs().into_iter().find(usable).unwrap_or_else(env::temp_dir)
@@ -175,7 +178,8 @@ pub fn unnamed() -> io::Result<File> {
     ))
 }
 
-/// All that `source` has to say, in a file without a name: it can be read again, and nobody has to be waited for.
+/// Returns all that `source` has to say, in a file without a name: it can be read again, and nobody has to be
+/// waited for.
 ///
 /// # Errors
 /// If reading fails, or there is no space for it.
@@ -194,14 +198,14 @@ pub fn open_spooled(path: &Path) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { spooled(&mut file) }
 }
 
-/// The space left for an unprivileged user on the filesystem that holds `dir`, in bytes.
+/// Returns the space left for an unprivileged user on the filesystem that holds `dir`, in bytes.
 pub fn free_bytes(dir: &Path) -> io::Result<u64> {
     let found = rustix::fs::statvfs(dir)?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
-/// A database, its logs and its directory, as far as others than their owner may read or change them: for the directory
-/// only changing counts. Each with its permission bits.
+/// Returns a database, its logs and its directory, as far as others than their owner may read or change them:
+/// for the directory only changing counts. Each with its permission bits.
 ///
 /// # Errors
 /// If the database itself cannot be looked at.
@@ -226,7 +230,8 @@ pub fn open_to_others(database: &Path) -> io::Result<Vec<(PathBuf, u32)>> {
     Ok(found)
 }
 
-/// Returns true if a directory is on a file system that other machines can change too. Always false off Linux.
+/// Returns true if a directory is on a file system that other machines can change too. Always false off
+/// Linux.
 pub fn is_on_network(dir: &Path) -> bool {
     #[cfg(target_os = "linux")]
     {

@@ -1,4 +1,4 @@
-//! The hook of a phase change: found, started and watched (PH-10).
+//! The hook of a phase change: found, started and watched.
 //!
 //! The caller must not wait for the hook, and must not end it by ending itself. So there are two processes:
 //! the caller starts `ic hook-watch` and forgets it ([`start_watcher`]); the watcher runs the hook under its
@@ -31,7 +31,7 @@ pub enum WatchEnd {
     TimedOut,
 }
 
-/// The project's hook, `.clavain/hooks/on-phase-advance`, if there is one that may be run.
+/// Returns the project's hook, `.clavain/hooks/on-phase-advance`, if there is one that may be run.
 ///
 /// It must be a regular, executable file that belongs to the effective user, and neither it nor the
 /// directories `.clavain` and `hooks` may be symlinks (design, section 7). An empty `project` has no hook.
@@ -54,8 +54,8 @@ pub fn find(project: &Path) -> Option<PathBuf> {
 /// Starts `<ic> hook-watch <hook> <project>` with `event` on its standard input, and returns without waiting
 /// for it.
 ///
-/// The watcher gets nothing of the caller's but environment and working directory: its other streams are `/dev/null`, and
-/// every other file is closed in it, those that the caller itself inherited included.
+/// The watcher gets nothing of the caller's but environment and working directory: its other streams are
+/// `/dev/null`, and every other file is closed in it, those that the caller itself inherited included.
 ///
 /// # Errors
 /// If the event cannot be stored, or the watcher cannot be started.

@@ -7,8 +7,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::{env, fs, io};
 
-/// The working directory by the name the user knows it under: `$PWD` if it is honest, else the kernel's
-/// answer (RT-02).
+/// Returns the working directory by the name the user knows it under: `$PWD` if it is honest, else the
+/// kernel's answer.
 ///
 /// Honest means absolute, without `.` and `..`, and the same directory as the real one.
 ///
@@ -24,7 +24,7 @@ fn choose_cwd(pwd: Option<OsString>, real: PathBuf) -> PathBuf {
     pwd.map(PathBuf::from).filter(honest).unwrap_or(real)
 }
 
-/// Whether a path is absolute and written without `.` and `..`, which `components` would partly hide.
+/// Returns true if a path is absolute and written without `.` and `..`, which `components` would partly hide.
 fn is_plain(path: &Path) -> bool {
     let dotted = |part: &[u8]| part == b"." || part == b"..";
     path.is_absolute() && !path.as_os_str().as_encoded_bytes().split(|&byte| byte == b'/').any(dotted)
@@ -53,8 +53,8 @@ pub fn clean(path: &Path, base: &Path) -> PathBuf {
     cleaned
 }
 
-/// The one name that all spellings of a place share, to compare by: `cleaned` with its symlinks resolved
-/// (RT-02).
+/// Returns the one name that all spellings of a place share, to compare by: `cleaned` with its symlinks
+/// resolved.
 ///
 /// What does not exist yet, or may not be looked at, is resolved as far as it can be; the rest is appended as
 /// it is.
@@ -71,8 +71,8 @@ pub fn canonical_key(cleaned: &Path) -> PathBuf {
     cleaned.to_owned()
 }
 
-/// The top of the git work tree that holds `from`, an absolute directory: the nearest one with a `.git` in
-/// it.
+/// Returns the top of the git work tree that holds `from`, an absolute directory: the nearest one with a
+/// `.git` in it.
 ///
 /// A `.git` file counts as a directory does (linked work trees, submodules). Git itself is not asked.
 pub fn git_top_level(from: &Path) -> Option<PathBuf> {

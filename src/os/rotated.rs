@@ -1,5 +1,5 @@
-//! Logs of bounded size: when a file is full it becomes the older one, and a new one is begun. Written by one, read by
-//! anybody, also while it is turned over.
+//! Logs of bounded size: when a file is full it becomes the older one, and a new one is begun. Written by
+//! one, read by anybody, also while it is turned over.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
@@ -62,15 +62,15 @@ fn new_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
-/// Where the part before the newest is kept.
+/// Returns where the part before the newest is kept.
 pub fn older(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".1");
     PathBuf::from(name)
 }
 
-/// The reading end: every byte that is kept, in order and once. A reader that is slow keeps what it has open, and so loses
-/// only what was written and discarded while it was reading something else.
+/// The reading end: every byte that is kept, in order and once. A reader that is slow keeps what it has open,
+/// and so loses only what was written and discarded while it was reading something else.
 #[derive(Debug)]
 pub struct Reader {
     path: PathBuf,
@@ -85,9 +85,6 @@ impl Reader {
     }
 
     /// Reads some more; 0 if that was all for now.
-    ///
-    /// # Errors
-    /// What the file system says.
     pub fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
         loop {
             if let Some(file) = &mut self.now {
@@ -105,7 +102,8 @@ impl Reader {
         }
     }
 
-    /// Whether there is a newer file than the one that is being read. Once there is, that one is not written to any more.
+    /// Returns true if there is a newer file than the one that is being read. Once there is, that one is not
+    /// written to any more.
     fn look(&mut self) -> io::Result<bool> {
         let here = self.now.as_ref().map(inode).transpose()?;
         loop {

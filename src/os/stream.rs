@@ -11,14 +11,15 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-/// Bytes that a pipe which is ready takes without blocking: POSIX's least `PIPE_BUF` on the systems we run on.
+/// Bytes that a pipe which is ready takes without blocking: POSIX's least `PIPE_BUF` on the systems we run
+/// on.
 const PIECE: usize = 4096;
 /// How much is read at once at most: as much as a pipe holds.
 const PIECES: usize = 64 << 10;
 /// How long a stalled reader is waited for before looking at the flag again.
 const GLANCE: Duration = Duration::from_millis(50);
 
-/// A flag that SIGINT, SIGTERM and SIGHUP raise instead of ending the process.
+/// Returns a flag that SIGINT, SIGTERM and SIGHUP raise instead of ending the process.
 ///
 /// # Errors
 /// If the handlers cannot be installed.
@@ -30,11 +31,12 @@ pub fn stop_flag() -> io::Result<Arc<AtomicBool>> {
     Ok(flag)
 }
 
-/// Writes everything, unless the reader stalls and `stop` is raised: then `false`, with the bytes written in part.
+/// Writes everything, unless the reader stalls and `stop` is raised: then `false`, with the bytes written in
+/// part.
 ///
 /// # Errors
-/// As [`io::Write::write`]; a reader that is gone is [`io::ErrorKind::BrokenPipe`].
-/// Past any buffer: what is buffered is written with the piece after it, and that may be more than was asked for.
+/// As [`io::Write::write`]; a reader that is gone is [`io::ErrorKind::BrokenPipe`]. Past any buffer: what is
+/// buffered is written with the piece after it, and that may be more than was asked for.
 pub fn write_all(to: impl AsFd, bytes: &[u8], stop: &AtomicBool) -> io::Result<bool> {
     let fd = to.as_fd();
     let mut rest = bytes;
@@ -50,8 +52,8 @@ pub fn write_all(to: impl AsFd, bytes: &[u8], stop: &AtomicBool) -> io::Result<b
     Ok(true)
 }
 
-/// Writes everything, however long the reader takes: also to a stream that does not block, because it is shared with somebody
-/// who wants it so.
+/// Writes everything, however long the reader takes: also to a stream that does not block, because it is
+/// shared with somebody who wants it so.
 ///
 /// # Errors
 /// As [`write_all`].
@@ -76,11 +78,11 @@ fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     }
 }
 
-/// Waits until the reader has taken everything that was written. `false` if it is gone before that, or stalls and `stop` is
-/// raised.
+/// Waits until the reader has taken everything that was written. `false` if it is gone before that, or stalls
+/// and `stop` is raised.
 ///
-/// Told of pipes only, where the system keeps count of what is unread. A file needs no reader; of other streams, a socket
-/// say, it is not known what the other side has taken.
+/// Told of pipes only, where the system keeps count of what is unread. A file needs no reader; of other
+/// streams, a socket say, it is not known what the other side has taken.
 ///
 /// # Errors
 /// If the system does not say.
@@ -165,7 +167,7 @@ fn unread(fd: BorrowedFd<'_>) -> io::Result<u64> {
     if cfg!(target_os = "linux") { Ok(rustix::io::ioctl_fionread(fd)?) } else { Ok(0) }
 }
 
-/// Whether nobody is there to read any more.
+/// Returns true if nobody is there to read any more.
 pub fn is_abandoned(stream: impl AsFd) -> bool {
     let fd = stream.as_fd();
     let mut asked = [PollFd::new(&fd, PollFlags::OUT)];

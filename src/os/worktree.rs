@@ -20,8 +20,8 @@ pub struct WorkTree {
 }
 
 impl WorkTree {
-    /// Finds the working tree that holds `dir`, an absolute directory. A `.git` that is no repository does not count, as
-    /// it does not for git.
+    /// Finds the working tree that holds `dir`, an absolute directory. A `.git` that is no repository does
+    /// not count, as it does not for git.
     pub fn around(dir: &Path) -> Option<Self> {
         dir.ancestors().find_map(|top| {
             let git_dir = git_dir(&top.join(".git"))?;
@@ -35,18 +35,19 @@ impl WorkTree {
         &self.top
     }
 
-    /// Returns the file of patterns that git ignores in all working trees of the repository, which is not part of any
-    /// commit.
+    /// Returns the file of patterns that git ignores in all working trees of the repository, which is not
+    /// part of any commit.
     pub fn exclude_file(&self) -> PathBuf {
         let common = fs::read(self.git_dir.join("commondir")).ok();
         let common = common.map(|line| paths::clean(&path_in(&line), &self.git_dir));
         common.unwrap_or_else(|| self.git_dir.clone()).join("info/exclude")
     }
 
-    /// Returns the tracked paths, relative to the top, that begin with `prefix`. The index is sorted, so no more of it is
-    /// read than comes before them.
+    /// Returns the tracked paths, relative to the top, that begin with `prefix`. The index is sorted, so no
+    /// more of it is read than comes before them.
     ///
-    /// `None` if that would be more than `most` bytes. What a split index keeps in its shared part is not seen.
+    /// `None` if that would be more than `most` bytes. What a split index keeps in its shared part is not
+    /// seen.
     ///
     /// # Errors
     /// If the index cannot be read, or is none.
@@ -64,7 +65,7 @@ impl WorkTree {
     }
 }
 
-/// The directory that a `.git` is, or that it names.
+/// Returns the directory that a `.git` is, or that it names.
 fn git_dir(dot_git: &Path) -> Option<PathBuf> {
     let found = fs::metadata(dot_git).ok()?;
     if found.is_dir() {
@@ -74,7 +75,7 @@ fn git_dir(dot_git: &Path) -> Option<PathBuf> {
     Some(paths::clean(&path_in(text.strip_prefix(b"gitdir: ")?), dot_git.parent()?))
 }
 
-/// The path that a file of git's consists of.
+/// Returns the path that a file of git's consists of.
 fn path_in(bytes: &[u8]) -> PathBuf {
     let end = bytes.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |last| last + 1);
     PathBuf::from(OsString::from_vec(bytes.get(..end).unwrap_or_default().to_vec()))
@@ -122,8 +123,8 @@ impl<R: Read> Index<R> {
         Ok(found)
     }
 
-    /// Whether the first entry fits a hash of 32 bytes and not one of 20: its flags hold the length of the name that
-    /// comes after them.
+    /// Returns true if the first entry fits a hash of 32 bytes and not one of 20: its flags hold the length
+    /// of the name that comes after them.
     fn is_sha256(&mut self) -> io::Result<bool> {
         let piece = self.from.fill_buf()?;
         let fits = |hash: usize| {
@@ -155,7 +156,7 @@ impl<R: Read> Index<R> {
         if to.pop() == Some(0) { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
-    /// A number of bytes to take from the name before, as version 4 writes it.
+    /// Returns a number of bytes to take from the name before, as version 4 writes it.
     fn varint(&mut self) -> io::Result<usize> {
         let mut number = 0_usize;
         loop {
@@ -185,8 +186,8 @@ mod tests {
         assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
     }
 
-    /// K-23: what git tracks is read from its index as git reads it: in every version of the format, with long names and
-    /// names of all lengths, under both kinds of object names.
+    /// K-23: what git tracks is read from its index as git reads it: in every version of the format, with
+    /// long names and names of all lengths, under both kinds of object names.
     #[test]
     fn tracked_paths_are_those_of_git() {
         for format in ["sha1", "sha256"] {

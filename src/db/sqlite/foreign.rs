@@ -1,4 +1,5 @@
-//! What only files of other programs need: reading without a trace, rows of any shape, and taking a file out of use.
+//! What only files of other programs need: reading without a trace, rows of any shape, and taking a file out
+//! of use.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -14,8 +15,9 @@ use crate::db::error::DbError;
 use crate::db::value::Value;
 
 impl Conn {
-    /// Opens an existing file to read it and nothing else: a log that is there is read and left as it is. `immutable` says
-    /// that nobody changes the file meanwhile: then no lock is taken, and no file is made beside it.
+    /// Opens an existing file to read it and nothing else: a log that is there is read and left as it is.
+    /// `immutable` says that nobody changes the file meanwhile: then no lock is taken, and no file is made
+    /// beside it.
     pub(in crate::db) fn open_read_only(
         path: &Path,
         immutable: bool,
@@ -40,8 +42,8 @@ impl Conn {
         Ok(conn)
     }
 
-    /// As [`Conn::query`], for rows of a file that is not ours: each comes as an object. What JSON text cannot hold comes as
-    /// an object with the bytes in hexadecimal digits.
+    /// As [`Conn::query`], for rows of a file that is not ours: each comes as an object. What JSON text
+    /// cannot hold comes as an object with the bytes in hexadecimal digits.
     pub(in crate::db) fn query_objects<E: From<DbError>>(
         &self,
         sql: &str,
@@ -77,7 +79,7 @@ impl Conn {
         }
     }
 
-    /// Whether the file has a write-ahead log.
+    /// Returns true if the file has a write-ahead log.
     pub(in crate::db) fn is_wal(&self) -> Result<bool, DbError> {
         let mode = self.inner.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
         mode.map(|mode| mode == "wal").map_err(|err| map(&self.path, err))

@@ -38,8 +38,9 @@ impl DerefMut for Prepared<'_> {
 }
 
 impl Seen {
-    /// A statement that comes again is kept. The first time it is not: what the engine keeps it does not put into memory that
-    /// it has at hand, and most statements of a short call come once (a twentieth of its instructions).
+    /// Returns a statement that comes again is kept. The first time it is not: what the engine keeps it does
+    /// not put into memory that it has at hand, and most statements of a short call come once (a twentieth of
+    /// its instructions).
     pub(super) fn prepare<'a>(&self, conn: &'a Connection, sql: &str) -> rusqlite::Result<Prepared<'a>> {
         let mut hasher = DefaultHasher::new();
         hasher.write(sql.as_bytes());

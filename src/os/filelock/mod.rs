@@ -1,12 +1,13 @@
-//! Locks made of directories: whoever creates `<root>/<name>/<scope>` holds it. They need no database, and programs that
-//! know nothing but `mkdir` take part.
+//! Locks made of directories: whoever creates `<root>/<name>/<scope>` holds it. They need no database, and
+//! programs that know nothing but `mkdir` take part.
 //!
-//! Inside lies `owner.json` ([`Record`]), which says who holds the lock. Taking, releasing and breaking happen under an
-//! advisory lock of the directory `<root>/<name>`, so that of our own processes none removes what another has just taken.
-//! Programs that do without it are met by looking again once the directory has been moved aside.
+//! Inside lies `owner.json` ([`Record`]), which says who holds the lock. Taking, releasing and breaking
+//! happen under an advisory lock of the directory `<root>/<name>`, so that of our own processes none removes
+//! what another has just taken. Programs that do without it are met by looking again once the directory has
+//! been moved aside.
 //!
-//! Names and scopes are checked by the caller: not empty, no `/`, no `..`. What begins with `..` is therefore ours:
-//! a directory on its way out, or an owner file that is not complete yet.
+//! Names and scopes are checked by the caller: not empty, no `/`, no `..`. What begins with `..` is therefore
+//! ours: a directory on its way out, or an owner file that is not complete yet.
 
 mod record;
 
@@ -24,7 +25,8 @@ pub use record::{Owner, Record};
 /// Time between two attempts to take a lock.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How long one process may keep the others from taking or releasing locks of one name; it needs microseconds.
+/// How long one process may keep the others from taking or releasing locks of one name; it needs
+/// microseconds.
 const GUARD: Duration = Duration::from_secs(5);
 
 const OWNER: &str = "owner.json";
@@ -77,19 +79,21 @@ enum Found {
 }
 
 impl Root {
-    /// The locks below `dir`, which need not exist.
+    /// Returns the locks below `dir`, which need not exist.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self(dir.into())
     }
 
-    /// The directory of one lock.
+    /// Returns the directory of one lock.
     pub fn place(&self, name: &str, scope: &str) -> PathBuf {
         self.0.join(name).join(scope)
     }
 
-    /// Takes a lock, waiting up to `timeout` for it. A lock whose owner is gone is broken ([`Record::is_stale`]).
+    /// Takes a lock, waiting up to `timeout` for it. A lock whose owner is gone is broken
+    /// ([`Record::is_stale`]).
     ///
-    /// `now` is the time of the call in Unix milliseconds; `ttl`, in seconds, ends the lock whatever becomes of its owner.
+    /// `now` is the time of the call in Unix milliseconds; `ttl`, in seconds, ends the lock whatever becomes
+    /// of its owner.
     ///
     /// # Errors
     /// If the directories cannot be made, read or written.
@@ -172,7 +176,7 @@ impl Root {
         }
     }
 
-    /// Every lock that is held, by name and scope.
+    /// Returns every lock that is held, by name and scope.
     ///
     /// # Errors
     /// If a directory cannot be read.
@@ -196,8 +200,8 @@ impl Root {
         Ok(held)
     }
 
-    /// Removes the locks that have been held for `age` seconds or more and whose owner is gone, or that have no owner and
-    /// are as old; answers how many.
+    /// Removes the locks that have been held for `age` seconds or more and whose owner is gone, or that have
+    /// no owner and are as old. Returns how many.
     ///
     /// # Errors
     /// If a directory cannot be read or removed.
@@ -253,8 +257,8 @@ impl Held {
     }
 }
 
-/// Keeps our other processes from taking and releasing the locks of one name, until the answer is dropped. The system
-/// takes it back from a process that dies.
+/// Keeps our other processes from taking and releasing the locks of one name, until the answer is dropped.
+/// The system takes it back from a process that dies.
 fn guard(drawer: &Path) -> io::Result<File> {
     let dir = File::open(drawer)?;
     let since = Instant::now();
@@ -293,7 +297,8 @@ fn write_owner(dir: &Path, record: &Record) -> io::Result<()> {
     fs::rename(&unfinished, dir.join(OWNER))
 }
 
-/// Removes a lock whose owner file is `seen`, or that has none: all of it, or, if it has become another one, nothing.
+/// Removes a lock whose owner file is `seen`, or that has none: all of it, or, if it has become another one,
+/// nothing.
 fn remove(dir: &Path, seen: Option<&[u8]>) -> io::Result<bool> {
     let stranger = entries(dir)?.into_iter().map(|entry| entry.file_name()).find(|name| {
         let name = name.to_string_lossy();
@@ -337,7 +342,7 @@ fn discard(dir: &Path) -> io::Result<()> {
     fs::remove_dir(dir)
 }
 
-/// What is in a directory; nothing if it is not there.
+/// Returns what is in a directory; nothing if it is not there.
 fn entries(dir: &Path) -> io::Result<Vec<fs::DirEntry>> {
     match fs::read_dir(dir) {
         Err(err) if matches!(err.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(Vec::new()),
@@ -345,7 +350,7 @@ fn entries(dir: &Path) -> io::Result<Vec<fs::DirEntry>> {
     }
 }
 
-/// The names of the directories in a directory, without those that are ours.
+/// Returns the names of the directories in a directory, without those that are ours.
 fn directories(dir: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in entries(dir)? {

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::os::process::{self, Identity, Liveness, PidSpace, Reach, UNKNOWN_START};
 
-/// How old a lock is, in seconds, before its owner's death counts: owners written a moment ago are given the time to be
-/// what they say.
+/// How old a lock is, in seconds, before its owner's death counts: owners written a moment ago are given the
+/// time to be what they say.
 const SETTLED: i64 = 5;
 
 /// The content of `owner.json`. The first four members are those that other programs write and read.
@@ -96,12 +96,12 @@ impl Record {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// Whether the lock may be broken: its time is over, or it has settled and its owner is gone.
+    /// Returns true if the lock may be broken: its time is over, or it has settled and its owner is gone.
     pub fn is_stale(&self, now: i64) -> bool {
         self.has_expired(now) || self.age(now) >= SETTLED && self.is_gone(now)
     }
 
-    /// Whether nobody holds the lock any more.
+    /// Returns true if nobody holds the lock any more.
     pub(super) fn is_over(&self, now: i64) -> bool {
         self.has_expired(now) || self.is_gone(now)
     }
@@ -132,7 +132,8 @@ impl Record {
         match process::here().reach(&boot_id, &host, space.as_ref()) {
             Reach::Elsewhere => false,
             Reach::Past => true,
-            // A bare pid: a process that started after the lock was taken is another one. Two seconds for the clocks.
+            // A bare pid: a process that started after the lock was taken is another one. Two seconds for the
+            // clocks.
             Reach::Here => !process::may_be_older_than(pid, self.age(now).saturating_sub(2)),
         }
     }

@@ -21,7 +21,8 @@ pub enum Content<'a> {
     /// What the working tree has, made from these bytes. A staged version that is neither that of the branch
     /// nor one of these two is the user's own, and the commit is refused.
     WorkTreeFrom(&'a [u8]),
-    /// These bytes; the working tree is not looked at. The mode is that of the branch, or of an ordinary file.
+    /// These bytes; the working tree is not looked at. The mode is that of the branch, or of an ordinary
+    /// file.
     #[cfg_attr(not(test), expect(dead_code, reason = "the program itself knows what it commits over"))]
     Bytes(&'a [u8]),
     /// The bytes `new`, made from what the branch, the index and the working tree had. The commit is refused

@@ -42,7 +42,7 @@ pub fn clean(top: &Path, paths: &[PathBuf]) -> Result<BTreeSet<PathBuf>, GitErro
     Ok(found)
 }
 
-/// What git says of these paths, one name at a time.
+/// Returns what git says of these paths, one name at a time.
 fn names(git: &Git, args: &[&str], paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, GitError> {
     let args = args.iter().map(OsStr::new).chain([OsStr::new("--")]);
     let output =

@@ -24,7 +24,8 @@ pub struct Commit<'a> {
     pub changes: &'a [Change<'a>],
     /// The message: subject, empty line, body.
     pub message: &'a str,
-    /// A last line of the message, `key: value`, that no hook can take away: what [`Repository::find`] looks for.
+    /// A last line of the message, `key: value`, that no hook can take away: what [`Repository::find`] looks
+    /// for.
     pub trailer: Option<(&'a str, &'a str)>,
     /// Whether the repository's hooks are asked.
     pub hooks: Hooks,
@@ -34,7 +35,8 @@ pub struct Commit<'a> {
     pub step: &'a dyn Fn(Step),
 }
 
-/// Whether `pre-commit` and `commit-msg` run. They see the commit's own index; the working tree is what it is.
+/// Whether `pre-commit` and `commit-msg` run. They see the commit's own index; the working tree is what it
+/// is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hooks {
     /// They run, each for at most this long, and may refuse.
@@ -83,8 +85,8 @@ struct Base {
 impl Repository {
     /// Commits the given paths and nothing else.
     ///
-    /// What is staged or changed beside them stays exactly so; the entries of these paths in the index become those of the
-    /// commit. If somebody else commits meanwhile, theirs stays and ours comes after it.
+    /// What is staged or changed beside them stays exactly so; the entries of these paths in the index become
+    /// those of the commit. If somebody else commits meanwhile, theirs stays and ours comes after it.
     ///
     /// # Errors
     /// Every [`GitError`] but `NotARepository`; branch, index and working tree are then as they were.
@@ -134,7 +136,7 @@ impl Repository {
         if self.git().ignores(path)? { Err(GitError::Ignored(path.to_owned())) } else { Ok(()) }
     }
 
-    /// Where the branch is, if a commit may be made now.
+    /// Returns where the branch is, if a commit may be made now.
     fn base(&self, detached: bool) -> Result<Base, GitError> {
         self.check_idle()?;
         if !detached && self.git().run(["symbolic-ref", "--quiet", "HEAD"], b"")?.code != Some(0) {
@@ -163,7 +165,7 @@ impl Repository {
         found.map_or(Ok(()), |(_, what)| Err(GitError::InProgress(what)))
     }
 
-    /// The commit's tree, and its entries at the given paths.
+    /// Returns the commit's tree, and its entries at the given paths.
     fn build(
         &self,
         scratch: &Scratch,
@@ -215,7 +217,7 @@ impl Repository {
         Ok(Built { tree, before, after })
     }
 
-    /// Stores content as the path's filters want it; answers its name.
+    /// Stores content as the path's filters want it. Returns its name.
     fn store(&self, path: &Path, bytes: &[u8]) -> Result<String, GitError> {
         let mut named = std::ffi::OsString::from("--path=");
         named.push(path);
@@ -223,7 +225,7 @@ impl Repository {
         Ok(self.git().ok("store the content", args, bytes)?.text())
     }
 
-    /// The commit itself, on no branch yet.
+    /// Returns the commit itself, on no branch yet.
     fn make(
         &self,
         scratch: &Scratch,
@@ -343,7 +345,7 @@ impl Repository {
         if code == Some(0) { Ok(()) } else { Err(GitError::Hook { hook: name, said: ran.said() }) }
     }
 
-    /// Whether this git has `git hook run`: since 2.36.
+    /// Returns true if this git has `git hook run`: since 2.36.
     fn git_runs_hooks(&self) -> Result<bool, GitError> {
         let version = self.git().ok("say its version", ["version"], b"")?.text();
         let mut numbers =

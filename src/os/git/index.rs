@@ -37,7 +37,8 @@ impl Repository {
         fs::rename(next, &self.index)
     }
 
-    /// Updates the entries of the real index that still are as they were before the commit. Must be called under the lock.
+    /// Updates the entries of the real index that still are as they were before the commit. Must be called
+    /// under the lock.
     pub(super) fn follow(&self, scratch: &Scratch, record: &Record) -> Result<(), GitError> {
         let paths: Vec<_> = record.before.keys().map(PathBuf::as_path).collect();
         let now = entries(&self.git(), &paths)?;

@@ -1,17 +1,17 @@
 //! The version control of a project: what its working tree is at, and commits of named paths only.
 //!
-//! [`Repository::commit`] makes a commit that holds just the paths it is given, whatever else is staged or changed: the
-//! tree is built in an index of its own, the branch moves only if it is still where it was (somebody else's commit is
-//! neither lost nor taken for ours), and of the real index just these entries follow, under git's own `index.lock`.
-//! Until the branch moves, nothing has changed.
+//! [`Repository::commit`] makes a commit that holds just the paths it is given, whatever else is staged or
+//! changed: the tree is built in an index of its own, the branch moves only if it is still where it was
+//! (somebody else's commit is neither lost nor taken for ours), and of the real index just these entries
+//! follow, under git's own `index.lock`. Until the branch moves, nothing has changed.
 //!
-//! What a killed process left in the git directory (its scratch directory, named after the process; perhaps its lock; an
-//! index behind the branch) is put in order by the next commit, or by [`Repository::recover`].
+//! What a killed process left in the git directory (its scratch directory, named after the process; perhaps
+//! its lock; an index behind the branch) is put in order by the next commit, or by [`Repository::recover`].
 //!
-//! Git is started without a shell, with its arguments as they are, with paths taken literally, under a time limit, and
-//! without what an enclosing git call (a hook, say) has left in the environment. A commit is signed if `commit.gpgsign`
-//! says so, as `git commit` does. The hooks `pre-commit` and `commit-msg` run if asked for; what git runs around a
-//! commit beside them (`prepare-commit-msg`, `post-commit`) does not.
+//! Git is started without a shell, with its arguments as they are, with paths taken literally, under a time
+//! limit, and without what an enclosing git call (a hook, say) has left in the environment. A commit is
+//! signed if `commit.gpgsign` says so, as `git commit` does. The hooks `pre-commit` and `commit-msg` run if
+//! asked for; what git runs around a commit beside them (`prepare-commit-msg`, `post-commit`) does not.
 
 mod change;
 mod clean;
@@ -43,7 +43,7 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// The working tree that holds `dir`: an ordinary one, a linked one, or a submodule's.
+    /// Returns the working tree that holds `dir`: an ordinary one, a linked one, or a submodule's.
     ///
     /// # Errors
     /// [`GitError::NotARepository`] also for a bare one; [`GitError::NoGit`].
@@ -69,12 +69,12 @@ impl Repository {
         Ok(Self { top: real(top).canonicalize()?, git_dir, index })
     }
 
-    /// The top of the working tree, without symlinks.
+    /// Returns the top of the working tree, without symlinks.
     pub fn top(&self) -> &Path {
         &self.top
     }
 
-    /// The commit that the working tree is at; `None` before the first.
+    /// Returns the commit that the working tree is at; `None` before the first.
     ///
     /// # Errors
     /// If git cannot be asked.
@@ -83,7 +83,8 @@ impl Repository {
         Ok((found.code == Some(0)).then(|| found.text()))
     }
 
-    /// The newest commit that carries the trailer, among those that the working tree's commit has and `since` has not.
+    /// Returns the newest commit that carries the trailer, among those that the working tree's commit has and
+    /// `since` has not.
     ///
     /// # Errors
     /// If git cannot be asked.
@@ -103,13 +104,14 @@ impl Repository {
         Ok((!found.is_empty()).then_some(found))
     }
 
-    /// Whether the repository has that commit.
+    /// Returns true if the repository has that commit.
     fn has(&self, commit: &str) -> bool {
         let name = format!("{commit}^{{commit}}");
         self.git().run(["cat-file", "-e", &name], b"").is_ok_and(|found| found.code == Some(0))
     }
 
-    /// What a commit has at `path`, relative to the top; `None` if nothing. Filters (line ends) are applied.
+    /// Returns what a commit has at `path`, relative to the top; `None` if nothing. Filters (line ends) are
+    /// applied.
     ///
     /// # Errors
     /// [`GitError::TooLarge`] beyond what is kept of an output; if git cannot be asked.
@@ -124,8 +126,9 @@ impl Repository {
         }
     }
 
-    /// Puts in order what killed processes left: their locks, scratch directories, and entries of the index that did not
-    /// follow the branch. Of processes that live, or that cannot be judged from here, nothing is touched.
+    /// Puts in order what killed processes left: their locks, scratch directories, and entries of the index
+    /// that did not follow the branch. Of processes that live, or that cannot be judged from here, nothing is
+    /// touched.
     ///
     /// # Errors
     /// If the git directory cannot be read or changed.
@@ -145,7 +148,7 @@ impl Repository {
         Ok(())
     }
 
-    /// Whether the working tree's commit is that one or comes after it.
+    /// Returns true if the working tree's commit is that one or comes after it.
     fn is_behind_us(&self, commit: &str) -> Result<bool, GitError> {
         let found = self.git().run(["merge-base", "--is-ancestor", commit, "HEAD"], b"")?;
         Ok(found.code == Some(0))
@@ -162,7 +165,7 @@ impl Repository {
     }
 }
 
-/// The commit that a working tree is at; `None` where there is no repository, no commit, or no `git`.
+/// Returns the commit that a working tree is at; `None` where there is no repository, no commit, or no `git`.
 pub fn head(dir: &Path) -> Option<String> {
     // Without a repository nearby `git` need not be started.
     super::paths::git_top_level(dir)?;

@@ -67,12 +67,12 @@ impl Scratch {
         self.leave.set(true);
     }
 
-    /// What a child is handed that must not be overtaken: while it runs, nobody clears up behind us.
+    /// Returns what a child is handed that must not be overtaken: while it runs, nobody clears up behind us.
     pub fn mark(&self) -> &File {
         &self.mark
     }
 
-    /// A file in it.
+    /// Returns a file in it.
     pub fn file(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
@@ -109,7 +109,7 @@ impl Scratch {
         fs::rename(half, self.file("record"))
     }
 
-    /// The directories of processes that are gone.
+    /// Returns the directories of processes that are gone.
     pub fn abandoned(git_dir: &Path) -> io::Result<Vec<Left>> {
         let mut left = Vec::new();
         for entry in fs::read_dir(git_dir)? {
@@ -162,8 +162,8 @@ impl Drop for Held {
 }
 
 impl Left {
-    /// Waits for a git that the dead process had started and that may still move the branch. Whoever holds the answer is
-    /// alone in clearing up; `None` if somebody else has cleared up by then.
+    /// Waits for a git that the dead process had started and that may still move the branch. Whoever holds
+    /// the answer is alone in clearing up; `None` if somebody else has cleared up by then.
     ///
     /// # Errors
     /// [`GitError::TimedOut`]: it is not waited for without end.
@@ -190,7 +190,7 @@ impl Left {
         }
     }
 
-    /// What was about to happen, if it had come so far.
+    /// Returns what was about to happen, if it had come so far.
     pub fn record(&self) -> Option<Record> {
         Record::from_bytes(&fs::read(self.dir.join("record")).ok()?)
     }

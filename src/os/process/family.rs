@@ -1,8 +1,8 @@
 //! The processes that belong to a child: its group, what it left behind, and all that carry its mark.
 //!
-//! A group can be left with `setsid`, a parent can end; what a process was given as its first environment stays readable,
-//! and the system hands orphans to the nearest subreaper. Together they find what one alone would miss. Without `/proc` only
-//! the group is known.
+//! A group can be left with `setsid`, a parent can end; what a process was given as its first environment
+//! stays readable, and the system hands orphans to the nearest subreaper. Together they find what one alone
+//! would miss. Without `/proc` only the group is known.
 
 use super::Identity;
 
@@ -20,7 +20,7 @@ pub struct Family {
 }
 
 impl Family {
-    /// The living members, this process left out.
+    /// Returns the living members, this process left out.
     pub fn members(&self) -> Vec<Identity> {
         self.scan()
     }

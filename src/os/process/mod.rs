@@ -68,7 +68,6 @@ pub enum Liveness {
 struct Seen {
     /// [`UNKNOWN_START`] for a process that exists but is not shown to us.
     start_time: i64,
-    /// Its parent.
     #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "asked on Linux only"))]
     parent: i32,
     /// Process group; equal to the pid for the leader of a group.
@@ -120,7 +119,8 @@ pub fn caller() -> Option<Identity> {
 /// Returns whether a process of that pid, pid 1 included, runs and has done so for `seconds` at least; `true`
 /// if that cannot be told.
 ///
-/// For records of other programs, which know a bare pid: a process that is younger than its record did not make it.
+/// For records of other programs, which know a bare pid: a process that is younger than its record did not
+/// make it.
 pub fn may_be_older_than(pid: i32, seconds: i64) -> bool {
     match table::look_up(pid) {
         Ok(None) => false,

@@ -45,7 +45,6 @@ pub struct Vantage {
     pub host: String,
     /// The boot of its machine; empty if the system has no name for it.
     pub boot_id: String,
-    /// Its space.
     pub space: PidSpace,
 }
 

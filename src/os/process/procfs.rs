@@ -109,7 +109,8 @@ fn parse(stat: &[u8]) -> Option<Seen> {
     let name_end = stat.iter().rposition(|&byte| byte == b')')?;
     let rest = str::from_utf8(&stat[name_end + 1..]).ok()?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-    // Numbers in proc_pid_stat(5): state 3, ppid 4, pgrp 5, num_threads 20, starttime 22; the first one here is 3.
+    // Numbers in proc_pid_stat(5): state 3, ppid 4, pgrp 5, num_threads 20, starttime 22; the first one here
+    // is 3.
     let field = |number: usize| fields.get(number - 3).copied();
     let parent = field(4)?.parse().ok()?;
     let group = field(5)?.parse().ok()?;

@@ -48,13 +48,13 @@ pub(super) fn namespace() -> Option<String> {
     Some(String::new())
 }
 
-/// How long ago a process started: not asked here, the wall clock is not ours to read.
+/// Returns how long ago a process started: not asked here, the wall clock is not ours to read.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn age(_: &Seen) -> Option<i64> {
     None
 }
 
-/// The name of the boot session; empty where `sysctl` knows none.
+/// Returns the name of the boot session; empty where `sysctl` knows none.
 pub(super) fn boot_id() -> String {
     let output = Command::new("/usr/sbin/sysctl")
         .args(["-n", "kern.bootsessionuuid"])

@@ -85,7 +85,7 @@ impl Signal {
     }
 }
 
-/// Whether a process leads its group, and that group is not the one we would die in.
+/// Returns true if a process leads its group, and that group is not the one we would die in.
 fn leads_another_group(pid: Pid, group: i32, ours: Pid) -> bool {
     group == pid.as_raw_pid() && group != ours.as_raw_pid()
 }
