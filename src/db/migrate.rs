@@ -8,9 +8,9 @@ use super::sqlite::Conn;
 pub struct Migration {
     /// The version that the file brings the schema to.
     pub version: i64,
-    /// The file's name without number and ending.
+    /// The file's name without number and extension.
     pub name: &'static str,
-    /// Its content.
+    /// The content of the file.
     pub sql: &'static str,
     /// Whether it only creates tables and indexes and adds columns, so that a file without it can be read as
     /// if those were there and empty, and the first command that writes may apply it.
@@ -53,13 +53,13 @@ pub(super) fn up_to(version: i64) -> &'static [Migration] {
     newer.and_then(|end| MIGRATIONS.get(..end)).unwrap_or(MIGRATIONS)
 }
 
-/// Returns true if everything that is newer than `found` only adds to the schema.
+/// Returns true if all migrations after `found` only add to the schema.
 pub(super) fn only_adds(migrations: &[Migration], found: i64) -> bool {
     migrations.iter().filter(|migration| migration.version > found).all(|migration| migration.additive)
 }
 
-/// Applies what is newer than `found`. The caller holds the write lock, and took it before reading `found`:
-/// reading first is how two processes apply the same step.
+/// Applies the migrations after `found`. The caller has the write lock, and took it before it read `found`:
+/// otherwise two processes could apply the same step.
 ///
 /// # Errors
 /// Errors of the database, with the step named.

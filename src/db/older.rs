@@ -1,4 +1,5 @@
-//! Reads of an older file: what the newest schema has and the file lacks is laid over it, empty.
+//! Reads of an older file: tables and columns that it lacks are added, empty, as temporary objects of the
+//! connection.
 //!
 //! Tables and views of the connection's temporary database come before those of the file, so every statement
 //! finds the schema that it was written for. The file is not touched.
@@ -9,15 +10,15 @@ use super::newest;
 use super::sqlite::{Begin, Conn};
 use super::value::Value;
 
-/// Lays over the file what it lacks of the newest schema, in place of what was laid over it before. Returns
-/// the file's version, which is the newest one if it lacks nothing any more.
+/// Replaces the temporary objects by those that the file lacks now. Returns the file's version, which is the
+/// newest one if it lacks nothing.
 ///
 /// # Errors
 /// [`DbError::SchemaTooNew`], or an error of the engine.
 pub(super) fn complete(conn: &Conn) -> Result<i64, DbError> {
-    // Never a temporary file: reading needs no directory that can be written.
+    // In memory, so that reading needs no writable directory.
     conn.batch("PRAGMA temp_store = MEMORY")?;
-    // One snapshot: the version and the tables that go with it.
+    // One snapshot of the version and its tables.
     conn.begin(Begin::Deferred)?;
     let found = lay_over(conn);
     match &found {
