@@ -11,7 +11,7 @@ use super::run::{self, Git};
 use super::scratch::Scratch;
 use super::{GitError, Repository};
 
-/// How long to wait for the lock of the index, which git itself holds for moments.
+/// How long to wait for the lock of the index, which git itself holds briefly.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Repository {
