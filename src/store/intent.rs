@@ -69,13 +69,13 @@ pub fn on(tx: &ReadTx<'_>, kind: &str, resource: &str) -> Result<Vec<Intent>, St
     tx.query(sql, params![kind.to_owned(), resource.to_owned()], from_row)
 }
 
-/// Writes down how far the work has come. `false` if it is settled already.
+/// Updates the details of the work. Returns `false` if it is settled already.
 pub fn update(tx: &WriteTx<'_>, id: &IntentId, detail: &str) -> Result<bool, StoreError> {
     let sql = "UPDATE intents SET detail = $1 WHERE id = $2";
     Ok(quiet::execute(tx, Quiet::Intents, sql, params![detail.to_owned(), *id])? > 0)
 }
 
-/// Ends it: the work is done, or undone. `false` if somebody else has settled it.
+/// Removes an intent whose work is done, or undone. Returns `false` if another process has done so.
 pub fn settle(tx: &WriteTx<'_>, id: &IntentId) -> Result<bool, StoreError> {
     Ok(quiet::execute(tx, Quiet::Intents, "DELETE FROM intents WHERE id = $1", params![*id])? > 0)
 }

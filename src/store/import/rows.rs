@@ -1,4 +1,4 @@
-//! The tables that events tell of: runs and what belongs to them, dispatches, locks.
+//! Importing the tables that have events: runs and what belongs to them, dispatches, locks.
 
 use std::collections::BTreeMap;
 
@@ -21,10 +21,10 @@ use crate::params;
 use crate::store::StoreError;
 use crate::store::cells::{self, Cells};
 
-/// How long a named lock without an end is held on, in seconds.
+/// The duration of a named lock without an end, in seconds.
 const NAMED_LOCK_TTL: i64 = 300;
 
-/// The phase of what has none.
+/// The phase of rows without one.
 const NO_PHASE: &str = "unknown";
 
 /// Skips in force by run and phase, as rows.
@@ -56,8 +56,8 @@ impl Import<'_, '_> {
                 }
             }
             if waiting.len() == before {
-                // Parents in a circle: from any run upwards the way leads into it, and one there loses its
-                // parent.
+                // Parents form a circle: following them from any run leads into it, and one run in it loses
+                // its parent.
                 let above = |at: usize| {
                     let parent = waiting[at].get("parent_run_id");
                     waiting.iter().position(|row| row.get("id") == parent)
@@ -72,7 +72,7 @@ impl Import<'_, '_> {
         Ok(())
     }
 
-    /// Returns true if the parent of a run is still to come.
+    /// Returns true if the parent of a run was not imported yet.
     fn awaits_parent(&self, row: &Object) -> Result<bool, StoreError> {
         let Some(parent) = row.get("parent_run_id").and_then(Json::as_str) else { return Ok(false) };
         Ok(self.runs.contains(parent) && phase_of(self.tx, parent)?.is_none())
