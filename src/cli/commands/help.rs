@@ -134,7 +134,8 @@ pub(in crate::cli) fn command_help(path: &[&str], env: &Environment) -> Result<S
 /// Returns a section that lists the external commands; empty text if there are none.
 fn external_commands(env: &Environment) -> String {
     let nouns = external::nouns(env).into_iter().filter(|noun| !tree::is_noun(noun));
-    let lines: String = nouns.map(|noun| format!("  {}\n", one_line(&noun.to_string_lossy()))).collect();
+    let lines: Vec<String> = nouns.map(|noun| format!("  {}\n", one_line(&noun.to_string_lossy()))).collect();
+    let lines = lines.concat();
     if lines.is_empty() {
         lines
     } else {
