@@ -1,13 +1,17 @@
 //! `ic` (intercore): the orchestration kernel under coding agents.
 //!
 //! One short process per call: parse, open, one transaction, print, exit. The layers depend one way,
-//! `cli -> app -> ops -> store -> db`; [`domain`] is pure and may be used by all of them, [`os`] holds the primitives for the
-//! world outside the database. `tests/it/tidy.rs` holds the rule.
+//! `cli -> app -> ops -> store -> db -> os`. `domain` is pure and may be used by all of them. `tests/it/tidy.rs` checks this.
 
-pub(crate) mod app;
+mod app;
 pub mod cli;
-pub mod db;
-pub mod domain;
-pub mod ops;
-pub mod os;
-pub mod store;
+mod db;
+mod domain;
+mod ops;
+mod os;
+mod store;
+
+// For the integration tests, which create databases of earlier versions.
+pub use db::{MIGRATIONS, Migration, newest};
+// For the fuzz targets.
+pub use domain::glob;

@@ -4,7 +4,7 @@
 
 #![no_main]
 
-use intercore::domain::glob::{Key, Pattern};
+use intercore::glob::{Key, Pattern};
 use libfuzzer_sys::fuzz_target;
 
 fn related(a: &Key, b: &Key) -> bool {

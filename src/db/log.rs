@@ -11,8 +11,6 @@ use std::mem::ManuallyDrop;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use rustix::io::Errno;
-
 use super::error::DbError;
 use super::side_file;
 use super::sqlite::{Begin, Conn};
@@ -146,26 +144,5 @@ fn read_whole(file: &File, buffer: &mut [u8], at: u64) -> io::Result<bool> {
         Ok(()) => Ok(true),
         Err(err) if err.kind() == ErrorKind::UnexpectedEof => Ok(false),
         Err(err) => Err(err),
-    }
-}
-
-/// Returns why the engine could not open a database file that is there, or make the files beside it. It says
-/// only that it could not.
-pub(super) fn why_not_opened(path: &Path) -> DbError {
-    // As many as the engine opens: database, log, index.
-    let spare: Result<Vec<_>, _> = (0..3).map(|_| File::open("/dev/null")).collect();
-    let too_many = |err: &io::Error| {
-        let code = err.raw_os_error().map(Errno::from_raw_os_error);
-        code == Some(Errno::MFILE) || code == Some(Errno::NFILE)
-    };
-    if spare.as_ref().is_err_and(too_many) {
-        return DbError::TooManyFiles;
-    }
-    drop(spare);
-    match tempfile::tempfile_in(path.parent().unwrap_or(Path::new("/"))) {
-        Err(err) if err.kind() == ErrorKind::StorageFull || err.kind() == ErrorKind::QuotaExceeded => {
-            DbError::Full
-        }
-        _ => DbError::ReadOnly(path.to_owned()),
     }
 }

@@ -25,7 +25,7 @@ pub use apart::Peer;
 pub use copy::{Draft, Replaced, restore};
 pub use create::{Prepared, make_room, migrate, prepare, private_dir};
 pub use error::DbError;
-pub use go::{GO_NEWEST, GoDb, NewDb};
+pub use go::{GoDb, NewDb};
 pub use migrate::{MIGRATIONS, Migration, newest};
 pub use value::{Column, Row, Value};
 

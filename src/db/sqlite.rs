@@ -2,6 +2,7 @@
 
 mod foreign;
 mod prepared;
+mod unopenable;
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -16,7 +17,6 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, ffi};
 
 use super::error::DbError;
-use super::log;
 use super::value::{Row, Value};
 use prepared::Seen;
 
@@ -371,7 +371,7 @@ fn why_unopenable(path: &Path, said: String) -> DbError {
     match path.metadata() {
         Err(err) if err.kind() == std::io::ErrorKind::NotFound => DbError::Missing(path.to_owned()),
         Ok(found) if found.is_dir() => DbError::NotADatabase(path.to_owned()),
-        Ok(_) => log::why_not_opened(path),
+        Ok(_) => unopenable::reason(path),
         Err(err) if err.kind() == std::io::ErrorKind::PermissionDenied => DbError::ReadOnly(path.to_owned()),
         Err(_) => DbError::Engine(said),
     }

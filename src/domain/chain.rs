@@ -4,6 +4,8 @@
 //! insertion anywhere in the log. It cannot catch a cut tail, or a whole chain computed anew by somebody who can write
 //! the file: for that, keep a head (`ID:HASH`) elsewhere and verify against it.
 
+use std::fmt;
+
 use sha2::{Digest, Sha256};
 
 pub use super::text::hex;
@@ -71,6 +73,20 @@ pub fn link(previous: &str, fields: &Fields<'_>) -> String {
         field(text);
     }
     hex(&hasher.finalize())
+}
+
+/// The first place where a log is not what was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Break {
+    /// The number of the first event that is altered, missing or inserted.
+    pub id: i64,
+    pub problem: &'static str,
+}
+
+impl fmt::Display for Break {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "event {}: {}", self.id, self.problem)
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! What a store can answer instead of a result: facts, not sentences for every taste.
 
 use crate::db::DbError;
+use crate::domain::chain::Break;
 use crate::domain::ids::{AgentId, ArtifactId, DispatchId, IdError, RunId};
 use crate::domain::phase::Phase;
 use crate::domain::run::RunStatus;
-use crate::store::event::Break;
 
 /// A failure of a store function; each variant is a case that some caller tells apart.
 #[derive(Debug, thiserror::Error)]

@@ -15,6 +15,7 @@ pub mod import;
 pub mod intent;
 pub mod interspect;
 pub mod phase;
+mod phase_event;
 mod quiet;
 pub mod run;
 pub mod sentinel;

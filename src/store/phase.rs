@@ -2,52 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::Value as Json;
 
 use super::cells::{self, Cells};
+pub use super::phase_event::{PhaseEvent, note};
 use super::{StoreError, event, run};
 use crate::db::{Column, ReadTx, Row, WriteTx};
-use crate::domain::envelope::{self, Writer};
-use crate::domain::event::{NewEvent, Source};
-use crate::domain::gate::Verdict;
 use crate::domain::phase::Phase;
 use crate::domain::run::{Run, RunStatus};
 use crate::domain::time::Stamp;
 use crate::params;
-
-/// A phase event about to be written.
-#[derive(Clone, Debug)]
-pub struct PhaseEvent<'a> {
-    /// `advance`, `block`, `skip`, …
-    pub kind: &'static str,
-    /// The phase that the run is in.
-    pub from: &'a Phase,
-    /// The phase that it enters, or meant to enter.
-    pub to: &'a Phase,
-    /// Why.
-    pub reason: Option<String>,
-    /// The gate's true verdict, where one was asked.
-    pub gate: Option<&'a Verdict>,
-    /// More of what happened.
-    pub data: Map<String, Json>,
-    /// More for the envelope.
-    pub envelope: Map<String, Json>,
-}
-
-impl<'a> PhaseEvent<'a> {
-    /// An event of a run that stays in its phase.
-    pub fn here(kind: &'static str, run: &'a Run) -> Self {
-        Self {
-            kind,
-            from: &run.phase,
-            to: &run.phase,
-            reason: None,
-            gate: None,
-            data: Map::new(),
-            envelope: Map::new(),
-        }
-    }
-}
 
 /// Where a move leaves a run.
 #[derive(Clone, Debug)]
@@ -68,8 +32,6 @@ pub struct Place {
 /// # Errors
 /// * [`StoreError::Terminal`] if the run ended meanwhile.
 /// * [`StoreError::StalePhase`] if the run is no longer in that phase.
-///
-/// Source: seed 000, findings 1, 2, 5 and 7 (PH-01, PH-02).
 pub fn transit(
     tx: &WriteTx<'_>,
     seen: &Run,
@@ -108,45 +70,6 @@ pub fn transit(
     let mut data = event.data;
     data.extend(cells::changed(&before, &after));
     note(tx, seen, &PhaseEvent { data, ..event }, stamp)
-}
-
-/// Appends a phase event of a run, and nothing else; answers the event's number.
-///
-/// # Errors
-/// What the engine says.
-pub fn note(tx: &WriteTx<'_>, run: &Run, event: &PhaseEvent<'_>, stamp: &Stamp) -> Result<i64, StoreError> {
-    let (from, to) = (event.from.as_str(), event.to.as_str());
-    let mut envelope = envelope::build(
-        &Writer {
-            policy_version: "phase-machine/v1",
-            caller_identity: "phase.store",
-            capability_scope: &format!("run:{}", run.id),
-            trace_id: run.id.as_str(),
-            span: &format!("phase:{}", event.kind),
-            parent_span_id: Some(&format!("phase-state:{from}")),
-            input: &format!("phase:{from}"),
-            output: &format!("phase:{to}"),
-        },
-        stamp,
-    );
-    envelope.extend(event.envelope.clone());
-    let mut data = event.data.clone();
-    if let Some(gate) = event.gate {
-        let told = json!({ "result": gate.result, "tier": gate.tier, "conditions": gate.conditions });
-        data.insert("gate".to_owned(), told);
-    }
-    let new = NewEvent {
-        run_id: Some(run.id.clone()),
-        source: Source::PHASE,
-        kind: event.kind.to_owned(),
-        subject: run.id.to_string(),
-        from: from.to_owned(),
-        to: to.to_owned(),
-        reason: event.reason.clone(),
-        data,
-        envelope,
-    };
-    event::append(tx, &new, stamp)
 }
 
 /// The events whose numbers are above `after` and below `before`.

@@ -5,6 +5,7 @@ use serde_json::Map;
 use super::StoreError;
 use super::cells::{self, Cells};
 use super::event;
+use super::phase_event::{self, PhaseEvent};
 use crate::db::{Column, ReadTx, Row, WriteTx};
 use crate::domain::event::{NewEvent, Source};
 use crate::domain::ids::RunId;
@@ -236,15 +237,8 @@ pub fn set(tx: &WriteTx<'_>, run: &Run, settings: &Settings, stamp: &Stamp) -> R
     if !cells::update(tx, "runs", &guard, &new)? {
         return Err(moved_on(tx, run)?);
     }
-    super::phase::note(
-        tx,
-        run,
-        &super::phase::PhaseEvent {
-            data: cells::changed(&old, &new),
-            ..super::phase::PhaseEvent::here("set", run)
-        },
-        stamp,
-    )
+    let event = PhaseEvent { data: cells::changed(&old, &new), ..PhaseEvent::here("set", run) };
+    phase_event::note(tx, run, &event, stamp)
 }
 
 /// Returns the error that explains why a guarded update did not find a run as `seen`.

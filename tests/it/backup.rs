@@ -550,7 +550,7 @@ fn an_older_backup_is_migrated() {
     let sandbox = Sandbox::new();
     let old = sandbox.dir().join("old.db");
     let conn = Connection::open(&old).unwrap();
-    conn.execute_batch(intercore::db::MIGRATIONS[0].sql).unwrap();
+    conn.execute_batch(intercore::MIGRATIONS[0].sql).unwrap();
     conn.execute_batch("PRAGMA application_id = 0x69636462; PRAGMA user_version = 1001").unwrap();
     conn.close().unwrap();
     let before = fs::read(&old).unwrap();

@@ -292,7 +292,7 @@ fn a_failed_migration_has_not_happened() {
     let sandbox = Sandbox::bare();
     fs::create_dir(sandbox.dir().join(".clavain")).unwrap();
     let conn = Connection::open(sandbox.db_path()).unwrap();
-    let (last, older) = intercore::db::MIGRATIONS.split_last().unwrap();
+    let (last, older) = intercore::MIGRATIONS.split_last().unwrap();
     for migration in older {
         conn.execute_batch(migration.sql).unwrap();
     }

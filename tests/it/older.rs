@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use intercore::db::{MIGRATIONS, newest};
+use intercore::{MIGRATIONS, newest};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 

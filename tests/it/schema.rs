@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use intercore::db::MIGRATIONS;
+use intercore::MIGRATIONS;
 use rusqlite::Connection;
 
 use crate::support::Sandbox;

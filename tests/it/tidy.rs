@@ -235,7 +235,7 @@ fn every_command_is_in_the_file_that_has_its_name() {
 /// A store knows its own tables, the event log, and the run that it guards.
 #[test]
 fn stores_keep_to_themselves() {
-    let shared = ["mod", "error", "event", "cells", "quiet", "run", "phase", "StoreError"];
+    let shared = ["mod", "error", "event", "cells", "quiet", "run", "phase", "phase_event", "StoreError"];
     let stores = ["action", "agent", "artifact", "dispatch", "idempotency"];
     for (name, text) in sources().iter().filter(|(name, _)| name.starts_with("store/")) {
         for store in stores {

@@ -1,6 +1,6 @@
 //! Sets of characters: what brackets in a pattern stand for.
 
-use super::parse::PatternError;
+use super::error::PatternError;
 use crate::domain::order;
 
 /// A set of characters, never `/` and never NUL, which no name has.

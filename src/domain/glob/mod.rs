@@ -19,6 +19,7 @@
 
 mod class;
 mod cursor;
+mod error;
 mod keys;
 mod overlap;
 mod parse;
@@ -26,9 +27,10 @@ mod segment;
 mod shape;
 mod witness;
 
+pub use error::{MAX_BYTES, MAX_WILDCARDS, PatternError};
 pub use keys::{Below, Key, Keys, Side};
-pub use parse::{MAX_BYTES, MAX_WILDCARDS, PatternError};
 
+use parse::Parsed;
 use shape::Shape;
 use std::fmt;
 use std::str::FromStr;
@@ -50,7 +52,7 @@ impl Pattern {
     /// # Errors
     /// See [`PatternError`]. The text is never repeated, nor looked at beyond its length when it is too long (CO-04).
     pub fn parse(text: &str) -> Result<Self, PatternError> {
-        parse::pattern(text)
+        parse::pattern(text).map(Self::from)
     }
 
     /// As [`Pattern::parse`], but an absolute pattern is taken as relative to `scope` if it lies in it (CO-13). The scope
@@ -59,7 +61,7 @@ impl Pattern {
     /// # Errors
     /// [`PatternError::Outside`] for an absolute pattern elsewhere, or if the scope is no absolute path.
     pub fn parse_in(scope: &str, text: &str) -> Result<Self, PatternError> {
-        parse::within(scope, text).and_then(parse::pattern)
+        parse::within(scope, text).and_then(Self::parse)
     }
 
     /// The pattern of one path, whatever characters it is made of, and of what lies below it. An absolute path has to lie
@@ -79,7 +81,7 @@ impl Pattern {
     /// For a stored text that cannot be read: the narrowest pattern that covers all that it could have meant, the
     /// directory named by its leading plain segments, or everything (CO-04). A readable text gives its own pattern.
     pub fn widened(text: &str) -> Self {
-        Self::parse(text).unwrap_or_else(|_| parse::widened(text))
+        Self::parse(text).unwrap_or_else(|_| parse::widened(text).into())
     }
 
     /// The same pattern, of which somebody knows that its plain path is a file: it covers nothing below, so it does not meet
@@ -142,6 +144,12 @@ impl Pattern {
 
     fn plain(&self) -> &str {
         self.shape.plain()
+    }
+}
+
+impl From<Parsed> for Pattern {
+    fn from(Parsed { text, literal, shape }: Parsed) -> Self {
+        Self { text, literal, file: false, shape }
     }
 }
 

@@ -1,51 +1,18 @@
 //! From text to a pattern: its grammar, its canonical form, its limits.
 
-use super::Pattern;
 use super::class::Class;
+use super::error::{MAX_BYTES, MAX_WILDCARDS, PatternError};
 use super::segment;
 use super::shape::{Kind, Shape, Tok};
 use std::borrow::Cow;
 
-/// Most bytes of a pattern (CO-04): as many as a path may have.
-pub const MAX_BYTES: usize = 4096;
-/// Most wildcards of a pattern (CO-04): each `*`, each `?` and each pair of brackets is one. Literal text does not count.
-pub const MAX_WILDCARDS: usize = 10;
-
-/// Why a pattern was refused. Never repeats the pattern, which may be huge.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PatternError {
-    /// Nothing at all.
-    #[error("bad pattern: must not be empty (\".\" is the whole scope)")]
-    Empty,
-    /// More than [`MAX_BYTES`].
-    #[error("pattern too complex: {0} bytes exceeds limit of {MAX_BYTES}")]
-    TooLong(usize),
-    /// More than [`MAX_WILDCARDS`].
-    #[error("pattern too complex: {0} wildcards exceeds limit of {MAX_WILDCARDS}")]
-    TooMany(usize),
-    /// Absolute, and not in the scope.
-    #[error("bad pattern: an absolute path outside the scope")]
-    Outside,
-    /// A segment `..`.
-    #[error("bad pattern: \"..\" is not allowed")]
-    Parent,
-    /// A `[` without its `]` in the same segment.
-    #[error(
-        "bad pattern: \"[\" without \"]\" before the next \"/\" or the end (write \"\\[\" for the character)"
-    )]
-    Unclosed,
-    /// A range whose ends are the wrong way round.
-    #[error("bad pattern: range {0:?} to {1:?} is the wrong way round")]
-    Range(char, char),
-    /// A `\` with nothing behind it in its segment.
-    #[error("bad pattern: \"\\\" with nothing behind it (write \"\\\\\" for the character)")]
-    Escape,
-    /// A NUL, which no path has.
-    #[error("bad pattern: holds a NUL character")]
-    Nul,
-    /// A segment that no name can match, as `[.]`.
-    #[error("bad pattern: segment {0} can match no file name")]
-    Nothing(usize),
+/// A pattern that was read.
+pub(super) struct Parsed {
+    /// Canonical.
+    pub text: String,
+    /// Whether it has no wildcards.
+    pub literal: bool,
+    pub shape: Shape,
 }
 
 impl Shape {
@@ -115,7 +82,7 @@ impl Shape {
     }
 }
 
-pub(super) fn pattern(text: &str) -> Result<Pattern, PatternError> {
+pub(super) fn pattern(text: &str) -> Result<Parsed, PatternError> {
     if text.is_empty() {
         return Err(PatternError::Empty);
     }
@@ -170,7 +137,7 @@ pub(super) fn pattern(text: &str) -> Result<Pattern, PatternError> {
     if let Some(at) = (0..shape.segs.len()).find(|&at| !segment::possible(&shape, at)) {
         return Err(PatternError::Nothing(at + 1));
     }
-    Ok(Pattern { text: out, literal, file: false, shape })
+    Ok(Parsed { text: out, literal, shape })
 }
 
 /// The shape of one path, which covers nothing but itself. `None` if it is no path below the scope.
@@ -238,8 +205,8 @@ fn plain_name(raw: &str) -> Option<String> {
     Some(plain)
 }
 
-/// See [`Pattern::widened`].
-pub(super) fn widened(text: &str) -> Pattern {
+/// Reads as much of a text as is a plain directory, or returns the pattern of everything.
+pub(super) fn widened(text: &str) -> Parsed {
     let mut dir = String::new();
     for raw in text.split('/') {
         match plain_name(raw).as_deref() {
@@ -263,7 +230,7 @@ pub(super) fn widened(text: &str) -> Pattern {
     shape.any_name();
     shape.deepen();
     shape.finish();
-    Pattern { text: "**".to_owned(), literal: false, file: false, shape }
+    Parsed { text: "**".to_owned(), literal: false, shape }
 }
 
 /// The path as a pattern: what would be a wildcard is escaped.

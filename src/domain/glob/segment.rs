@@ -9,7 +9,7 @@
 //!   the other segment has in its middle.
 
 use super::cursor::{Cursor, Head, agree, pick};
-use super::shape::{Kind, Seg, Shape, Tok};
+use super::shape::{Kind, Seg, Shape, Tok, length};
 
 /// One segment of a shape.
 #[derive(Clone, Copy)]
@@ -93,16 +93,6 @@ impl<'a> Segment<'a> {
 
 fn is_star(tok: &Tok) -> bool {
     matches!(tok, Tok::Star)
-}
-
-/// How many characters the tokens ask for.
-pub(super) fn length(toks: &[Tok]) -> usize {
-    let length = |tok: &Tok| match tok {
-        Tok::Lit { chars, .. } => *chars,
-        Tok::Any | Tok::Class(_) => 1,
-        Tok::Star => 0,
-    };
-    toks.iter().map(length).sum()
 }
 
 /// Whether any name at all matches a segment.

@@ -1,7 +1,6 @@
 //! A pattern taken apart into segments and their parts.
 
 use super::class::Class;
-use super::segment;
 
 /// A part of a segment.
 #[derive(Clone, Copy, Debug)]
@@ -91,13 +90,13 @@ impl Shape {
         let toks = &self.toks[first..];
         let star = |tok: &Tok| matches!(tok, Tok::Star);
         let stars = toks.iter().position(star).zip(toks.iter().rposition(star));
-        let ends = stars.map(|(one, last)| (segment::length(&toks[..one]), segment::length(&toks[last..])));
+        let ends = stars.map(|(one, last)| (length(&toks[..one]), length(&toks[last..])));
         let (head, tail) = ends.unwrap_or_default();
         self.segs.push(Seg {
             kind,
             toks: (first, self.toks.len()),
             text: (text, self.text.len()),
-            chars: segment::length(toks),
+            chars: length(toks),
             stars: stars.map(|(one, last)| (first + one, first + last)),
             head,
             tail,
@@ -128,4 +127,14 @@ impl Shape {
         let deep = |seg: &Seg| seg.kind == Kind::Deep;
         self.deep = self.segs.iter().position(deep).zip(self.segs.iter().rposition(deep));
     }
+}
+
+/// Returns the number of characters that the tokens match at least.
+pub(super) fn length(toks: &[Tok]) -> usize {
+    let length = |tok: &Tok| match tok {
+        Tok::Lit { chars, .. } => *chars,
+        Tok::Any | Tok::Class(_) => 1,
+        Tok::Star => 0,
+    };
+    toks.iter().map(length).sum()
 }

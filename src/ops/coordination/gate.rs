@@ -1,7 +1,8 @@
 //! The files of a commit, checked against the locks of other owners.
 
-use super::grant::{Asked, Request, check, refuse};
-use super::{OpsError, Outside};
+use super::check::check;
+use super::grant::refuse;
+use super::{Asked, OpsError, Outside, Request};
 use crate::db::{ReadTx, WriteTx};
 use crate::domain::coordination::Lock;
 use crate::domain::time::Stamp;
@@ -36,7 +37,7 @@ pub fn gate(
     Ok(blockers)
 }
 
-/// Puts refusals on record: one event for each lock that is in the way.
+/// Records refusals: one event for each lock that is in the way.
 ///
 /// # Errors
 /// What the engine says.

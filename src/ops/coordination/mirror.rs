@@ -1,38 +1,27 @@
-//! Reservations that another program holds in a file of its own count here as if they were ours (CO-08, CO-11).
+//! Reservations that another program keeps in a file of its own, which count here as ours do.
 
 use super::strangers::readable;
-use super::{Held, OpsError, Outside};
+use super::{Held, OpsError, Outside, Theirs};
 use crate::db::{ReadTx, WriteTx};
 use crate::domain::coordination::Lock;
 use crate::domain::time::Stamp;
 use crate::store::StoreError;
 use crate::store::coordination::{self as locks, End};
 
-/// A reservation of the other program, and whether it was given back there before its time.
-#[derive(Clone, Debug)]
-pub struct Theirs {
-    /// As a lock of ours: its scope is what this machine calls it.
-    pub lock: Lock,
-    /// What the other program calls the scope.
-    pub project: String,
-    /// Given back.
-    pub released: bool,
-}
-
-/// What a mirroring changed.
+/// The changes that a mirroring made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     /// Locks that were not known here.
     pub added: usize,
-    /// Locks whose time is another one now.
+    /// Locks whose end has changed.
     pub renewed: usize,
-    /// Locks that were given back there.
+    /// Locks that were released there.
     pub ended: usize,
 }
 
-/// Takes in what another program holds, and ends what it has given back. Said twice it changes nothing the second time.
+/// Adopts the locks of another program, and ends those that it has released. Idempotent.
 ///
-/// What was released here stays released, whatever the other program says.
+/// A lock that was released here stays released, whatever the other program says.
 ///
 /// # Errors
 /// [`OpsError::MirrorConflict`] if a lock of the same identifier is another one.
@@ -44,7 +33,8 @@ pub fn mirror(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<C
     Ok(changes)
 }
 
-/// The same before a decision of ours: an identifier that stands for something else here is no reason to decide nothing.
+/// Does the same as [`mirror`] before a decision of ours, which an identifier that stands for another lock here does not
+/// prevent.
 pub(super) fn read_through(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<(), OpsError> {
     for row in outside.theirs {
         match take_in(tx, row, outside, &mut Changes::default(), stamp) {
@@ -83,7 +73,7 @@ fn take_in(
         }
         return Ok(());
     }
-    // A scope that nobody could explain when it was met is explained now.
+    // The scope may not have been resolvable when the lock was first found.
     let explained = known.scope == meant.scope || known.scope == row.project;
     let same = known.kind == meant.kind
         && known.owner == meant.owner
@@ -101,12 +91,12 @@ fn take_in(
     Ok(())
 }
 
-/// Whether somebody released it here, by its identifier: then it stays released, whatever the other program says.
+/// Returns true if the lock was released here, by its identifier.
 fn is_settled_here(known: &Lock) -> bool {
     known.ended_early()
 }
 
-/// As [`read_through`] for a caller who only looks: the locks that would be there, and those that would not any more.
+/// Changes `found` as [`read_through`] would change the table, for a caller that only reads.
 pub(super) fn apply(tx: &ReadTx<'_>, found: &mut Vec<Lock>, outside: Outside<'_>) -> Result<(), StoreError> {
     for row in outside.theirs {
         let known = locks::find_same(tx, &row.lock)?;

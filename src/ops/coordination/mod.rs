@@ -1,42 +1,36 @@
 //! Reservations: granted, refused, waited for, renewed, given back, handed over, swept, each in one transaction (CO-01).
 
 mod automatic;
+mod check;
 mod gate;
 mod grant;
 mod held;
 mod mirror;
+mod outside;
+mod query;
 mod queue;
+mod request;
 mod strangers;
 
 use super::OpsError;
 use crate::db::{ReadTx, WriteTx};
 use crate::domain::coordination::Lock;
 use crate::domain::ids::RunId;
-use crate::domain::process::ProcessKey;
 use crate::domain::time::Stamp;
 use crate::store::StoreError;
 use crate::store::coordination::{self as locks, End, Renewal};
 
 pub use automatic::{automatic, release_unchanged};
+pub use check::{check, outlook};
 pub use gate::{InTheWay, gate, record_refusals};
-pub use grant::{Asked, Request, Reserved, Turn, check, reserve};
+pub use grant::reserve;
 pub use held::Held;
-pub use mirror::{Changes, Theirs, mirror};
-pub use queue::{Wait, look, outlook};
+pub use mirror::{Changes, mirror};
+pub use outside::{Outside, Theirs};
+pub use query::Asked;
+pub use queue::look;
+pub use request::{Request, Reserved, Turn, Wait};
 pub use strangers::{meet, odd};
-
-/// What only the system around knows.
-#[derive(Clone, Copy)]
-pub struct Outside<'a> {
-    /// How the scope of a row that another program wrote is meant: the file system knows (CO-19).
-    pub canonical: &'a dyn Fn(&str) -> String,
-    /// Whether there is a file of that path in that scope: the file system knows.
-    pub is_file: &'a dyn Fn(&str, &str) -> bool,
-    /// Whether a process of this machine is gone: the process table knows (DI-09).
-    pub is_gone: &'a dyn Fn(&ProcessKey) -> bool,
-    /// What another program holds in a file of its own (CO-11).
-    pub theirs: &'a [Theirs],
-}
 
 /// Releases one lock. Answers how many were: none if it was released already.
 ///
@@ -163,7 +157,7 @@ pub fn sweep(
         locks::end(tx, lock, End::Expired, Some("sweep"), stamp)?;
     }
     for lock in &due.1 {
-        locks::end(tx, lock, End::Expired, Some(grant::ITS_PROCESS_IS_GONE), stamp)?;
+        locks::end(tx, lock, End::Expired, Some(grant::REASON_PROCESS_GONE), stamp)?;
     }
     Ok(Swept { expired: due.0.len(), abandoned: due.1.len() })
 }
@@ -219,7 +213,7 @@ pub fn transfer(
         for lock in &moving {
             let held = Held::of(lock);
             let meets = |other: &&Lock| {
-                lock.kind.is_named() == other.kind.is_named() && grant::blocks(other, &held, lock.exclusive)
+                lock.kind.is_named() == other.kind.is_named() && query::blocks(other, &held, lock.exclusive)
             };
             if let Some(other) = there.iter().find(meets) {
                 return Ok(Err((lock.clone(), other.clone())));

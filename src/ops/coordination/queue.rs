@@ -1,42 +1,22 @@
-//! Who came first: those who wait for a lock, and cycles among them (CO-16).
+//! The queue of the processes that wait for a lock, and cycles among them.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use serde_json::{Value as Json, json};
 
-use super::grant::{Asked, blocks, check, holders};
-use super::{Held, OpsError, Outside, Request};
+use super::query::{Asked, blocks, holders};
+use super::{Held, Outside, Request, Wait};
 use crate::db::{ReadTx, WriteTx};
 use crate::domain::coordination::Lock;
-use crate::domain::text::one_line;
 use crate::domain::time::{Stamp, secs_up};
 use crate::store::StoreError;
 use crate::store::coordination::{self as locks, Waiter};
-
-/// Somebody waits for somebody.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wait {
-    /// Who waits.
-    pub owner: String,
-    /// For whom.
-    pub holder: String,
-    /// For what of theirs.
-    pub pattern: String,
-}
-
-impl fmt::Display for Wait {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { owner, holder, pattern } = self;
-        write!(f, "{} waits for {} ({})", one_line(owner), one_line(holder), one_line(pattern))
-    }
-}
 
 /// Returns the places in the queue that still count, in order. A place has `left_at` if no process waits there now: its process
 /// left it, died, or stayed away beyond its time. Such a place keeps its order for its owner, and keeps nothing from others.
 ///
 /// # Errors
-/// What the engine says.
+/// If the database cannot be read.
 pub fn look(tx: &ReadTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<Vec<Waiter>, StoreError> {
     let mut waiters = locks::queue(tx)?;
     waiters.retain(|waiter| !waiter.is_over(stamp));
@@ -46,7 +26,7 @@ pub fn look(tx: &ReadTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<Vec<
     Ok(waiters)
 }
 
-/// When the process left that was waiting, if it is not there any more.
+/// Returns when the waiting process left, if it has left.
 fn left_at(waiter: &Waiter, outside: Outside<'_>, stamp: &Stamp) -> Option<i64> {
     if waiter.deadline <= stamp.millis() {
         return Some(waiter.deadline);
@@ -55,10 +35,7 @@ fn left_at(waiter: &Waiter, outside: Outside<'_>, stamp: &Stamp) -> Option<i64> 
     died.then(|| stamp.millis())
 }
 
-/// Does the same as [`look`], and writes it down.
-///
-/// # Errors
-/// What the engine says.
+/// Does the same as [`look`], and stores it.
 pub(super) fn tidy(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<Vec<Waiter>, StoreError> {
     let mut waiters = Vec::new();
     for mut waiter in locks::queue(tx)? {
@@ -78,9 +55,6 @@ pub(super) fn tidy(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Res
 }
 
 /// Removes the places at which no process waits now.
-///
-/// # Errors
-/// What the engine says.
 pub(super) fn sweep(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<(), StoreError> {
     let left = tidy(tx, outside, stamp)?.into_iter().filter(|waiter| waiter.left_at.is_some());
     left.map(|waiter| waiter.ticket).try_for_each(|ticket| locks::remove(tx, ticket))
@@ -100,8 +74,8 @@ pub(super) fn place(waiters: &[Waiter], ticket: Option<i64>, request: &Request) 
     shown.or_else(|| own.find(|waiter| waiter.left_at.is_some())).map(|waiter| waiter.ticket)
 }
 
-/// Returns the waiters that came first and want what is in the way of `asked`, first come first; but for those who wait for
-/// the caller itself: it holds what they want, and does not have to give that back to go on with its work.
+/// Returns the waiters that came before the caller and want what it asks for, in order. Waiters that wait for a lock of the
+/// caller itself are left out: the caller need not release it to go on with its work.
 pub(super) fn ahead(
     tx: &ReadTx<'_>,
     waiters: &[Waiter],
@@ -138,7 +112,7 @@ fn wanted(waiter: &Waiter) -> Held {
     Held::of(&as_lock(waiter))
 }
 
-/// Somebody who waits, as what callers know to be in the way.
+/// Returns a waiter in the form of a lock, which is what callers expect to be in the way.
 pub(super) fn as_lock(waiter: &Waiter) -> Lock {
     Lock {
         id: format!("ticket-{}", waiter.ticket),
@@ -164,31 +138,8 @@ pub(super) fn as_lock(waiter: &Waiter) -> Lock {
     }
 }
 
-/// Returns whether a waiter should try again now; if not, when at the latest, in Unix milliseconds, if nothing is committed
-/// until then.
-///
-/// # Errors
-/// What the engine says.
-pub fn outlook(
-    tx: &ReadTx<'_>,
-    request: &Request,
-    ticket: i64,
-    outside: Outside<'_>,
-    stamp: &Stamp,
-) -> Result<Result<(), Option<i64>>, OpsError> {
-    let asked = Asked::of(request, Some(ticket));
-    let blockers = check(tx, &asked, outside, stamp)?;
-    let waiters = look(tx, outside, stamp)?;
-    // A place that was taken for left is taken up again; one that closes a cycle by now is given up.
-    let lost = !waiters.iter().any(|waiter| waiter.ticket == ticket && waiter.left_at.is_none());
-    if blockers.is_empty() || lost || cycle(tx, &waiters, &asked, &request.owner, stamp)?.is_some() {
-        return Ok(Ok(()));
-    }
-    Ok(Err(blockers.iter().filter_map(Lock::ends_at).min()))
-}
-
-/// The way from `owner`, if it waited for what is asked for, back to itself: everybody waits for the next, and the last one
-/// for the first. An owner counts as one: that another of its processes could go on is not known.
+/// Finds the cycle that would arise if `owner` waited for what is asked for: each owner waits for the next, and the last one
+/// for the first. All processes of an owner count as one, because which of them could go on is not known.
 pub(super) fn cycle(
     tx: &ReadTx<'_>,
     waiters: &[Waiter],
@@ -199,7 +150,7 @@ pub(super) fn cycle(
     let mut seen = BTreeSet::new();
     let mut ways = vec![blocked(tx, waiters, asked, owner, stamp)?];
     let mut path: Vec<Wait> = Vec::new();
-    // Depth first: `ways[n]` is where one can still go from the n-th owner of the path.
+    // Depth first: `ways[n]` holds the edges of the n-th owner of the path that were not followed yet.
     while let Some(way) = ways.last_mut() {
         let Some(wait) = way.pop() else {
             ways.pop();
@@ -232,7 +183,7 @@ pub(super) fn cycle(
     Ok(None)
 }
 
-/// For whom `owner` waits if it asks for this.
+/// Returns the owners that `owner` waits for if it asks for this.
 fn blocked(
     tx: &ReadTx<'_>,
     waiters: &[Waiter],
@@ -247,7 +198,7 @@ fn blocked(
     Ok(found)
 }
 
-/// A cycle, for the event that tells of the refusal.
+/// Returns a cycle as data of the event of a refusal.
 pub(super) fn told(cycle: &[Wait]) -> Json {
     let each = |wait: &Wait| json!({ "owner": wait.owner, "holder": wait.holder, "pattern": wait.pattern });
     cycle.iter().map(each).collect()

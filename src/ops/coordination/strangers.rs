@@ -1,5 +1,5 @@
-//! Locks that another program has inserted into our table: they are taken in where they can be understood, and hold all that
-//! they may mean where they cannot.
+//! Locks that another program has inserted into our table. They are adopted if they can be understood; otherwise they hold
+//! all that they may mean.
 
 use super::{Held, Outside, Theirs};
 use crate::db::{ReadTx, WriteTx};
@@ -9,8 +9,8 @@ use crate::domain::time::Stamp;
 use crate::store::StoreError;
 use crate::store::coordination as locks;
 
-/// Takes in what other programs have inserted since the last look, if they have: before a lock is released, renewed or handed
-/// over, so that theirs is too.
+/// Adopts the locks that other programs have inserted since the last look. Runs before a lock is released, renewed or
+/// transferred, so that theirs can be.
 ///
 /// # Errors
 /// What the engine says.
@@ -18,7 +18,7 @@ pub fn meet(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<(),
     if locks::pending(tx, stamp.secs())?.strangers { adopt(tx, outside, stamp).map(drop) } else { Ok(()) }
 }
 
-/// Takes them in. Returns the locks that cannot be understood, as what they may mean: they stay as they are, and are looked at
+/// Adopts them. Returns those that cannot be understood, as what they may mean: they stay as they are, and are read again
 /// before every reservation.
 pub(super) fn adopt(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<Vec<Lock>, StoreError> {
     let mut odd = Vec::new();
@@ -35,7 +35,7 @@ pub(super) fn adopt(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Re
     Ok(odd)
 }
 
-/// Returns such a lock as it counts here, and what it holds.
+/// Returns such a lock with its canonical scope, and what it holds.
 pub(super) fn meant(lock: Lock, outside: Outside<'_>) -> (Lock, Held) {
     let there = match lock.unreadable("scope") {
         Some(_) => lock,
@@ -45,7 +45,7 @@ pub(super) fn meant(lock: Lock, outside: Outside<'_>) -> (Lock, Held) {
     (Lock { file: held.is_file(), ..there }, held)
 }
 
-/// Whether what a lock says that it holds can be read.
+/// Returns true if the pattern of a lock can be read.
 pub(super) fn readable(lock: &Lock) -> bool {
     lock.unreadable("pattern").is_none()
         && (lock.kind.is_named() || Pattern::parse_in(&lock.scope, &lock.pattern).is_ok())

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::GitError;
+use super::error::GitError;
 use super::run::{Git, path_of};
 
 /// How many bytes of paths go into one command line.

@@ -13,6 +13,7 @@
 //! says so, as `git commit` does. The hooks `pre-commit` and `commit-msg` run if asked for; what git runs around a
 //! commit beside them (`prepare-commit-msg`, `post-commit`) does not.
 
+mod change;
 mod clean;
 mod commit;
 mod error;
@@ -23,8 +24,9 @@ mod run;
 mod scratch;
 mod versions;
 
+pub use change::{Change, Content};
 pub use clean::clean;
-pub use commit::{Change, Commit, Committed, Content, Hooks, Step};
+pub use commit::{Commit, Committed, Hooks, Step};
 pub use error::{GitError, Version};
 
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use super::GitError;
+use super::error::GitError;
 use super::run::{self, Git};
 use crate::os::paths;
 

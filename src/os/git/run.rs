@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::GitError;
+use super::error::GitError;
 use crate::os::{child, files};
 
 /// The time limit of a call. A call takes milliseconds, unless the file system is in trouble.

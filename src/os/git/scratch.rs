@@ -19,7 +19,7 @@ use rustix::io::retry_on_intr;
 
 use super::super::process::{Identity, Liveness, PidSpace, myself};
 use super::super::signals::Deferred;
-use super::GitError;
+use super::error::GitError;
 use super::record::Record;
 
 const PREFIX: &str = "intercore.";

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::commit::{Built, Change, Content};
+use super::change::{Built, Change, Content};
 use super::index;
 use super::record::Entries;
 use super::scratch::Scratch;

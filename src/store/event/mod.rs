@@ -16,9 +16,10 @@ use crate::domain::ids::RunId;
 use crate::domain::time::Stamp;
 use crate::params;
 
+pub use crate::domain::chain::Break;
 pub use read::{Filter, first_of_run, for_each, last_move, list};
-pub use stats::{Stats, stats};
-pub use verify::{Break, follows, verify, verify_range};
+pub use stats::stats;
+pub use verify::{follows, verify, verify_range};
 
 const COLUMNS: &str =
     "id, at_ms, origin, run_id, source, type, subject, from_state, to_state, reason, data, envelope, hash";

@@ -1,42 +1,25 @@
-//! Is the log what was written? (K-17)
-
-use std::fmt;
+//! Verifying that the log is what was written.
 
 use super::{COLUMNS, Head, fields_of, from_row};
 use crate::db::ReadTx;
-use crate::domain::chain;
+use crate::domain::chain::{self, Break};
 use crate::domain::event::Event;
 use crate::params;
 use crate::store::StoreError;
 
-/// The first place where the log is not what was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Break {
-    /// Number of the first event that is altered, missing or inserted.
-    pub id: i64,
-    /// What is wrong there.
-    pub problem: &'static str,
-}
-
-impl fmt::Display for Break {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "event {}: {}", self.id, self.problem)
-    }
-}
-
-/// Walks the whole chain; answers its head, or the first break (K-17).
+/// Walks the whole chain. Returns its head, or the first break.
 ///
 /// # Errors
-/// What the engine says.
+/// If the database cannot be read.
 pub fn verify(tx: &ReadTx<'_>) -> Result<Result<Head, Break>, StoreError> {
     verify_range(tx, 1, i64::MAX)
 }
 
-/// Walks the chain from event `from` to event `to`, both included; answers the last one's number and hash, or the first
-/// break. The event before `from` is taken at its word.
+/// Walks the chain from event `from` to event `to`, both included. Returns the number and the hash of the last one, or the
+/// first break. The hash of the event before `from` is not verified.
 ///
 /// # Errors
-/// What the engine says.
+/// If the database cannot be read.
 pub fn verify_range(tx: &ReadTx<'_>, from: i64, to: i64) -> Result<Result<Head, Break>, StoreError> {
     let mut head = Head::genesis();
     if from > 1 {
@@ -72,7 +55,7 @@ pub fn verify_range(tx: &ReadTx<'_>, from: i64, to: i64) -> Result<Result<Head, 
     Ok(broken.map_or(Ok(head), Err))
 }
 
-/// Checks that `event` is the one that was written after `head`; answers the head with it.
+/// Checks that `event` is the one that was written after `head`. Returns the new head.
 ///
 /// # Errors
 /// [`Break`] saying what is wrong with it.

@@ -153,7 +153,7 @@ fn old(t: &Tape) {
 }
 
 fn intercore_schema() -> &'static str {
-    intercore::db::MIGRATIONS[0].sql
+    intercore::MIGRATIONS[0].sql
 }
 
 pub fn copies(t: &mut Tape) {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use intercore::db::newest;
+use intercore::newest;
 
 use crate::support::{Sandbox, render, run};
 
