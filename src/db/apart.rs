@@ -1,4 +1,4 @@
-//! Files that stay as they are: opened to be read, down to the files beside them (K-18, K-21).
+//! Files that are only read: neither they nor the files beside them change.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
@@ -16,10 +16,10 @@ use super::side_file;
 use super::sqlite::{Begin, Conn};
 use super::value::Value;
 
-/// Byte of the file's header that says whether it has a write-ahead log: 2 if so.
+/// The offset of the header's journal byte, which is 2 if the file has a write-ahead log.
 const JOURNAL_BYTE: usize = 18;
 
-/// What tells a file and its log from themselves after a change.
+/// The state of a file and its log, by which a change is noticed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     inode: u64,
@@ -32,7 +32,8 @@ impl Seen {
     /// Looks at a regular file, through a symlink if it is one.
     ///
     /// # Errors
-    /// [`DbError::Missing`], [`DbError::NotADatabase`] for anything but a file, or what the file system says.
+    /// [`DbError::Missing`], [`DbError::NotADatabase`] for anything but a regular file, or errors of the file
+    /// system.
     pub(super) fn of(path: &Path) -> Result<Self, DbError> {
         let found = match path.metadata() {
             Ok(found) if found.is_file() => found,
@@ -48,36 +49,38 @@ impl Seen {
         })
     }
 
-    /// Whether this is still the same file, whatever it holds.
+    /// Returns true if `found` is the same file, even with other content.
     pub(super) fn is_same_file(&self, found: &fs::Metadata) -> bool {
         self.inode == found.ino()
     }
 }
 
-/// A file of somebody's, open to be read. Nothing is made beside it, and what its log holds is read too.
+/// A file of another program, open for reading. No file is created beside it, and the content of its log is
+/// read too.
 pub(super) struct Apart {
     conn: Conn,
     /// Where the file is, without symlinks.
     path: PathBuf,
-    /// The file as it was at first, where nothing but this can tell whether somebody changed it.
+    /// The first state of the file, if no lock prevents that another process changes it.
     unlocked: Option<Seen>,
-    /// Where a copy of the file lies, if there had to be one.
+    /// The directory of a copy of the file, if one was needed.
     _copy: Option<TempDir>,
 }
 
 impl Apart {
     /// Opens the file.
     ///
-    /// How depends on who may have it open: with a log and its index, others may, and reading goes by their locks. With a
-    /// log alone nobody has, but reading it would leave an index behind: file and log are copied. Without a log there is
-    /// nobody to wait for.
+    /// With a log and its index, other processes may have it open, and their locks are respected. With a log
+    /// alone no process has it open, but reading it would create an index: file and log are copied. Without a
+    /// log no lock is needed.
     ///
     /// # Errors
-    /// [`DbError::Missing`], [`DbError::NotADatabase`] for what is too short or no file, or what the engine says.
+    /// [`DbError::Missing`], [`DbError::NotADatabase`] for a file that is too short or not regular; also
+    /// errors of the database.
     pub(super) fn open(path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
-        // First of all, so that what is wrong is said of the path as it was given.
+        // Checked first, so that an error names the path as it was given.
         Seen::of(path)?;
-        // The engine looks for the log beside the file itself, wherever a symlink to it lies.
+        // The engine looks for the log beside the file itself, not beside a symlink to it.
         let path = path.canonicalize().map_err(DbError::file("looking at", path))?;
         let seen = Seen::of(&path)?;
         let keeps_a_log = keeps_a_log(&path)?;
@@ -85,7 +88,7 @@ impl Apart {
         let (conn, unlocked, copy) = if !keeps_a_log || (is_there("-wal") && is_there("-shm")) {
             (Conn::open_read_only(&path, false, busy_timeout)?, None, None)
         } else if seen.log > 0 {
-            // A TMPDIR that is gone is no reason not to read.
+            // A missing TMPDIR must not prevent reading.
             let dir =
                 TempDir::with_prefix("ic-read-").or_else(|_| TempDir::with_prefix_in("ic-read-", "/tmp"));
             let dir = dir.map_err(DbError::file("copying", &path))?;
@@ -101,16 +104,16 @@ impl Apart {
         Ok(Self { conn, path, unlocked, _copy: copy })
     }
 
-    /// A file that is read under a lock of ours.
+    /// Wraps a file that this process has locked.
     pub(super) fn locked(conn: Conn) -> Self {
         let path = conn.path().to_owned();
         Self { conn, path, unlocked: None, _copy: None }
     }
 
-    /// Holds that what was read is one state of the file, where no lock did.
+    /// Checks that the file has not changed since it was opened, where no lock ensures it.
     ///
     /// # Errors
-    /// [`DbError::Busy`] if the file was changed meanwhile.
+    /// [`DbError::Busy`] if it has.
     pub(super) fn require_unchanged(&self) -> Result<(), DbError> {
         match &self.unlocked {
             Some(seen) if Seen::of(&self.path)? != *seen => Err(DbError::Busy),
@@ -127,26 +130,23 @@ impl Deref for Apart {
     }
 }
 
-/// A database of another program, whatever it holds, open to be read: one state of it.
+/// A database of another program, open for reading one snapshot.
 pub struct Peer {
     file: Apart,
 }
 
 impl Peer {
-    /// Opens the file, which stays as it is.
+    /// Opens the file, which is not changed.
     ///
     /// # Errors
-    /// [`DbError::Missing`], [`DbError::NotADatabase`], or what the engine says.
+    /// [`DbError::Missing`], [`DbError::NotADatabase`]; also errors of the database.
     pub fn open(path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
         let file = Apart::open(path, busy_timeout)?;
         file.begin(Begin::Deferred)?;
         Ok(Self { file })
     }
 
-    /// Whether it has a table of that name.
-    ///
-    /// # Errors
-    /// What the engine says.
+    /// Returns true if it has a table of that name.
     pub fn has_table(&self, name: &str) -> Result<bool, DbError> {
         let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = $1";
         let mut found = false;
@@ -157,10 +157,10 @@ impl Peer {
         Ok(found)
     }
 
-    /// Runs a query and hands each row to `each` as an object; `each` says whether to go on.
+    /// Runs a query and passes each row to `each` as an object, until `each` returns false.
     ///
     /// # Errors
-    /// What `each` returns, or what the engine says.
+    /// Errors of `each` and of the database.
     pub fn for_each<E: From<DbError>>(
         &self,
         sql: &str,
@@ -169,28 +169,27 @@ impl Peer {
         self.file.query_objects(sql, &[], each)
     }
 
-    /// Runs `f` over the one state of it that is seen since it was opened.
+    /// Runs `f` on the snapshot.
     ///
     /// # Errors
-    /// What `f` returns, [`DbError::Busy`] if the file was changed meanwhile and no lock could hold that off, or what the
-    /// engine says.
+    /// Errors of `f`, and [`DbError::Busy`] as [`Peer::require_unchanged`].
     pub fn read<T, E: From<DbError>>(&self, f: impl FnOnce(&ReadTx<'_>) -> Result<T, E>) -> Result<T, E> {
         let out = f(&ReadTx { conn: &self.file.conn });
         self.file.require_unchanged()?;
         out
     }
 
-    /// Holds that what was read is one state of the file.
+    /// Checks that the file has not changed since it was opened.
     ///
     /// # Errors
-    /// [`DbError::Busy`] if it was changed meanwhile.
+    /// [`DbError::Busy`] if it has.
     pub fn require_unchanged(&self) -> Result<(), DbError> {
         self.file.require_unchanged()
     }
 }
 
-/// Whether the file was written with a write-ahead log. The one thing that is read off the header: to ask the engine is to
-/// open the file, and how to open it is the question.
+/// Returns true if the file was written with a write-ahead log. Read from the header, because the engine
+/// could tell only after opening the file.
 fn keeps_a_log(path: &Path) -> Result<bool, DbError> {
     let mut header = [0; JOURNAL_BYTE + 1];
     match File::open(path).and_then(|mut file| file.read_exact(&mut header)) {

@@ -1,4 +1,4 @@
-//! Is a database sound? Its pages, its references and its schema (K-18).
+//! Checking whether a database is sound: its pages, references and schema.
 
 use std::collections::BTreeSet;
 
@@ -6,15 +6,16 @@ use super::error::DbError;
 use super::sqlite::{Begin, Conn};
 use super::{Db, log, migrate};
 
-/// How many faults are named.
+/// The number of faults that an error names.
 const NAMED: usize = 5;
 
 impl Db {
-    /// Reads the whole file: every page and index, every reference between tables, and the schema against the one that
-    /// this program would make at the file's version.
+    /// Reads the whole file: every page and index, every reference between tables, and the schema against the
+    /// one that this program creates at the file's version.
     ///
     /// # Errors
-    /// [`DbError::Corrupt`] and [`DbError::Altered`] naming the first few faults, or what the engine says.
+    /// [`DbError::Corrupt`] and [`DbError::Altered`] naming the first few faults; also errors of the
+    /// database.
     pub fn check(&self) -> Result<(), DbError> {
         pages(&self.conn)?;
         references(&self.conn)?;
@@ -22,8 +23,8 @@ impl Db {
     }
 }
 
-/// Checks pages, rows and indexes, and that the file does not end early. A row that breaks a CHECK is not damage: other
-/// programs write rows too, and the stores read what such a row may mean.
+/// Checks pages, rows and indexes, and that the file does not end early. A row that breaks a CHECK is not
+/// damage: other programs write rows too, and the stores read what such a row may mean.
 ///
 /// # Errors
 /// [`DbError::Corrupt`] naming the first few faults.
@@ -41,10 +42,10 @@ pub(super) fn pages(conn: &Conn) -> Result<(), DbError> {
     found(&faults, DbError::Corrupt)
 }
 
-/// Checks that the file holds every page that its log does not hold. The engine reads what is missing as
-/// zeros, which may pass for content, and does not compare sizes while there is something in the log.
+/// Checks that the file holds every page that its log does not hold. The engine reads missing pages as zeros,
+/// which may pass for content, and does not compare sizes unless the log is empty.
 fn length(conn: &Conn) -> Result<(), DbError> {
-    // One snapshot: it keeps the frames that it needs in the log.
+    // A snapshot keeps the frames that it needs in the log.
     conn.begin(Begin::Deferred)?;
     let counted = counted(conn);
     conn.rollback();
@@ -60,7 +61,7 @@ fn length(conn: &Conn) -> Result<(), DbError> {
     }
 }
 
-/// Returns how many pages the database has, their size in bytes, and which of them are in the log.
+/// Returns the number of pages, their size in bytes, and those that are in the log.
 fn counted(conn: &Conn) -> Result<(i64, i64, BTreeSet<i64>), DbError> {
     Ok((conn.pragma("page_count")?, conn.pragma("page_size")?, log::pages(conn.path())?))
 }
@@ -96,9 +97,9 @@ fn schema(conn: &Conn) -> Result<(), DbError> {
     found(&faults, DbError::Altered)
 }
 
-/// Every table, index, view and trigger, as `table runs`, and its text.
+/// Returns every table, index, view and trigger with its SQL; named like `table runs`.
 fn objects(conn: &Conn) -> Result<Vec<(String, String)>, DbError> {
-    // What the engine itself adds, for `ANALYZE` and for unique columns, is its own affair.
+    // Objects that the engine adds, for `ANALYZE` and for unique columns, do not count.
     let sql =
         "SELECT type, name, sql FROM sqlite_schema WHERE substr(name, 1, 7) <> 'sqlite_' ORDER BY type, name";
     let mut objects = Vec::new();

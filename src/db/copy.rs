@@ -1,4 +1,4 @@
-//! Whole databases: a copy of one, and putting a copy in another's place (K-18).
+//! Whole databases: copying one, and replacing one by a copy.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -17,32 +17,33 @@ use super::identity::{self, Identity};
 use super::sqlite::{Begin, Conn};
 use super::{Db, LOGS, ReadTx, check, crash_point, create, log, migrate, newest, side_file};
 
-/// Holds the header: what a file is recognised by.
+/// The first bytes of a file, with the header by which it is recognised.
 const FIRST_PAGE: usize = 4096;
 
-/// A copy of a database that nobody else sees yet, with a current schema. Gone when it is dropped.
+/// A copy of a database, with a current schema, that no other process sees yet. Removed when dropped.
 pub struct Draft {
-    // Dropped first, which closes it and takes its log away.
+    // Dropped first, which closes it and removes its log.
     db: Db,
     file: NamedTempFile,
 }
 
 impl Draft {
-    /// Copies an open database, as one snapshot and without holding up its writers, to a private file in `dir`.
+    /// Copies an open database, as one snapshot and without blocking its writers, to a private file in `dir`.
     ///
     /// # Errors
-    /// [`DbError::Corrupt`] if it is damaged: the engine reads as zeros what is missing at the end of a file,
-    /// and the copy would look sound. [`DbError::Full`] if there is no space for the copy.
+    /// [`DbError::Corrupt`] if it is damaged: the engine reads missing pages as zeros, and the copy would
+    /// look sound. [`DbError::Full`] if there is no space for the copy.
     pub fn of(db: &Db, dir: &Path) -> Result<Self, DbError> {
         check::pages(&db.conn)?;
         Self::copy(&db.conn, dir)
     }
 
-    /// Copies the file at the absolute path `from`, which stays as it is, to a private file beside the absolute path `to`,
-    /// and brings the copy up to date. The directory of `to` is made only once `from` has been found good.
+    /// Copies the file at the absolute path `from`, which is not changed, to a private file beside the
+    /// absolute path `to`, and migrates the copy. The directory of `to` is created only after `from` has been
+    /// checked.
     ///
     /// # Errors
-    /// [`DbError::Unusable`] saying what is wrong with `from`; what the file system says of the directory.
+    /// [`DbError::Unusable`] with the reason, for `from`; errors of the file system, for the directory.
     pub fn of_file(from: &Path, to: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
         let unusable = |err| DbError::Unusable { path: from.to_owned(), source: Box::new(err) };
         let source = Apart::open(from, busy_timeout).map_err(unusable)?;
@@ -64,7 +65,7 @@ impl Draft {
         let file = create::new_draft(dir)?;
         source.backup_to(file.path())?;
         let conn = Conn::open(file.path(), Duration::ZERO)?;
-        // Nobody else sees the draft: it is synced as a whole once it is complete.
+        // No other process sees the draft: it is synced as a whole when it is complete.
         conn.batch("PRAGMA synchronous = OFF")?;
         conn.use_wal()?;
         let found = conn.pragma("user_version")?;
@@ -76,13 +77,13 @@ impl Draft {
         Ok(Self { db: Db::current(conn), file })
     }
 
-    /// The copy.
+    /// Returns the copy.
     pub fn db(&mut self) -> &mut Db {
         &mut self.db
     }
 
-    /// Rewrites the copy with pages of this size: the engine copies into a database with a log only pages of
-    /// its own size.
+    /// Rewrites the copy with pages of this size: into a database with a log the engine copies only pages of
+    /// that database's size.
     fn use_page_size(&self, bytes: i64) -> Result<(), DbError> {
         let conn = &self.db.conn;
         if conn.pragma("page_size")? != bytes {
@@ -94,7 +95,7 @@ impl Draft {
         Ok(())
     }
 
-    /// Gives the copy a name of its own, and answers its size in bytes.
+    /// Gives the copy its name. Returns its size in bytes.
     ///
     /// # Errors
     /// [`DbError::Exists`] if there is a file of that name: nothing is overwritten.
@@ -105,34 +106,35 @@ impl Draft {
         if create::publish(&file, to)? { Ok(size) } else { Err(DbError::Exists(to.to_owned())) }
     }
 
-    /// Closes the copy: everything is in the one file.
+    /// Closes the copy, after which all content is in one file.
     fn finish(self) -> Result<NamedTempFile, DbError> {
         self.db.conn.close()?;
         Ok(self.file)
     }
 }
 
-/// What stood in the place of a restored database.
+/// The database that a restore has replaced.
 #[derive(Debug)]
 pub enum Replaced {
-    /// Nothing.
     Nothing,
-    /// A sound database: the file is a backup of it.
+    /// A sound one, with its backup.
     Sound(PathBuf),
-    /// A damaged one, with what was wrong with it: the file is that one, its logs beside it.
+    /// A damaged one, with its copy (logs beside it) and what is wrong with it.
     Damaged(PathBuf, String),
 }
 
-/// Puts the draft in the place of whatever is at the absolute `path`.
+/// Puts the draft in the place of the database, if any, at the absolute `path`.
 ///
-/// A sound database is replaced through the engine in one transaction, under its write lock: others may have it open and
-/// see either the old one or the new. A damaged one cannot be replaced like that, and nobody may have it open.
+/// A sound database is replaced through the engine in one transaction, under its write lock: processes that
+/// have it open see either the old content or the new. A damaged one cannot be replaced like that, and no
+/// process may have it open.
 ///
-/// `seal` completes the draft: under the write lock, with a view of the database that is replaced, if that is sound and
-/// current. What was there is kept beside `path`; `label` names it (a time, by convention).
+/// `seal` completes the draft under the write lock, with a view of the replaced database if that is sound and
+/// current. The replaced database is kept beside `path`, with `label` in its name (a time, by convention).
 ///
 /// # Errors
-/// What `seal` returns; [`DbError::InUse`] if others hold a damaged file; [`DbError`] if the file is somebody else's.
+/// Errors of `seal`; [`DbError::InUse`] if another process has a damaged file open; [`DbError`] if the file
+/// belongs to another program.
 pub fn restore<T, E: From<DbError>>(
     draft: Draft,
     path: &Path,
@@ -148,7 +150,7 @@ pub fn restore<T, E: From<DbError>>(
                 if !hold.is_taken()? {
                     return fill(draft, path, label, &hold, seal);
                 }
-                // Somebody has made one meanwhile: it is replaced as any other.
+                // Another process has created one since: it is replaced as any other.
             }
             Standing::Sound { current } => return replace(draft, path, busy_timeout, label, current, seal),
             Standing::Damaged { why, seen } => return overwrite(draft, path, label, why, &seen, seal),
@@ -156,7 +158,7 @@ pub fn restore<T, E: From<DbError>>(
     }
 }
 
-/// What is at the place to restore to.
+/// The file in the place to restore to.
 enum Standing {
     Nothing,
     Sound {
@@ -191,14 +193,14 @@ impl Standing {
 
 fn look(path: &Path, busy_timeout: Duration) -> Result<Identity, DbError> {
     let conn = Conn::open(path, busy_timeout)?;
-    // Evidence is not to be changed by looking at it.
+    // Looking must not change a damaged file.
     conn.never_checkpoint()?;
     let identity = identity::of(&conn)?;
     check::pages(&conn)?;
     Ok(identity)
 }
 
-/// Nothing there, at most logs that lost their database.
+/// Puts the draft where no database is, but perhaps orphaned logs.
 fn fill<T, E: From<DbError>>(
     mut draft: Draft,
     path: &Path,
@@ -219,7 +221,7 @@ fn fill<T, E: From<DbError>>(
     Ok((sealed, Replaced::Nothing))
 }
 
-/// A sound database: through the engine, under its write lock.
+/// Replaces a sound database through the engine, under its write lock.
 fn replace<T, E: From<DbError>>(
     mut draft: Draft,
     path: &Path,
@@ -233,31 +235,31 @@ fn replace<T, E: From<DbError>>(
     let source = Conn::open(draft.file.path(), Duration::ZERO)?;
     let copy = source.copy_into(&mut target)?;
     copy.lock()?;
-    // From here on nobody changes the old database: what it held is all in the backup.
+    // From here on no process changes the old database: the backup has all of it.
     let replaced = Replaced::Sound(create::back_up(path, label)?);
     let old = Conn::open(path, Duration::ZERO)?;
     old.begin(Begin::Deferred)?;
     let sealed = seal(&mut draft.db, current.then_some(&ReadTx { conn: &old }), &replaced)?;
     old.close()?;
-    // The log may be new: its entry in the directory has to be as durable as what it holds.
+    // The log may be new: its directory entry must be as durable as its content.
     create::sync_directory(path).map_err(DbError::before_commit)?;
     crash_point("before_restore");
     if let Err(err) = copy.finish() {
         return Err(log::withdraw(&target, err).into());
     }
     crash_point("after_restore");
-    // The copy stands whatever becomes of this.
+    // The copy stands even if this fails.
     let _ = target.checkpoint();
     source.close()?;
     target.close()?;
     Ok((sealed, replaced))
 }
 
-/// A damaged database: in place and by hand, when nobody has it open.
+/// Overwrites a damaged database in place, if no process has it open.
 ///
-/// In place, because a process that waits for its lock has the file open by now: a file moved away under it would be
-/// paired with the log of the new one. The header goes first and comes back last, so that a file that is half old and half
-/// new is never taken for a database.
+/// The file is not moved away, because a process that waits for its lock has it open and would pair it with
+/// the log of the new one. The header is erased first and written last, so that a half-written file is never
+/// taken for a database.
 fn overwrite<T, E: From<DbError>>(
     mut draft: Draft,
     path: &Path,
@@ -268,8 +270,9 @@ fn overwrite<T, E: From<DbError>>(
 ) -> Result<(T, Replaced), E> {
     let open = OpenOptions::new().read(true).write(true).open(path);
     let mut file = open.map_err(DbError::file("opening", path))?;
-    // The engine's own locks are of this kind, so this one tells whether any process uses the file, and keeps them out.
-    // It goes when this process closes the file, by whatever descriptor: the file is not opened a second time.
+    // The engine's own locks are of this kind, so this one tells whether any process uses the file, and
+    // excludes them. It is lost when this process closes any descriptor of the file, so the file is not
+    // opened a second time.
     match rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(Errno::AGAIN | Errno::ACCESS) => return Err(DbError::InUse(path.to_owned()).into()),
@@ -287,7 +290,7 @@ fn overwrite<T, E: From<DbError>>(
     Ok((sealed, replaced))
 }
 
-/// Copies the damaged file and its logs. Answers where they are.
+/// Copies the damaged file and its logs. Returns where they are.
 fn set_aside(file: &mut File, path: &Path, label: &str) -> Result<PathBuf, DbError> {
     let aside = create::claim(path, &format!(".damaged-{label}"))?;
     let copied = OpenOptions::new().write(true).open(&aside).and_then(|mut copy| {
@@ -312,7 +315,7 @@ fn write_over(file: &File, mut new: &File, path: &Path) -> Result<(), DbError> {
     let size = |file: &File| file.metadata().map(|found| found.len()).map_err(failed);
     let (had, needed) = (size(file)?, size(new)?);
     if needed > had {
-        // Space for all of it, or nothing is begun.
+        // Reserved before anything is overwritten.
         let grown = rustix::fs::fallocate(file, FallocateFlags::empty(), 0, needed).map_err(io::Error::from);
         match grown {
             Err(err) if err.kind() != io::ErrorKind::Unsupported => {

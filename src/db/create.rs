@@ -1,5 +1,5 @@
-//! Making a database file, and bringing an older one up to date; the files beside it. Nothing is written past the engine to a
-//! file that the engine has open (K-01, K-09, K-10).
+//! Creating and migrating a database file, and the files beside it. A file that the engine has open is
+//! written by the engine alone.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
@@ -20,32 +20,34 @@ use super::{LOGS, check, crash_point, log, side_file};
 use crate::domain::order;
 use crate::os::atomic;
 
-/// How many backups of a database are kept.
+/// The number of backups that are kept.
 const BACKUPS_KEPT: usize = 5;
 
-/// What [`prepare`] found and did.
+/// The outcome of [`prepare`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Prepared {
-    /// There was none, now there is.
+    /// The database was created.
     Created,
-    /// It was older; its state before is in `backup`.
+    /// An older database was migrated.
     Migrated {
-        /// The version it had.
+        /// Its version before.
         from: i64,
-        /// Where its state before is kept.
+        /// A copy of its state before.
         backup: PathBuf,
     },
-    /// Nothing to do.
+    /// It was current.
     Current,
 }
 
-/// Makes sure that a current database is at the absolute `path`, creating or migrating it.
+/// Ensures that a current database is at the absolute `path`, creating or migrating it.
 ///
-/// Any number of processes may do this at once: the file is built aside and linked into place, so nobody ever sees half
-/// of one, and a migration looks again once it has the write lock. `label` names a backup (a time, by convention).
+/// Any number of processes may do this at once: the file is completed under another name and linked into
+/// place, and a migration checks the version again under the write lock. `label` is part of a backup's name
+/// (a time, by convention).
 ///
 /// # Errors
-/// [`DbError`] when the file is somebody else's, newer than this program, damaged or a symlink, or cannot be written.
+/// [`DbError`] if the file belongs to another program, is newer than this one, damaged or a symlink, or
+/// cannot be written.
 pub fn prepare(path: &Path, busy_timeout: Duration, label: &str) -> Result<Prepared, DbError> {
     prepare_with(path, busy_timeout, label, migrate::MIGRATIONS)
 }
@@ -66,13 +68,13 @@ pub(super) fn prepare_with(
     done
 }
 
-/// Migrates the older database at the absolute `path`, if nothing but additive migrations are missing. Creates nothing.
+/// Migrates the older database at the absolute `path`, if it lacks only additive migrations. Creates no file.
 ///
-/// Any number of processes may do this at once: one migrates, and the others find under the write lock that it is done.
-/// `label` names the backup (a time, by convention).
+/// Any number of processes may do this at once: one migrates, and the others find under the write lock that
+/// it is done. `label` names the backup (a time, by convention).
 ///
 /// # Errors
-/// [`DbError::SchemaTooOld`] if a migration does more than add, and all that [`prepare`] fails with.
+/// [`DbError::SchemaTooOld`] if a migration is not additive; errors of [`prepare`].
 pub fn migrate(path: &Path, busy_timeout: Duration, label: &str) -> Result<Prepared, DbError> {
     migrate_with(path, busy_timeout, label, migrate::MIGRATIONS)
 }
@@ -90,32 +92,32 @@ pub(super) fn migrate_with(
     done
 }
 
-/// Makes the directory of the database at the absolute `path`, if there is none.
+/// Creates the directory of the database at the absolute `path`, if there is none.
 ///
 /// # Errors
-/// [`DbError::Symlink`] if something there leads elsewhere, or an error of the file system.
+/// [`DbError::Symlink`] if a symlink leads elsewhere; errors of the file system.
 pub fn make_room(path: &Path) -> Result<(), DbError> {
     create_parent(path)?;
     refuse_symlinks(path)
 }
 
-/// Makes the directory that the file at `path` is to be in, as durably as what will be in it.
+/// Creates the directory of the file at `path`, durably.
 pub(super) fn create_parent(path: &Path) -> Result<(), DbError> {
     let Some(parent) = path.parent() else { return Ok(()) };
     let missing: Vec<_> = parent.ancestors().take_while(|dir| !dir.exists()).collect();
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);
     made.map_err(DbError::file("creating directory", parent))?;
     missing.into_iter().try_for_each(|dir| match sync_directory(dir) {
-        // A directory that may be written and not read can still be worked in.
+        // A directory that cannot be read may still be written.
         Err(DbError::Denied { .. }) => Ok(()),
         synced => synced,
     })
 }
 
-/// Makes and answers a private directory beside the database at `path`.
+/// Creates a private directory beside the database at `path`, and returns it.
 ///
 /// # Errors
-/// What the file system says; [`DbError::Symlink`] if something leads away from there.
+/// Errors of the file system; [`DbError::Symlink`] if it is a symlink.
 pub fn private_dir(path: &Path, name: &str) -> Result<PathBuf, DbError> {
     let dir = path.with_file_name(name);
     if fs::symlink_metadata(&dir).is_ok_and(|found| found.file_type().is_symlink()) {
@@ -126,7 +128,7 @@ pub fn private_dir(path: &Path, name: &str) -> Result<PathBuf, DbError> {
     Ok(dir)
 }
 
-/// Refuses a database, log or immediate parent that is a symlink: it may lead anywhere, also out of the project.
+/// Refuses a database, log or immediate parent that is a symlink, because it may lead out of the project.
 pub(super) fn refuse_symlinks(path: &Path) -> Result<(), DbError> {
     let suspects = [path.to_owned(), side_file(path, "-wal"), side_file(path, "-shm")];
     for suspect in suspects.iter().map(PathBuf::as_path).chain(path.parent()) {
@@ -141,12 +143,13 @@ fn exists(path: &Path) -> Result<bool, DbError> {
     path.try_exists().map_err(DbError::file("looking at", path))
 }
 
-/// Builds a new file aside and links it into place. Answers false when somebody else was first.
+/// Completes a new file under another name and links it into place. Returns false if another process was
+/// first.
 fn create(path: &Path, busy_timeout: Duration, migrations: &[Migration]) -> Result<bool, DbError> {
     let Some(parent) = path.parent() else { return Ok(false) };
     let draft = new_draft(parent)?;
     let conn = Conn::open(draft.path(), busy_timeout)?;
-    // Nobody else sees the draft: it is synced as a whole once it is complete.
+    // No other process sees the draft: it is synced as a whole when it is complete.
     conn.batch("PRAGMA synchronous = OFF")?;
     conn.begin(Begin::Immediate)?;
     conn.set_pragma("application_id", APPLICATION_ID)?;
@@ -162,20 +165,20 @@ fn create(path: &Path, busy_timeout: Duration, migrations: &[Migration]) -> Resu
     publish(&draft, path)
 }
 
-/// Keeps other processes from making a database at a path, for as long as it lives.
+/// Keeps other processes from creating a database at a path until it is dropped.
 ///
-/// Who has it and finds no database knows that a log which lies there belongs to none: logs come after their database, and
-/// that cannot come now. Without it a log that was just begun could be taken for one that was left behind.
+/// A process that has it and finds no database knows that a log there is orphaned: a log is created after its
+/// database, which cannot be created now. Without it, the log of a new database could be taken for an orphan.
 pub(super) struct Hold {
     path: PathBuf,
     _dir: File,
 }
 
 impl Hold {
-    /// Waits for its turn. Others take a few milliseconds, and their end ends it too.
+    /// Waits for the lock, which others have for a few milliseconds, and lose when they exit.
     ///
     /// # Errors
-    /// What the file system says of the directory.
+    /// If the directory cannot be opened or locked.
     pub(super) fn on(path: &Path) -> Result<Self, DbError> {
         let dir = path.parent().unwrap_or(Path::new("/"));
         let opened = File::open(dir).map_err(DbError::file("opening", dir))?;
@@ -188,12 +191,12 @@ impl Hold {
         }
     }
 
-    /// Whether there is a database by now.
+    /// Returns true if there is a database.
     pub(super) fn is_taken(&self) -> Result<bool, DbError> {
         exists(&self.path)
     }
 
-    /// The logs at the path. A log left behind by a lost database would be taken for the new one's.
+    /// Returns the logs at the path. SQLite would take a log of a lost database for that of a new one.
     pub(super) fn logs(&self) -> Result<Vec<PathBuf>, DbError> {
         let mut found = Vec::new();
         for log in LOGS.map(|log| side_file(&self.path, log)) {
@@ -205,19 +208,19 @@ impl Hold {
     }
 
     /// # Errors
-    /// [`DbError::OrphanLog`] naming the log that is there.
+    /// [`DbError::OrphanLog`] with the log.
     pub(super) fn require_no_logs(&self) -> Result<(), DbError> {
         self.logs()?.into_iter().next().map_or(Ok(()), |log| Err(DbError::OrphanLog(log)))
     }
 }
 
-/// A private, empty file in `dir`, gone when it is dropped.
+/// Creates a private, empty file in `dir`, which is removed when dropped.
 pub(super) fn new_draft(dir: &Path) -> Result<NamedTempFile, DbError> {
     let draft = tempfile::Builder::new().prefix(".intercore-").suffix(".tmp").tempfile_in(dir);
     draft.map_err(DbError::file("creating a file in", dir))
 }
 
-/// Makes a finished draft durable and gives it its name. Answers false when the name is taken.
+/// Makes a complete draft durable and gives it its name. Returns false if the name is taken.
 pub(super) fn publish(draft: &NamedTempFile, path: &Path) -> Result<bool, DbError> {
     draft.as_file().sync_all().map_err(DbError::file("syncing", draft.path()))?;
     match fs::hard_link(draft.path(), path) {
@@ -229,7 +232,7 @@ pub(super) fn publish(draft: &NamedTempFile, path: &Path) -> Result<bool, DbErro
     Ok(true)
 }
 
-/// Brings the open database up to date.
+/// Migrates the open database.
 fn upgrade(conn: &Conn, label: &str, migrations: &[Migration]) -> Result<Prepared, DbError> {
     let known = migrations.last().map_or(0, |migration| migration.version);
     match identity::of(conn)? {
@@ -246,7 +249,7 @@ fn upgrade(conn: &Conn, label: &str, migrations: &[Migration]) -> Result<Prepare
     let done = upgrade_locked(conn, label, migrations);
     match &done {
         Ok(_) => {
-            // The log may be new: its entry in the directory has to be as durable as what it holds.
+            // The log may be new: its directory entry must be as durable as its content.
             sync_directory(conn.path()).map_err(DbError::before_commit)?;
             crash_point("before_migrating_commit");
             log::commit(conn)?;
@@ -276,25 +279,26 @@ fn upgrade_locked(conn: &Conn, label: &str, migrations: &[Migration]) -> Result<
 }
 
 /// Copies the database as it is now, log included, to a private file beside it, and removes all but the
-/// newest few copies.
+/// newest copies.
 ///
 /// # Errors
 /// [`DbError::Corrupt`] if it is damaged: a copy would look sound.
 pub(super) fn back_up(path: &Path, label: &str) -> Result<PathBuf, DbError> {
     let draft = new_draft(path.parent().unwrap_or(Path::new("/")))?;
-    // A second connection reads what is committed; the one that called us holds the write lock, so nothing moves.
+    // A second connection reads what is committed. The caller's connection has the write lock, so nothing
+    // changes.
     let source = Conn::open(path, Duration::ZERO)?;
     check::pages(&source)?;
     source.backup_to(draft.path())?;
     source.close()?;
-    // Complete before it has its name: half a backup would count as one of those that are kept.
+    // Complete before it has its name: half a backup would count as a kept one.
     let backup = free_name(path, &format!(".backup-{label}"), |name| publish(&draft, name))?;
     drop_old_backups(path, &backup)?;
     Ok(backup)
 }
 
-/// Tries numbered names beside the database until `take` says that one was free. They begin behind the last that is there: a
-/// name that was given up may be told of somewhere.
+/// Tries numbered names beside the database until `take` returns true. They start after the highest number in
+/// use, because a user may have noted the name of a removed file.
 fn free_name(
     path: &Path,
     suffix: &str,
@@ -315,7 +319,7 @@ fn free_name(
     Err(DbError::Exists(stem))
 }
 
-/// The files whose paths begin like this one, the oldest first.
+/// Returns the files whose paths begin like this one, the oldest first.
 fn beside(stem: &Path) -> Result<Vec<PathBuf>, DbError> {
     let dir = stem.parent().unwrap_or(Path::new("/"));
     let entries = fs::read_dir(dir).map_err(DbError::file("listing", dir))?;
@@ -330,7 +334,7 @@ fn beside(stem: &Path) -> Result<Vec<PathBuf>, DbError> {
     Ok(found)
 }
 
-/// Makes a new, private, empty file beside the database, named after it.
+/// Creates a private, empty file beside the database, named after it.
 pub(super) fn claim(path: &Path, suffix: &str) -> Result<PathBuf, DbError> {
     free_name(path, suffix, |name| {
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(name) {
@@ -341,13 +345,13 @@ pub(super) fn claim(path: &Path, suffix: &str) -> Result<PathBuf, DbError> {
     })
 }
 
-/// Drops all but the newest few backups, and never `newest`, which may be older than the others by a clock that was set back.
+/// Removes all but the newest backups, and never `newest`, which may look older if the clock was set back.
 fn drop_old_backups(path: &Path, newest: &Path) -> Result<(), DbError> {
     let mut others = beside(&side_file(path, ".backup-"))?;
     others.retain(|other| other != newest);
     for old in others.iter().rev().skip(BACKUPS_KEPT - 1) {
         match fs::remove_file(old) {
-            // Another process drops them too.
+            // Another process may have removed it.
             Err(err) if err.kind() != ErrorKind::NotFound => return Err(DbError::file("removing", old)(err)),
             _ => {}
         }

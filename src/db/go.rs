@@ -1,4 +1,4 @@
-//! Databases of the Go program: opened to be read, and a new one of ours in their place (K-21).
+//! Databases of the Go program: reading one, and replacing it by a new one of ours.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -22,7 +22,7 @@ use super::{Db, crash_point, side_file};
 /// The newest schema of the Go program that can be read.
 pub const GO_NEWEST: i64 = 39;
 
-/// A database of the Go program, open for one long look: what is read is one state of it.
+/// A database of the Go program, open for reading one snapshot.
 pub struct GoDb {
     file: Apart,
     path: PathBuf,
@@ -31,10 +31,11 @@ pub struct GoDb {
 }
 
 impl GoDb {
-    /// Opens a file that is to stay as it is, down to the files beside it. What its log holds is read too.
+    /// Opens a file without changing it or the files beside it. The content of its log is read too.
     ///
     /// # Errors
-    /// [`DbError::NoSource`], [`DbError::NotGo`] and [`DbError::GoTooNew`] for another file, or what the engine says.
+    /// [`DbError::NoSource`], [`DbError::NotGo`] and [`DbError::GoTooNew`] for other files; also errors of
+    /// the database.
     pub fn open_apart(path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
         let inode = inode(path)?;
         let file = Apart::open(path, busy_timeout).map_err(|err| match err {
@@ -46,19 +47,20 @@ impl GoDb {
         Ok(Self { file, path: path.to_owned(), version, inode })
     }
 
-    /// Opens the file that a new database is to take the place of, and keeps everybody else out of it, readers too: who
-    /// comes meanwhile waits for this process to end, and then cannot write to a file that has been moved aside. What the
-    /// log holds is moved into the file.
+    /// Opens the file that a new database will replace, and excludes all other processes, readers too: they
+    /// wait until this process exits, and then cannot write to a file that was moved aside. The content of
+    /// the log is moved into the file.
     ///
     /// # Errors
-    /// [`DbError::Busy`] if others have it open, [`DbError::Occupied`] if it is one of ours, and as [`Self::open_apart`].
+    /// [`DbError::Busy`] if other processes have it open, [`DbError::Occupied`] if it is one of ours; errors
+    /// of [`Self::open_apart`].
     pub fn open_in_place(path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
         create::refuse_symlinks(path)?;
         let deadline = Instant::now() + busy_timeout;
         let inode = inode(path)?;
         let conn = loop {
             let conn = Conn::open(path, busy_timeout)?;
-            // Asked first: the file of somebody else is not switched to another kind of log.
+            // Checked first: the log mode of another program's file must not change.
             version(&conn, path)?;
             match Self::lock_out(&conn) {
                 Err(DbError::Busy) if Instant::now() < deadline => {}
@@ -67,7 +69,7 @@ impl GoDb {
                     break conn;
                 }
             }
-            // Closed while it waits: several that all keep the file open would wait for each other.
+            // Closed while waiting: processes that all keep the file open would wait for each other.
             conn.close()?;
             std::thread::sleep(Duration::from_millis(rand::rng().random_range(2..=40)));
         };
@@ -77,24 +79,24 @@ impl GoDb {
         Ok(opened)
     }
 
-    /// Takes the whole file, if nobody else has it open.
+    /// Locks the whole file, if no other process has it open.
     fn lock_out(conn: &Conn) -> Result<(), DbError> {
         conn.leave_wal()?;
         conn.begin(Begin::Exclusive)?;
         if conn.is_wal()? {
-            // Between the two somebody has opened the file and made a log again.
+            // In between another process has opened the file and created a log again.
             conn.rollback();
             return Err(DbError::Busy);
         }
         Ok(())
     }
 
-    /// Where the file is, as it was named.
+    /// Returns the path as it was given.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Its schema version.
+    /// Returns its schema version.
     pub fn version(&self) -> i64 {
         self.version
     }
@@ -102,7 +104,7 @@ impl GoDb {
     /// Runs a query and hands each row to `each` as an object; `each` says whether to go on.
     ///
     /// # Errors
-    /// What `each` returns, or what the engine says.
+    /// Errors of `each` and of the database.
     pub fn for_each<E: From<DbError>>(
         &self,
         sql: &str,
@@ -112,7 +114,8 @@ impl GoDb {
         self.file.query_objects(sql, params, each)
     }
 
-    /// Holds that the file that is locked is the one at its path: who was first has put another there, one of ours.
+    /// Checks that the locked file is still at its path, where another import may have put a database of
+    /// ours.
     fn require_place(&self) -> Result<(), DbError> {
         if inode(&self.path)? == self.inode { Ok(()) } else { Err(DbError::Occupied(self.path.clone())) }
     }
@@ -142,15 +145,15 @@ fn version(conn: &Conn, path: &Path) -> Result<i64, DbError> {
     }
 }
 
-/// A database of ours in the making, beside the place where it is to stand. Nobody sees it before it is complete; dropped,
-/// it leaves nothing.
+/// A database that is being built beside its final place. No other process sees it before it is complete.
+/// Removed when dropped.
 pub struct NewDb {
     db: Db,
     file: NamedTempFile,
 }
 
 impl NewDb {
-    /// An empty database of the newest schema beside the absolute `path`.
+    /// Creates an empty database of the newest schema beside the absolute `path`.
     ///
     /// # Errors
     /// [`DbError`] for a symlink, or when the directory cannot be written.
@@ -159,7 +162,7 @@ impl NewDb {
         create::refuse_symlinks(path)?;
         let file = create::new_draft(path.parent().unwrap_or(Path::new("/")))?;
         let conn = Conn::open(file.path(), Duration::ZERO)?;
-        // It is synced as a whole once it is complete, and thrown away if it is not: no need for a journal on disk.
+        // It is synced as a whole when it is complete, and discarded otherwise: no journal on disk is needed.
         conn.batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY")?;
         conn.begin(Begin::Immediate)?;
         conn.set_pragma("application_id", APPLICATION_ID)?;
@@ -168,7 +171,7 @@ impl NewDb {
         Ok(Self { db: Db::current(conn), file })
     }
 
-    /// The database.
+    /// Returns the database.
     pub fn db(&mut self) -> &mut Db {
         &mut self.db
     }
@@ -181,10 +184,10 @@ impl NewDb {
         Ok(self.file)
     }
 
-    /// Gives the database its name, which nobody may have taken.
+    /// Gives the database its name, which must be free.
     ///
     /// # Errors
-    /// [`DbError::Occupied`] if somebody has, [`DbError::Busy`] if `source` was changed while it was read, or
+    /// [`DbError::Occupied`] if it is taken, [`DbError::Busy`] if `source` was changed while it was read, or
     /// [`DbError::OrphanLog`].
     pub fn publish(self, path: &Path, source: &GoDb) -> Result<(), DbError> {
         let file = self.finish()?;
@@ -202,14 +205,15 @@ impl NewDb {
         Ok(())
     }
 
-    /// Puts the database in the place of the one that it was made from, and answers where that one is kept: beside it, with
-    /// a name that says its version and, by `label`, when.
+    /// Replaces the database that it was made from. Returns the new path of that one: beside it, with its
+    /// version and `label` (a time, by convention) in its name.
     ///
-    /// The old file gets its second name first and loses the first one by the rename that puts the new file there: at every
-    /// moment one of the two stands at the path, whole. It has no log by then, and stays locked until this process ends.
+    /// The old file gets its second name first, and loses the first one by the rename that puts the new file
+    /// there: at every moment a complete file is at the path. The old file has no log any more, and stays
+    /// locked until this process exits.
     ///
     /// # Errors
-    /// [`DbError::Occupied`] if another file stands there by now, or what a file operation says.
+    /// [`DbError::Occupied`] if another file is there; errors of file operations.
     pub fn replace(self, old: &GoDb, label: &str) -> Result<PathBuf, DbError> {
         let path = &old.path;
         let file = self.finish()?;
@@ -225,8 +229,8 @@ impl NewDb {
     }
 }
 
-/// Takes away a log without content, and its index, that somebody left beside a file which nobody but us has open: whoever
-/// has a log open holds a lock on its file too.
+/// Removes an empty log and its index beside a file that no other process has open: a process with an open
+/// log has a lock on its file, too.
 fn remove_leftovers(path: &Path) -> Result<(), DbError> {
     let log = side_file(path, "-wal");
     match log.metadata() {
@@ -245,7 +249,7 @@ fn remove_leftovers(path: &Path) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Gives the old file its second name; one from an import that was killed will do.
+/// Gives the old file its second name, or finds the one from an import that was killed.
 fn second_name(old: &GoDb, label: &str) -> Result<PathBuf, DbError> {
     let path = &old.path;
     let stem = side_file(path, &format!(".go-v{}-{label}", old.version));

@@ -1,5 +1,5 @@
-//! Whose file is it? Asked through SQLite, never by reading the file's header: in a write-ahead log the main file may
-//! show neither mark yet.
+//! Identifying the program that a file belongs to. Read through SQLite and not from the file's header,
+//! because both marks may still be in the write-ahead log only.
 
 use super::error::DbError;
 use super::migrate::{self, Migration};
@@ -8,22 +8,23 @@ use super::sqlite::{Begin, Conn};
 /// The mark in the header of our files: "icdb".
 pub(super) const APPLICATION_ID: i64 = 0x6963_6462;
 
-/// Versions of the Go program's schema lie below this, ours above it, so that it takes our files for newer than itself.
+/// Schema versions of the Go program are lower than this, and ours are higher, so that it takes our files for
+/// newer than itself.
 const OURS_FROM: i64 = 1000;
 
-/// What a readable SQLite file turned out to be.
+/// The identity of a readable SQLite file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Identity {
-    /// One of ours, at this schema version.
+    /// A database of ours, with its schema version.
     Ours(i64),
-    /// A file without any content.
+    /// A file without content.
     Empty,
 }
 
-/// Looks at a file.
+/// Identifies a file.
 ///
 /// # Errors
-/// [`DbError::GoProgram`] and [`DbError::Foreign`] for other people's files, and whatever says that it cannot be read.
+/// [`DbError::GoProgram`] and [`DbError::Foreign`] for files of other programs; errors of reading it.
 pub(super) fn of(conn: &Conn) -> Result<Identity, DbError> {
     let application_id = conn.pragma("application_id")?;
     let version = conn.pragma("user_version")?;
@@ -44,11 +45,11 @@ pub(super) fn of(conn: &Conn) -> Result<Identity, DbError> {
     Err(DbError::Foreign { path, application_id })
 }
 
-/// Checks that a file is one of ours at the newest version of `migrations`, or at one that lacks nothing but additive
-/// migrations. Returns its version.
+/// Checks that a file is one of ours at the newest version of `migrations`, or at one that lacks only
+/// additive migrations. Returns its version.
 pub(super) fn require_readable(conn: &Conn, migrations: &[Migration]) -> Result<i64, DbError> {
     let known = migrations.last().map_or(0, |migration| migration.version);
-    // One lock for both marks instead of one for each.
+    // A transaction takes one lock for both marks.
     conn.begin(Begin::Deferred)?;
     let found = of(conn);
     conn.rollback();

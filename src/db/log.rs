@@ -15,18 +15,18 @@ use super::error::DbError;
 use super::side_file;
 use super::sqlite::{Begin, Conn};
 
-/// Bytes of the log's header, and of each frame's.
+/// The sizes of the log's header and of each frame's header, in bytes.
 const LOG_HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
-/// Bytes of one copy of the index's header. There are two copies, one after the other.
+/// The size of one copy of the index's header, in bytes. There are two copies, one after the other.
 const INDEX_HEADER: usize = 48;
-/// How many times the end of the log is rewritten and synced.
+/// How often rewriting and syncing the end of the log is attempted.
 const ATTEMPTS: usize = 3;
 
 /// Commits. After a failure nothing of the transaction is visible or left in the log.
 ///
 /// # Errors
-/// What the engine says, and [`DbError::InDoubt`] as [`withdraw`].
+/// Errors of the database, and [`DbError::InDoubt`] as [`withdraw`].
 pub(super) fn commit(conn: &Conn) -> Result<(), DbError> {
     conn.commit().map_err(|err| withdraw(conn, err))
 }
@@ -45,12 +45,12 @@ pub(super) fn commit(conn: &Conn) -> Result<(), DbError> {
 pub(super) fn withdraw(conn: &Conn, err: DbError) -> DbError {
     conn.rollback();
     if matches!(err, DbError::Busy | DbError::Constraint(_)) {
-        // The engine says this before it writes.
+        // The engine fails with these before it writes.
         return err;
     }
     let log = match OpenOptions::new().write(true).open(side_file(conn.path(), "-wal")) {
         Ok(log) => log,
-        // A draft has none.
+        // A draft has no log.
         Err(missing) if missing.kind() == ErrorKind::NotFound => return err,
         Err(denied) => return DbError::InDoubt(format!("{err}; opening the log: {denied}")),
     };
@@ -65,7 +65,7 @@ pub(super) fn withdraw(conn: &Conn, err: DbError) -> DbError {
     }
 }
 
-/// Returns where the last committed frame ends. The caller holds the write lock, so the index stands still.
+/// Returns the end of the last committed frame. The caller has the write lock, so the index does not change.
 fn end_of_log(path: &Path) -> io::Result<u64> {
     // Never closed: that would drop the engine's locks on this file. The process ends soon after a failed
     // commit.

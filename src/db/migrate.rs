@@ -1,4 +1,4 @@
-//! The migration runner: numbered files, applied in order inside the write lock, each exactly once (K-10).
+//! The migration runner: numbered files, applied in order inside the write lock, each exactly once.
 
 use super::error::DbError;
 use super::sqlite::Conn;
@@ -8,12 +8,12 @@ use super::sqlite::Conn;
 pub struct Migration {
     /// The version that the file brings the schema to.
     pub version: i64,
-    /// The file's name without number and ending.
+    /// The file's name without number and extension.
     pub name: &'static str,
-    /// Its content.
+    /// The content of the file.
     pub sql: &'static str,
-    /// Whether it only creates tables and indexes and adds columns, so that a file without it can be read as if those
-    /// were there and empty, and the first command that writes may apply it.
+    /// Whether it only creates tables and indexes and adds columns, so that a file without it can be read as
+    /// if those were there and empty, and the first command that writes may apply it.
     pub additive: bool,
 }
 
@@ -42,27 +42,27 @@ pub const MIGRATIONS: &[Migration] = migrations![
     1010 "leases" additive: true,
 ];
 
-/// The schema version that this program needs.
+/// Returns the schema version that this program needs.
 pub fn newest() -> i64 {
     MIGRATIONS.last().map_or(0, |migration| migration.version)
 }
 
-/// The migrations of a file at `version`.
+/// Returns the migrations of a file at `version`.
 pub(super) fn up_to(version: i64) -> &'static [Migration] {
     let newer = MIGRATIONS.iter().position(|migration| migration.version > version);
     newer.and_then(|end| MIGRATIONS.get(..end)).unwrap_or(MIGRATIONS)
 }
 
-/// Whether everything that is newer than `found` only adds to the schema.
+/// Returns true if all migrations after `found` only add to the schema.
 pub(super) fn only_adds(migrations: &[Migration], found: i64) -> bool {
     migrations.iter().filter(|migration| migration.version > found).all(|migration| migration.additive)
 }
 
-/// Applies what is newer than `found`. The caller holds the write lock, and took it before reading `found`: reading
-/// first is how two processes apply the same step.
+/// Applies the migrations after `found`. The caller has the write lock, and took it before it read `found`:
+/// otherwise two processes could apply the same step.
 ///
 /// # Errors
-/// What the engine says, with the step named.
+/// Errors of the database, with the step named.
 pub(super) fn apply(conn: &Conn, migrations: &[Migration], found: i64) -> Result<(), DbError> {
     for migration in migrations.iter().filter(|migration| migration.version > found) {
         conn.batch(migration.sql).map_err(|err| match err {

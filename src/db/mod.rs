@@ -1,6 +1,6 @@
 //! The engine: one connection, read and write transactions, and what makes a commit durable.
 //!
-//! Stores see [`ReadTx`], [`WriteTx`], [`Row`] and [`params!`](crate::params); nothing here knows the name of a table.
+//! Stores see [`ReadTx`], [`WriteTx`], [`Row`] and [`params!`](crate::params); no table is named here.
 
 mod apart;
 mod check;
@@ -31,12 +31,12 @@ pub use value::{Column, Row, Value};
 
 use sqlite::{Begin, Conn};
 
-/// A writer that leaves at least this many frames in the log moves them into the database. Moving them costs
-/// four syncs, leaving them costs every opener a read per frame, whatever the size of the pages. Between 30
-/// and 150 frames the sum is about the same, and from 80 on sixty advances stay below 78 syncs.
+/// The number of frames in the log from which a writer moves them into the database. Moving costs four syncs,
+/// and leaving them costs every opener a read per frame, whatever the size of the pages. Between 30 and 150
+/// frames the sum is about the same, and from 80 on sixty advances need fewer than 78 syncs.
 const CHECKPOINT_FRAMES: usize = 80;
 
-/// What lies beside a database while it is open.
+/// The suffixes of the files beside an open database.
 const LOGS: [&str; 2] = ["-wal", "-shm"];
 
 /// An open database: one connection for the whole call.
@@ -46,13 +46,15 @@ pub struct Db {
 }
 
 impl Db {
-    /// Opens an existing database of ours: a current one, or an older one that lacks nothing but additive migrations.
-    /// Such a file is read as if it had what it lacks, and is left as it is; [`migrate`] has to come before a write.
+    /// Opens an existing database of ours: a current one, or an older one that lacks only additive
+    /// migrations. An older one is read as if it had them, and is not changed; it must be migrated
+    /// ([`migrate`]) before a write.
     ///
-    /// Never creates or changes a file, and leaves none behind when it refuses (K-09).
+    /// Never creates or changes a file, also if it refuses.
     ///
     /// # Errors
-    /// [`DbError`] saying what the file is instead: missing, empty, foreign, damaged, too old, newer, a symlink.
+    /// [`DbError`] if the file is missing, empty, foreign, damaged, too old, newer than this program, or a
+    /// symlink.
     pub fn open(path: &Path, busy_timeout: Duration) -> Result<Self, DbError> {
         create::refuse_symlinks(path)?;
         let conn = Conn::open(path, busy_timeout)?;
@@ -63,59 +65,55 @@ impl Db {
         match found {
             Ok(schema) => Ok(Self { conn, schema: Cell::new(schema) }),
             Err(err) => {
-                // A proper close takes away the log files that looking at the file may have made.
+                // Closing removes the log files that reading the file may have created.
                 let _ = conn.close();
                 Err(err)
             }
         }
     }
 
-    /// A private database in memory with the newest schema, for tests.
-    #[doc(hidden)]
+    /// Creates a private database in memory with the newest schema.
+    #[cfg(test)]
     pub fn in_memory() -> Result<Self, DbError> {
         let conn = Conn::in_memory()?;
         migrate::apply(&conn, migrate::MIGRATIONS, 0)?;
         Ok(Self::current(conn))
     }
 
-    /// A database that has the newest schema.
+    /// Wraps a connection to a database with the newest schema.
     fn current(conn: Conn) -> Self {
         Self { conn, schema: Cell::new(newest()) }
     }
 
-    /// Where the file is.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         self.conn.path()
     }
 
-    /// The schema version of the file.
+    /// Returns the schema version of the file.
     pub fn schema(&self) -> i64 {
         self.schema.get()
     }
 
-    /// Whether the file lacks additive migrations: it can be read, and has to be migrated before it is written to.
+    /// Returns true if the file lacks additive migrations: it can be read, and must be migrated before a
+    /// write.
     pub fn is_older(&self) -> bool {
         self.schema() < newest()
     }
 
-    /// A number that another one's commit changes: for waiting without a transaction.
-    ///
-    /// # Errors
-    /// What the engine says.
+    /// Returns a number that changes with every commit of another process, for waiting without a transaction.
     pub fn version(&self) -> Result<i64, DbError> {
         self.conn.pragma("data_version")
     }
 
-    /// Which file is at the database's path now.
-    ///
-    /// # Errors
-    /// What the file system says.
+    /// Identifies the file that is at the database's path now.
     pub fn place(&self) -> Result<Place, DbError> {
         let found = std::fs::metadata(self.path()).map_err(DbError::file("looking at", self.path()))?;
         Ok(Place { device: found.dev(), inode: found.ino() })
     }
 
-    /// Says so when another file is at the database's path by now: who waits for commits to this one would wait for ever.
+    /// Checks that the file at the database's path is still `place`. A process that waits for commits to a
+    /// replaced file would wait for ever.
     ///
     /// # Errors
     /// [`DbError::Moved`].
@@ -129,7 +127,7 @@ impl Db {
     /// Runs `f` over one snapshot of the database.
     ///
     /// # Errors
-    /// What `f` returns, or what the engine says.
+    /// Errors of `f` and of the database.
     pub fn read<T, E: From<DbError>>(&self, f: impl FnOnce(&ReadTx<'_>) -> Result<T, E>) -> Result<T, E> {
         self.begin_read()?;
         let out = f(&ReadTx { conn: &self.conn });
@@ -137,8 +135,8 @@ impl Db {
         out
     }
 
-    /// Begins a snapshot. An older file may have been migrated by another process since the last one: what was laid over
-    /// it would then hide what is there.
+    /// Begins a snapshot. If another process has migrated an older file since the last one, the temporary
+    /// schema is removed, because it would hide the tables of the file.
     fn begin_read(&self) -> Result<(), DbError> {
         self.conn.begin(Begin::Deferred)?;
         while self.is_older() && self.conn.pragma("user_version")? != self.schema() {
@@ -149,13 +147,13 @@ impl Db {
         Ok(())
     }
 
-    /// Runs `f` in one serialisable write transaction: all of it commits, or none of it does (K-02, K-04).
+    /// Runs `f` in one serialisable write transaction: all of it commits, or none of it does.
     ///
-    /// `f` may run again after a serialisation failure of an engine that has those, so it must touch nothing but the
-    /// transaction. An `Err` rolls back; an expected negative that must be remembered is an `Ok`.
+    /// `f` may run again after a serialisation failure of an engine that has those, so it must touch nothing
+    /// but the transaction. An `Err` rolls back; an expected negative that must be remembered is an `Ok`.
     ///
     /// # Errors
-    /// What `f` returns, or what the engine says.
+    /// Errors of `f` and of the database.
     ///
     /// # Panics
     /// In debug builds, if `f` changed rows and appended no event.
@@ -166,11 +164,11 @@ impl Db {
         self.exclusive(|tx| f(tx))
     }
 
-    /// As [`Self::write`], but `f` runs once at most, on every engine: for the one case in which files have to change under the
-    /// write lock, because that is what keeps their writers apart. Nothing may be waited for in there (TS-60).
+    /// Does the same as [`Self::write`], but runs `f` once at most, on every engine: for files that must
+    /// change under the write lock, which keeps their writers apart. `f` must not wait for anything.
     ///
     /// # Errors
-    /// What `f` returns, or what the engine says. A failed commit is one: what `f` did to files stands then.
+    /// Errors of `f` and of the database. After a failed commit, changes of files by `f` stay.
     ///
     /// # Panics
     /// As [`Self::write`].
@@ -182,10 +180,10 @@ impl Db {
             let (path, found) = (self.path().to_owned(), self.schema());
             return Err(DbError::SchemaTooOld { path, found, known: newest() }.into());
         }
-        // The schema is parsed here and not while everybody waits for the lock.
+        // The schema is parsed before the lock is taken, so that other processes do not wait for it.
         self.conn.read_schema()?;
         self.conn.begin(Begin::Immediate)?;
-        // Asked now and not before the commit: a large transaction writes to the log before it commits.
+        // Read now and not before the commit: a large transaction writes to the log before it commits.
         let new_log = self.log_is_empty();
         let tx = WriteTx { read: ReadTx { conn: &self.conn }, changed: Cell::new(0), events: Cell::new(0) };
         let out = self.check_schema().map_err(E::from).and_then(|()| f(&tx));
@@ -207,7 +205,8 @@ impl Db {
         }
     }
 
-    /// A newer program may have migrated the file between our opening it and our getting the lock.
+    /// Checks the version again, because a newer program may have migrated the file before this process got
+    /// the lock.
     fn check_schema(&self) -> Result<(), DbError> {
         let found = self.conn.pragma("user_version")?;
         if found > self.schema() {
@@ -226,22 +225,23 @@ impl Db {
         Ok(())
     }
 
-    /// Whether nobody has written to the log since it was made or emptied. Asked under the write lock.
+    /// Returns true if no process has written to the log since it was created or emptied. Must be called
+    /// under the write lock.
     fn log_is_empty(&self) -> bool {
         std::fs::metadata(side_file(self.conn.path(), "-wal")).is_ok_and(|log| log.len() == 0)
     }
 
     /// Makes the log's directory entry durable.
     ///
-    /// SQLite would do this once per process, which doubles the price of a commit; it is built without
-    /// (`SQLITE_DISABLE_DIRSYNC`). An empty log may be a file that a mere reader created a moment ago; one with content was
-    /// synced by whoever wrote first.
+    /// SQLite would do this once per process, which doubles the cost of a commit, so it is built without
+    /// (`SQLITE_DISABLE_DIRSYNC`). An empty log may have just been created by a reader; a log with content
+    /// was synced by its first writer.
     fn sync_directory(&self) -> Result<(), DbError> {
         create::sync_directory(self.conn.path())
     }
 
-    /// Moves a long log into the database. The commit stands whatever becomes of this: a failure, say for lack of space, is
-    /// left to the next writer.
+    /// Moves a long log into the database. The commit stands even if this fails, for lack of space, say: the
+    /// next writer tries again.
     fn checkpoint_if_due(&mut self) {
         if self.conn.log_frames() >= CHECKPOINT_FRAMES {
             let _ = self.conn.checkpoint();
@@ -249,24 +249,24 @@ impl Db {
     }
 }
 
-/// Which file a path leads to.
+/// The identity of the file at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     device: u64,
     inode: u64,
 }
 
-/// A view of the database in which nothing changes until it ends.
+/// A snapshot of the database.
 pub struct ReadTx<'a> {
     conn: &'a Conn,
 }
 
 impl ReadTx<'_> {
-    /// Runs a query and hands each row to `each` as it comes, so that a million rows need no more memory than one.
-    /// `each` says whether to go on.
+    /// Runs a query and passes each row to `each` as it is read, until `each` returns false. A million rows
+    /// need no more memory than one.
     ///
     /// # Errors
-    /// What `each` returns, or what the engine says.
+    /// Errors of `each` and of the database.
     pub fn for_each<E: From<DbError>>(
         &self,
         sql: &str,
@@ -276,10 +276,10 @@ impl ReadTx<'_> {
         self.conn.query(sql, params, each)
     }
 
-    /// Every row of a query, mapped.
+    /// Returns the mapped rows of a query.
     ///
     /// # Errors
-    /// What `map` returns, or what the engine says.
+    /// Errors of `map` and of the database.
     pub fn query<T, E: From<DbError>>(
         &self,
         sql: &str,
@@ -294,10 +294,10 @@ impl ReadTx<'_> {
         Ok(out)
     }
 
-    /// The first row of a query, mapped, if there is one.
+    /// Returns the mapped first row of a query, if there is one.
     ///
     /// # Errors
-    /// What `map` returns, or what the engine says.
+    /// Errors of `map` and of the database.
     pub fn query_opt<T, E: From<DbError>>(
         &self,
         sql: &str,
@@ -312,7 +312,7 @@ impl ReadTx<'_> {
         Ok(out)
     }
 
-    /// The first cell of the first row: for counts, sums and questions of existence.
+    /// Returns the first cell of the first row: for counts, sums and `EXISTS`.
     ///
     /// # Errors
     /// [`DbError`] when there is no row or the cell is of another type.
@@ -341,25 +341,19 @@ impl<'a> Deref for WriteTx<'a> {
 }
 
 impl WriteTx<'_> {
-    /// Changes rows of which an event has to tell; answers how many.
-    ///
-    /// # Errors
-    /// What the engine says.
+    /// Changes rows, for which the caller must append an event. Returns their number.
     pub fn execute(&self, sql: &str, params: &[Value]) -> Result<usize, DbError> {
         let changed = self.read.conn.execute(sql, params)?;
         self.changed.set(self.changed.get() + changed);
         Ok(changed)
     }
 
-    /// Changes rows that are quiet by design (`store::quiet` lists them all); answers how many.
-    ///
-    /// # Errors
-    /// What the engine says.
+    /// Changes rows that have no events by design (`store::quiet` lists them all). Returns their number.
     pub fn execute_quiet(&self, sql: &str, params: &[Value]) -> Result<usize, DbError> {
         self.read.conn.execute(sql, params)
     }
 
-    /// Says that an event was appended in this transaction.
+    /// Records that an event was appended in this transaction.
     pub fn note_event(&self) {
         self.events.set(self.events.get() + 1);
     }
@@ -372,8 +366,8 @@ fn side_file(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Ends the process where a crash test says so: `IC_TEST_CRASH=<point>` or `<point>:<n>` for the n-th time the point is
-/// passed. Debug builds only.
+/// Kills the process where a crash test wants it: `IC_TEST_CRASH=<point>` or `<point>:<n>` for the n-th time
+/// the point is passed. Debug builds only.
 pub fn crash_point(point: &str) {
     #[cfg(debug_assertions)]
     {

@@ -1,7 +1,8 @@
-//! Reads of an older file: what the newest schema has and the file lacks is laid over it, empty.
+//! Reads of an older file: tables and columns that it lacks are added, empty, as temporary objects of the
+//! connection.
 //!
-//! Tables and views of the connection's temporary database come before those of the file, so every statement finds the
-//! schema that it was written for. The file is not touched.
+//! Tables and views of the connection's temporary database come before those of the file, so every statement
+//! finds the schema that it was written for. The file is not touched.
 
 use super::error::DbError;
 use super::migrate;
@@ -9,15 +10,15 @@ use super::newest;
 use super::sqlite::{Begin, Conn};
 use super::value::Value;
 
-/// Lays over the file what it lacks of the newest schema, in place of what was laid over it before. Returns the file's
-/// version, which is the newest one if it lacks nothing any more.
+/// Replaces the temporary objects by those that the file lacks now. Returns the file's version, which is the
+/// newest one if it lacks nothing.
 ///
 /// # Errors
 /// [`DbError::SchemaTooNew`], or an error of the engine.
 pub(super) fn complete(conn: &Conn) -> Result<i64, DbError> {
-    // Never a temporary file: reading needs no directory that can be written.
+    // In memory, so that reading needs no writable directory.
     conn.batch("PRAGMA temp_store = MEMORY")?;
-    // One snapshot: the version and the tables that go with it.
+    // One snapshot of the version and its tables.
     conn.begin(Begin::Deferred)?;
     let found = lay_over(conn);
     match &found {
@@ -63,7 +64,7 @@ fn lay_over(conn: &Conn) -> Result<i64, DbError> {
     Ok(found)
 }
 
-/// The two columns `a` and `b` of a query.
+/// Returns the two columns `a` and `b` of a query.
 fn names(conn: &Conn, sql: &str) -> Result<Vec<(String, String)>, DbError> {
     let mut found = Vec::new();
     conn.query(sql, &[], |row| {
@@ -73,7 +74,7 @@ fn names(conn: &Conn, sql: &str) -> Result<Vec<(String, String)>, DbError> {
     Ok(found)
 }
 
-/// The columns of a table of the file, each with its default as SQL.
+/// Returns the columns of a table of the file, each with its default as SQL.
 fn columns(conn: &Conn, table: &str) -> Result<Vec<(String, String)>, DbError> {
     let sql = "SELECT name, dflt_value FROM pragma_table_info($1, 'main')";
     let mut found = Vec::new();

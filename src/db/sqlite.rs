@@ -1,4 +1,5 @@
-//! The only file, with the one below it, that names the engine's library: connections, statements, pragmas, error mapping.
+//! Connections, statements, pragmas and error mapping. Only this file and the modules below it name the
+//! engine's library.
 
 mod foreign;
 mod prepared;
@@ -23,11 +24,11 @@ use prepared::Seen;
 /// How a transaction begins.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Begin {
-    /// Takes the write lock now: nothing that was read can change before the commit (K-04).
+    /// Takes the write lock at the start: rows that were read cannot change before the commit.
     Immediate,
     /// One snapshot for several reads.
     Deferred,
-    /// Keeps everybody else out of a file that has no log.
+    /// Excludes all other processes from a file without a log.
     Exclusive,
 }
 
@@ -36,7 +37,7 @@ pub(super) struct Conn {
     inner: Connection,
     seen: Seen,
     path: PathBuf,
-    /// Frames in the write-ahead log after the last commit, told by the engine.
+    /// The number of frames in the write-ahead log after the last commit of this connection.
     frames: Arc<AtomicUsize>,
     busy_timeout: Duration,
 }
@@ -47,8 +48,9 @@ impl Conn {
         // NO_MUTEX: one connection, one thread. The path is absolute, so it is never taken for a URI.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let open = || Connection::open_with_flags(path, flags).map_err(|err| map(path, err));
-        // Somebody may make the file between two looks: SQLite misses it, then finds it and opens it for reading, or it is
-        // there when the reason is looked for. So what may not be written is tried once more: a file that was only new may.
+        // Another process may create the file at this moment: SQLite does not find it, then finds it and
+        // opens it for reading, or it exists when the reason is looked for. So a file that looks read-only is
+        // opened once more.
         let inner = match open() {
             Err(DbError::ReadOnly(_)) => open()?,
             Ok(inner) if inner.is_readonly(rusqlite::MAIN_DB).unwrap_or(false) => open()?,
@@ -57,13 +59,13 @@ impl Conn {
         Self::set_up(inner, path, busy_timeout)
     }
 
-    /// Leaves the log alone when this connection closes, also as the last one: for looking at a file that may be damaged.
+    /// Keeps the log when this connection closes, also as the last one: for a file that may be damaged.
     pub(super) fn never_checkpoint(&self) -> Result<(), DbError> {
         let set = self.inner.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         set.map(drop).map_err(|err| map(&self.path, err))
     }
 
-    /// A private database in memory, for tests and for comparing schemas.
+    /// Creates a private database in memory, for tests and for comparing schemas.
     pub(super) fn in_memory() -> Result<Self, DbError> {
         let path = Path::new(":memory:");
         Self::set_up(Connection::open_in_memory().map_err(|err| map(path, err))?, path, Duration::ZERO)
@@ -79,25 +81,25 @@ impl Conn {
             busy_timeout,
         };
         conn.wait_when_busy()?;
-        // The hook replaces the engine's own checkpointing: `Db` decides when (design rule: by the writer that sees
-        // enough frames, and only if nobody is in the way).
+        // The hook replaces the engine's own checkpoints: `Db` decides when to make one.
         let hook = move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
             frames.store(usize::try_from(pages).unwrap_or(0), Ordering::Relaxed);
             Ok(())
         };
         conn.inner.wal_hook(Some(hook)).map_err(|err| map(path, err))?;
-        // Foreign keys hold on every connection, whatever the library was built with (RT-01).
+        // Foreign keys are enforced on every connection, whatever the library was built with.
         conn.inner
             .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)
             .map_err(|err| map(path, err))?;
         Ok(conn)
     }
 
-    /// Retries for a lock until the busy timeout is over. The pauses are random, so that waiters do not retry in step.
+    /// Retries for a lock until the busy timeout is over. The pauses are random, so that waiters do not retry
+    /// in step.
     ///
-    /// They grow at first, because most locks are held for a moment, and shrink again with the time waited: whichever
-    /// process happens to retry next gets a lock that was just released, so the one that has waited for longest has to
-    /// retry most often. Otherwise newcomers starve it.
+    /// They grow at first, because most locks are held for a moment, and shrink again with the time waited:
+    /// whichever process happens to retry next gets a lock that was just released, so the one that has waited
+    /// for longest has to retry most often. Otherwise newcomers starve it.
     fn wait_when_busy(&mut self) -> Result<(), DbError> {
         let limit = self.busy_timeout;
         if limit.is_zero() {
@@ -137,7 +139,7 @@ impl Conn {
         self.batch("COMMIT")
     }
 
-    /// Gives the transaction up. A failure here means that the engine has already done it.
+    /// Rolls back. A failure means that the engine has already done so.
     pub(super) fn rollback(&self) {
         if !self.inner.is_autocommit() {
             let _ = self.inner.execute_batch("ROLLBACK");
@@ -162,7 +164,7 @@ impl Conn {
         statement.execute(rusqlite::params_from_iter(params)).map_err(|err| map(&self.path, err))
     }
 
-    /// Runs a query and hands each row to `each`, which says whether to go on.
+    /// Runs a query and passes each row to `each`, until that returns false.
     pub(super) fn query<E: From<DbError>>(
         &self,
         sql: &str,
@@ -186,7 +188,7 @@ impl Conn {
         Ok(())
     }
 
-    /// Whether this connection has changed any row yet.
+    /// Returns true if this connection has changed any row yet.
     pub(super) fn has_changed(&self) -> bool {
         self.inner.total_changes() > 0
     }
@@ -199,8 +201,8 @@ impl Conn {
         self.inner.pragma_update(None, name, value).map_err(|err| map(&self.path, err))
     }
 
-    /// Switches the file to a write-ahead log; the mode is kept in the file. Retried, because SQLite does not call the
-    /// busy handler for this one.
+    /// Switches the file to a write-ahead log; the mode is stored in the file. Retried, because SQLite does
+    /// not call the busy handler for this one.
     pub(super) fn use_wal(&self) -> Result<(), DbError> {
         let deadline = Instant::now() + self.busy_timeout;
         loop {
@@ -218,13 +220,13 @@ impl Conn {
         }
     }
 
-    /// Frames in the log after the last commit of this connection.
+    /// Returns the number of frames in the log after the last commit of this connection.
     pub(super) fn log_frames(&self) -> usize {
         self.frames.load(Ordering::Relaxed)
     }
 
-    /// Moves the log into the database and empties it, unless somebody is in the way: then it is left for a later
-    /// writer, without waiting and without an error.
+    /// Moves the log into the database and empties it. If other processes prevent it, the log is left for a
+    /// later writer, without waiting and without an error.
     pub(super) fn checkpoint(&mut self) -> Result<(), DbError> {
         self.never_wait()?;
         let outcome = self.inner.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
@@ -235,27 +237,27 @@ impl Conn {
         }
     }
 
-    /// Copies the whole database, log included, into the existing file `to`, through the engine (K-10).
+    /// Copies the whole database, log included, into the existing file `to`, through the engine.
     pub(super) fn backup_to(&self, to: &Path) -> Result<(), DbError> {
         let mut target = Self::open(to, Duration::ZERO)?;
         self.copy_into(&mut target)?.finish()?;
         target.close()
     }
 
-    /// A copy of this whole database over all that is in `target`.
+    /// Starts a copy of this whole database over the content of `target`.
     pub(super) fn copy_into<'a>(&'a self, target: &'a mut Self) -> Result<Copy<'a>, DbError> {
         let to = target.path.clone();
         let backup = Backup::new(&self.inner, &mut target.inner).map_err(|err| map(&to, err))?;
         Ok(Copy { backup, to })
     }
 
-    /// Closes the connection properly: the last one out moves the log into the database and removes it.
+    /// Closes the connection: the last one moves the log into the database and removes it.
     pub(super) fn close(self) -> Result<(), DbError> {
         self.inner.close().map_err(|(_, err)| map(&self.path, err))
     }
 }
 
-/// A copy under way: one write transaction of its target, rolled back if it is dropped before it is finished.
+/// A copy in progress: one write transaction of its target, rolled back if dropped before it is complete.
 pub(super) struct Copy<'a> {
     backup: Backup<'a, 'a>,
     to: PathBuf,
@@ -267,8 +269,8 @@ impl Copy<'_> {
         self.step(0).map(drop)
     }
 
-    /// Copies everything and commits. In one step: the engine starts again from the top when another process changes the
-    /// source between two steps.
+    /// Copies everything and commits. In one step, because the engine starts over if another process changes
+    /// the source between two steps.
     pub(super) fn finish(self) -> Result<(), DbError> {
         match self.step(-1)? {
             StepResult::Done => Ok(()),
@@ -315,7 +317,8 @@ fn longest_pause(attempt: i32, waited: Duration) -> u64 {
     young.min(old.max(500))
 }
 
-/// SQLite numbers `$n` by first use, whatever the digit: only in this order do both engines agree.
+/// Returns true if `$1`, `$2`, … first appear in order. SQLite numbers parameters by first use, PostgreSQL by
+/// their digits.
 fn numbered_in_order(sql: &str) -> bool {
     let mut highest = 0;
     sql.split('$').skip(1).all(|rest| {
@@ -327,10 +330,10 @@ fn numbered_in_order(sql: &str) -> bool {
     })
 }
 
-/// I/O errors of files that are shorter than they should be, or that the file system calls damaged.
+/// I/O errors of files that end early, or that the file system reports as damaged.
 const DAMAGED: [i32; 2] = [ffi::SQLITE_IOERR_SHORT_READ, ffi::SQLITE_IOERR_CORRUPTFS];
 
-/// I/O errors that mean that something could not be written or made larger.
+/// I/O errors of writing or extending a file.
 const UNWRITTEN: [i32; 4] = [
     ffi::SQLITE_IOERR_WRITE,
     ffi::SQLITE_IOERR_SHMOPEN,
@@ -366,7 +369,7 @@ fn map(path: &Path, err: rusqlite::Error) -> DbError {
     }
 }
 
-/// Looks for the reason: the engine says only "unable to open database file".
+/// Finds the reason, because the engine reports only "unable to open database file".
 fn why_unopenable(path: &Path, said: String) -> DbError {
     match path.metadata() {
         Err(err) if err.kind() == std::io::ErrorKind::NotFound => DbError::Missing(path.to_owned()),

@@ -68,8 +68,8 @@ fn backups(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// K-10, K-20, RB-08: from every earlier version the schema ends up the same as a fresh one, rows are kept, new columns
-/// have their defaults.
+/// K-10, K-20, RB-08: from every earlier version the schema ends up the same as a fresh one, rows are kept,
+/// new columns have their defaults.
 #[test]
 fn an_upgrade_gives_the_schema_of_a_fresh_file_and_keeps_every_row() {
     let dir = tempfile::tempdir().unwrap();
@@ -87,7 +87,8 @@ fn an_upgrade_gives_the_schema_of_a_fresh_file_and_keeps_every_row() {
     }
 }
 
-/// K-10: a backup is made only when a migration runs, is private, holds what was in the log, and only five are kept.
+/// K-10: a backup is made only when a migration runs, is private, holds what was in the log, and only five
+/// are kept.
 #[test]
 fn backups_are_private_complete_and_few() {
     let dir = tempfile::tempdir().unwrap();
@@ -187,8 +188,8 @@ fn a_file_of_another_version_is_refused_unless_it_only_lacks_additions() {
     assert_eq!(migrate_with(&path, PATIENCE, "t", CHAIN).unwrap(), Prepared::Current);
 }
 
-/// K-35: a migration that calls itself additive creates tables and indexes and adds columns that need no value, and does
-/// nothing else.
+/// K-35: a migration that calls itself additive creates tables and indexes and adds columns that need no
+/// value, and does nothing else.
 #[test]
 fn additive_migrations_only_add() {
     for migration in MIGRATIONS.iter().filter(|migration| migration.additive) {

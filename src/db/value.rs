@@ -1,4 +1,4 @@
-//! What goes into a statement and what comes out, without naming an engine.
+//! Parameters and cells of statements, independent of the engine.
 
 use std::rc::Rc;
 
@@ -20,7 +20,6 @@ use crate::domain::text::escaped;
 /// One cell, or one bound parameter. Booleans are 0 and 1, times are integers, JSON is text.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// No value.
     Null,
     /// A 64-bit integer.
     Int(i64),
@@ -28,13 +27,13 @@ pub enum Value {
     Text(String),
     /// Text that is not UTF-8, or a blob. Bound to a statement it is text, as it is.
     Bytes(Vec<u8>),
-    /// A cell that no column of ours can hold, with what is wrong with it. Only ever read: whoever decodes the cell gets
-    /// the error, so that one damaged cell does not hide the others.
+    /// A cell of a type that no column of ours has, with the reason. Only read, never bound. Decoding the
+    /// cell returns the error, so that one damaged cell does not hide the others.
     Unreadable(String),
 }
 
 impl Value {
-    /// The value as JSON: text stays text, also where it holds JSON.
+    /// Returns the value as JSON: text stays text, also where it holds JSON.
     pub fn to_json(&self) -> serde_json::Value {
         match self {
             Self::Null | Self::Unreadable(_) => serde_json::Value::Null,
@@ -58,9 +57,9 @@ fn found(value: &Value) -> String {
 
 /// A type that a column can hold.
 pub trait Column: Sized {
-    /// The cell that stands for the value.
+    /// Returns the cell of the value.
     fn encode(&self) -> Value;
-    /// Reads a cell back, or says what is wrong with it.
+    /// Decodes a cell. The error says what is wrong with it.
     fn decode(value: &Value) -> Result<Self, String>;
 }
 
@@ -158,7 +157,7 @@ impl Column for Chain {
     }
 }
 
-/// One row of an answer, read by column name.
+/// One row of a result, read by column name.
 #[derive(Debug)]
 pub struct Row {
     columns: Rc<[String]>,
@@ -170,7 +169,7 @@ impl Row {
         Self { columns, values }
     }
 
-    /// The cell called `name`, decoded.
+    /// Returns the cell called `name`, decoded.
     ///
     /// # Errors
     /// [`DbError::Decode`] naming the column if its content is not what the type expects.
@@ -178,7 +177,7 @@ impl Row {
         T::decode(self.cell(name)?).map_err(|problem| DbError::Decode { column: name.to_owned(), problem })
     }
 
-    /// Returns the cell called `name`, whatever it holds.
+    /// Returns the cell called `name`, whatever its type.
     ///
     /// # Errors
     /// [`DbError::Decode`] if there is no such column.
@@ -190,7 +189,7 @@ impl Row {
         })
     }
 
-    /// Every column with its cell, in the statement's order.
+    /// Returns every column with its cell, in the statement's order.
     pub fn cells(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.columns.iter().map(String::as_str).zip(&self.values)
     }

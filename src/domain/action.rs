@@ -52,8 +52,8 @@ pub struct Action {
 
 /// Fills the templates `${artifact:TYPE}`, `${run_id}` and `${project_dir}` in `args`.
 ///
-/// `lookup` answers for the name between the braces; what it does not know stays as it is. Values are escaped for the
-/// inside of a JSON string, so a path with quotes cannot break out of its argument.
+/// `lookup` answers for the name between the braces; what it does not know stays as it is. Values are escaped
+/// for the inside of a JSON string, so a path with quotes cannot break out of its argument.
 pub fn fill_templates(args: &str, mut lookup: impl FnMut(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(args.len());
     let mut rest = args;

@@ -28,7 +28,7 @@ pub struct Agent {
     pub name: Option<String>,
     /// What it is doing.
     pub status: AgentStatus,
-    /// The phase it was added in (RB-10).
+    /// The phase it was added in.
     pub phase: Phase,
     /// The child process that it runs in.
     pub dispatch_id: Option<DispatchId>,

@@ -8,7 +8,7 @@ words!(
     ArtifactStatus, "artifact status" {
         /// Counted by gates and templates.
         Active = "active",
-        /// Kept and listed, but no longer counted (RB-03).
+        /// Kept and listed, but no longer counted.
         RolledBack = "rolled_back",
     }
 );

@@ -27,24 +27,23 @@ impl std::str::FromStr for Level {
 /// What a project delegates, and whether anybody said so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delegation {
-    /// The level.
     pub level: Level,
     /// Whether it was declared, or is the one that holds when nobody declares any.
     pub declared: bool,
 }
 
 impl Level {
-    /// The number.
+    /// Returns the number.
     pub fn number(self) -> u8 {
         self.0
     }
 
-    /// The level's name.
+    /// Returns the level's name.
     pub fn name(self) -> &'static str {
         ["manual", "assisted", "supervised", "delegated", "trusted", "autonomous"][usize::from(self.0.min(5))]
     }
 
-    /// Whether new runs advance by themselves.
+    /// Returns true if new runs advance by themselves.
     pub fn auto_advance(self) -> bool {
         self.0 >= 2
     }

@@ -1,4 +1,4 @@
-//! Token budgets: one threshold rule for every command and gate (PH-09).
+//! Token budgets: one threshold rule for every command and gate.
 
 /// A run's token budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum Standing {
 }
 
 impl Budget {
-    /// Where `used` tokens stand.
+    /// Returns where `used` tokens stand.
     pub fn standing(self, used: i64) -> Standing {
         let warn_at = i128::from(self.tokens) * i128::from(self.warn_pct) / 100;
         if used >= self.tokens {

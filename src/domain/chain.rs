@@ -1,14 +1,14 @@
-//! The hash chain over the event log (K-17): what is hashed, and in which form.
+//! The hash chain over the event log: what is hashed, and in which form.
 //!
-//! Each event's hash covers the hash before it and every stored field of the event. It catches an edit, a removal or an
-//! insertion anywhere in the log. It cannot catch a cut tail, or a whole chain computed anew by somebody who can write
-//! the file: for that, keep a head (`ID:HASH`) elsewhere and verify against it.
+//! Each event's hash covers the hash before it and every stored field of the event. It catches an edit, a
+//! removal or an insertion anywhere in the log. It cannot catch a cut tail, or a whole chain computed anew by
+//! somebody who can write the file: for that, keep a head (`ID:HASH`) elsewhere and verify against it.
 
 use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-pub use super::text::hex;
+use super::text::hex;
 
 /// The hash before the first event.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -19,37 +19,28 @@ const FORMAT: &[u8] = b"ic-event/1";
 /// The stored fields of an event, in the order of their columns.
 #[derive(Clone, Copy, Debug)]
 pub struct Fields<'a> {
-    /// `id`
     pub id: i64,
-    /// `at_ms`
     pub at_ms: i64,
-    /// `origin`
     pub origin: &'a str,
-    /// `run_id`
     pub run_id: Option<&'a str>,
-    /// `source`
     pub source: &'a str,
     /// `type`
     pub kind: &'a str,
-    /// `subject`
     pub subject: &'a str,
     /// `from_state`
     pub from: &'a str,
     /// `to_state`
     pub to: &'a str,
-    /// `reason`
     pub reason: Option<&'a str>,
-    /// `data`
     pub data: Option<&'a str>,
-    /// `envelope`
     pub envelope: Option<&'a str>,
 }
 
-/// The hash of an event whose predecessor has the hash `previous`, as 64 hexadecimal digits.
+/// Returns the hash of an event whose predecessor has the hash `previous`, as 64 hexadecimal digits.
 ///
-/// Hashed are: the previous hash's digits, the format's name, then each field as one byte (0 for NULL, 1 otherwise) and,
-/// unless NULL, its length in bytes (eight bytes, big-endian) and its bytes; numbers in decimal. Lengths keep fields from
-/// running into each other, the byte keeps NULL apart from empty.
+/// Hashed are: the previous hash's digits, the format's name, then each field as one byte (0 for NULL, 1
+/// otherwise) and, unless NULL, its length in bytes (eight bytes, big-endian) and its bytes; numbers in
+/// decimal. Lengths keep fields from running into each other, the byte keeps NULL apart from empty.
 pub fn link(previous: &str, fields: &Fields<'_>) -> String {
     let mut hasher = Sha256::new();
     hasher.update(previous.as_bytes());

@@ -7,7 +7,6 @@ use super::autonomy::Level;
 /// A setting that the kernel itself reads.
 #[derive(Clone, Copy, Debug)]
 pub struct Known {
-    /// Its key.
     pub key: &'static str,
     /// What it does.
     pub description: &'static str,

@@ -31,7 +31,8 @@ pub fn fence(text: &str) -> Result<(String, i64), String> {
 }
 
 words!(
-    /// What a lock is for. The first two share the space of paths; names meet only each other, and only exactly (CO-15).
+    /// What a lock is for. The first two share the space of paths; names meet only each other, and only
+    /// exactly.
     LockKind, "lock type" {
         /// Files that somebody edits.
         FileReservation = "file_reservation",
@@ -42,11 +43,11 @@ words!(
     }
 );
 
-/// How many live locks an owner may have in a scope (CO-20).
+/// How many live locks an owner may have in a scope.
 pub const MOST_LOCKS: i64 = 1000;
 
 impl LockKind {
-    /// How long it is held when nobody says otherwise, in seconds; `None` until it is released (CO-03).
+    /// Returns how long it is held when nobody says otherwise, in seconds; `None` until it is released.
     pub fn default_ttl(self) -> Option<i64> {
         match self {
             Self::FileReservation => Some(3600),
@@ -55,7 +56,7 @@ impl LockKind {
         }
     }
 
-    /// Whether the pattern is a name, and not one of paths.
+    /// Returns true if the pattern is a name, and not one of paths.
     pub fn is_named(self) -> bool {
         self == Self::NamedLock
     }
@@ -75,7 +76,8 @@ pub struct Lock {
     pub scope: String,
     /// What is held.
     pub pattern: String,
-    /// Whether a pattern that is a plain path was known to be a file: nothing below it is held. Says nothing of others.
+    /// Whether a pattern that is a plain path was known to be a file: nothing below it is held. Says nothing
+    /// of others.
     pub file: bool,
     /// Whether nobody else may hold what overlaps, or nobody else exclusively.
     pub exclusive: bool,
@@ -87,7 +89,8 @@ pub struct Lock {
     pub created_at: i64,
     /// Unix seconds, rounded up; `None` for one that is held until it is released.
     pub expires_at: Option<i64>,
-    /// The same in Unix milliseconds, as it is stored; `None` if another program has set it. [`Lock::ends_at`] decides.
+    /// The same in Unix milliseconds, as it is stored; `None` if another program has set it.
+    /// [`Lock::ends_at`] decides.
     pub expires_at_ms: Option<i64>,
     /// Unix seconds.
     pub released_at: Option<i64>,
@@ -95,13 +98,15 @@ pub struct Lock {
     pub dispatch_id: Option<String>,
     /// The run that it is held for.
     pub run_id: Option<String>,
-    /// The fencing token: greater than that of every lock granted before (CO-17).
+    /// The fencing token: greater than that of every lock granted before.
     pub fence: i64,
-    /// The process that it lives with, if one was named (CO-03).
+    /// The process that it lives with, if one was named.
     pub process: Option<ProcessKey>,
-    /// What of it cannot be understood, as another program, or a fault, has left it. Each such column reads as what it may mean.
+    /// What of it cannot be understood, as another program, or a fault, has left it. Each such column reads
+    /// as what it may mean.
     pub unreadable: Vec<Unreadable>,
-    /// Whether it is a copy of what another program holds in a file of its own: that program ends and renews it (CO-11).
+    /// Whether it is a copy of what another program holds in a file of its own: that program ends and renews
+    /// it.
     pub mirrored: bool,
     /// Whether a hook reserved it without being asked: hooks end only such locks.
     pub automatic: bool,
@@ -122,22 +127,23 @@ impl Lock {
         self.unreadable.iter().find(|one| one.column == column)
     }
 
-    /// When its time is over, in Unix milliseconds; `None` for one that is held until it is released.
+    /// Returns when its time is over, in Unix milliseconds; `None` for one that is held until it is released.
     pub fn ends_at(&self) -> Option<i64> {
         self.expires_at.map(|secs| time::moment(secs, self.expires_at_ms))
     }
 
-    /// Whether it holds at a moment.
+    /// Returns true if it holds at a moment.
     pub fn is_live(&self, now: &Stamp) -> bool {
         self.released_at.is_none() && !self.has_expired(now)
     }
 
-    /// Whether its time was over at a moment.
+    /// Returns true if its time was over at a moment.
     pub fn has_expired(&self, now: &Stamp) -> bool {
         self.ends_at().is_some_and(|at| at <= now.millis())
     }
 
-    /// Whether it was given back before its time was over. The end of a lock is kept in whole seconds, rounded down.
+    /// Returns true if it was given back before its time was over. The end of a lock is kept in whole
+    /// seconds, rounded down.
     pub fn ended_early(&self) -> bool {
         self.released_at.is_some_and(|ended| self.ends_at().is_none_or(|end| ended < end.div_euclid(1000)))
     }

@@ -23,7 +23,7 @@ words!(
 );
 
 impl DispatchStatus {
-    /// Whether the dispatch is over.
+    /// Returns true if the dispatch is over.
     pub fn is_terminal(self) -> bool {
         !matches!(self, Self::Spawned | Self::Running)
     }
@@ -64,7 +64,7 @@ pub struct Dispatch {
     pub model: Option<String>,
     /// Grouping: the run's id, or the run's own scope.
     pub scope_id: Option<String>,
-    /// The phase that its run was in at the start (RB-15).
+    /// The phase that its run was in at the start.
     pub run_phase: Option<Phase>,
     /// Free text of the caller's.
     pub parent_id: Option<String>,
@@ -72,7 +72,6 @@ pub struct Dispatch {
     pub parent_dispatch_id: Option<DispatchId>,
     /// 0 for one started by hand, the parent's depth + 1 otherwise.
     pub spawn_depth: i64,
-    /// Its process.
     pub process: Option<ProcessKey>,
     /// Counters reported by the child.
     pub turns: i64,
@@ -96,19 +95,17 @@ pub struct Dispatch {
     pub started_at: Option<i64>,
     /// Unix seconds.
     pub completed_at: Option<i64>,
-    /// Unix seconds since when its process is to be stopped and has not been seen gone (RB-16).
+    /// Unix seconds since when its process is to be stopped and has not been seen gone.
     pub stop_requested_at: Option<i64>,
     /// Unix seconds of the first polite signal.
     pub stop_signalled_at: Option<i64>,
-    /// Who looks after it: its supervisor, or until that has taken over, whoever asked for it. `None` for a child that was
-    /// started elsewhere.
+    /// Who looks after it: its supervisor, or until that has taken over, whoever asked for it. `None` for a
+    /// child that was started elsewhere.
     pub supervisor: Option<ProcessKey>,
     /// Unix seconds at which the supervisor last said that it is at work. `None`: it has not taken over.
     pub heartbeat_at: Option<i64>,
     /// What is run, and where: JSON with `argv` and `cwd`.
     pub command: Option<String>,
-    /// The first 16 hexadecimal digits of the prompt's SHA-256.
-    pub prompt_hash: Option<String>,
     /// Where the child leaves its verdict.
     pub verdict_file: Option<String>,
     /// Name of the sandbox.
@@ -119,8 +116,6 @@ pub struct Dispatch {
     pub sandbox_effective: Option<String>,
     /// Time limit, in seconds.
     pub timeout_sec: Option<i64>,
-    /// The commit that the project was at.
-    pub base_repo_commit: Option<String>,
     /// How many attempts there were before.
     pub retry_count: i64,
 }

@@ -1,4 +1,4 @@
-//! Events: the one append-only log of everything that happened (K-03).
+//! Events: the one append-only log of everything that happened.
 
 use std::fmt;
 use std::str::FromStr;
@@ -51,7 +51,7 @@ impl Source {
         Self(std::borrow::Cow::Borrowed(word))
     }
 
-    /// The word.
+    /// Returns the word.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -85,9 +85,9 @@ impl fmt::Display for Source {
 
 /// An event before it has a number.
 ///
-/// `data` holds what a consumer needs without reading tables. Of a kernel event that changed a row, `data.new` is the
-/// row's columns after the change (all of them for a new row, `null` for a removed one) and `data.old` the same columns
-/// before it: folding the kernel's events gives the tables (K-02).
+/// `data` holds what a consumer needs without reading tables. Of a kernel event that changed a row,
+/// `data.new` is the row's columns after the change (all of them for a new row, `null` for a removed one) and
+/// `data.old` the same columns before it: folding the kernel's events gives the tables.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
     /// The run it belongs to, if any.
@@ -150,11 +150,6 @@ impl Event {
     /// `data`, decoded; an empty object where there is none or it is not an object.
     pub fn data(&self) -> Map<String, Value> {
         self.data.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
-    }
-
-    /// Whether the event moved its run to another phase (PH-02).
-    pub fn moves(&self) -> bool {
-        self.source == Source::PHASE && MOVING.contains(&self.kind.as_str())
     }
 }
 

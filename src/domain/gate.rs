@@ -85,7 +85,6 @@ pub struct Fact {
 /// One condition as evidence, in the form that the event log stores.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Condition {
-    /// The check.
     pub check: Check,
     /// The phase that was checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -19,8 +19,8 @@ const LIMIT: &str = "5";
 /// Around our part of a script.
 const BEGIN: &str = "# >>> ic hook pre-commit >>>";
 const END: &str = "# <<< ic hook pre-commit <<<";
-/// Where there is no `ic` any more, nobody is kept from committing. Only a refusal (1) ends the commit: whatever goes wrong
-/// with `ic` does not.
+/// Where there is no `ic` any more, nobody is kept from committing. Only a refusal (1) ends the commit:
+/// whatever goes wrong with `ic` does not.
 const CALL: &str = "if command -v ic >/dev/null 2>&1; then ic hook pre-commit || [ $? -ne 1 ] || exit 1; fi";
 const SHEBANG: &str = "#!/bin/sh";
 
@@ -35,7 +35,7 @@ pub enum Change {
     Remove(&'static str),
 }
 
-/// An agent's settings with our hooks; `None` is a file that is not there.
+/// Returns an agent's settings with our hooks; `None` is a file that is not there.
 ///
 /// # Errors
 /// Why the file cannot be changed; it is left alone.
@@ -67,7 +67,7 @@ pub fn settings_with(text: Option<&str>) -> Result<Change, String> {
     Ok(if changed { Change::Write(settings.pretty(&indent_of(old.unwrap_or("")))) } else { Change::None })
 }
 
-/// An agent's settings without our hooks, and without what was made for them alone.
+/// Returns an agent's settings without our hooks, and without what was made for them alone.
 ///
 /// # Errors
 /// Why the file cannot be changed; it is left alone.
@@ -118,7 +118,7 @@ fn parsed(text: &str) -> Result<Ordered, String> {
     Ordered::parse(text).map_err(|err| format!("the settings are not valid JSON: {err}"))
 }
 
-/// The items of an array.
+/// Returns the items of an array.
 fn list(value: &Ordered) -> Vec<Ordered> {
     match value.clone().open() {
         Ordered::Array(items) => std::mem::take(items),
@@ -126,7 +126,7 @@ fn list(value: &Ordered) -> Vec<Ordered> {
     }
 }
 
-/// A member of an object.
+/// Returns a member of an object.
 fn member(value: &Ordered, name: &str) -> Option<Ordered> {
     match value.clone().open() {
         Ordered::Object(members) => {
@@ -136,12 +136,12 @@ fn member(value: &Ordered, name: &str) -> Option<Ordered> {
     }
 }
 
-/// Whether our hook is in a group.
+/// Returns true if our hook is in a group.
 fn has(group: &Ordered, command: &str) -> bool {
     member(group, "hooks").is_some_and(|hooks| list(&hooks).iter().any(|hook| is(hook, command)))
 }
 
-/// Whether a hook is ours, with flags or without.
+/// Returns true if a hook is ours, with flags or without.
 fn is(hook: &Ordered, command: &str) -> bool {
     let text = member(hook, "command").as_ref().and_then(Ordered::as_text);
     let flags = |rest: &str| {
@@ -162,7 +162,8 @@ fn take_out(group: &mut Ordered, command: &str) -> bool {
     hooks.is_empty()
 }
 
-/// A git hook with ours, which comes first: what follows may end the script. `None` is a file that is not there.
+/// Returns a git hook with ours, which comes first: what follows may end the script. `None` is a file that is
+/// not there.
 ///
 /// # Errors
 /// Why the file cannot be changed; it is left alone.
@@ -186,7 +187,7 @@ pub fn script_with(text: Option<&str>) -> Result<Change, String> {
     Ok(Change::Write(format!("{first}\n{block}{rest}")))
 }
 
-/// A git hook without ours.
+/// Returns a git hook without ours.
 pub fn script_without(text: Option<&str>) -> Change {
     let found = text.and_then(|text| Some((text, text.find(BEGIN)?, text.find(END)?)));
     let Some((text, begin, end)) = found.filter(|(_, begin, end)| begin < end) else { return Change::None };

@@ -1,5 +1,5 @@
-//! Where things are in a JSON document, so that one value can be changed and every other byte stays: the document is never
-//! printed anew.
+//! Where things are in a JSON document, so that one value can be changed and every other byte stays: the
+//! document is never printed anew.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -18,7 +18,6 @@ pub struct Node {
 pub enum Kind {
     /// An object with its members as they come; a key may be there twice.
     Object(Vec<Member>),
-    /// An array.
     Array(Vec<Node>),
     /// A string, a number, `true`, `false` or `null`.
     Scalar,
@@ -31,12 +30,11 @@ pub struct Member {
     pub key: String,
     /// The key's bytes, with its quotes.
     pub at: Range<usize>,
-    /// Its value.
     pub value: Node,
 }
 
 impl Node {
-    /// The members, if it is an object.
+    /// Returns the members, if it is an object.
     pub fn members(&self) -> &[Member] {
         match &self.kind {
             Kind::Object(members) => members,
@@ -44,7 +42,7 @@ impl Node {
         }
     }
 
-    /// The elements, if it is an array.
+    /// Returns the elements, if it is an array.
     pub fn elements(&self) -> Option<&[Node]> {
         match &self.kind {
             Kind::Array(elements) => Some(elements),
@@ -52,17 +50,17 @@ impl Node {
         }
     }
 
-    /// The member that counts: of a key that is there twice, the last (TS-17).
+    /// Returns the member that counts: of a key that is there twice, the last.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.members().iter().rfind(|member| member.key == key).map(|member| &member.value)
     }
 
-    /// The text, if it is a string.
+    /// Returns the text, if it is a string.
     pub fn text(&self, text: &str) -> Option<String> {
         serde_json::from_str(&text[self.span.clone()]).ok()
     }
 
-    /// The number, if it is a whole one, or a string of its digits.
+    /// Returns the number, if it is a whole one, or a string of its digits.
     pub fn number(&self, text: &str) -> Option<u64> {
         let raw = &text[self.span.clone()];
         raw.trim_matches('"').parse().ok().filter(|_| matches!(self.kind, Kind::Scalar))
@@ -107,10 +105,10 @@ impl ObjectEnd {
 /// Looks through a document.
 ///
 /// # Errors
-/// Where it is no JSON, and why (TS-06).
+/// Where it is no JSON, and why.
 pub fn scan(text: &str) -> Result<Node, String> {
-    // This one knows the language to the letter, and refuses what is too deep for the walk below, which only has to find the
-    // places. (Reading into nothing would be cheaper, and knows no limit.)
+    // This one knows the language to the letter, and refuses what is too deep for the walk below, which only
+    // has to find the places. (Reading into nothing would be cheaper, and knows no limit.)
     serde_json::from_str::<serde_json::Value>(text).map_err(|err| err.to_string())?;
     let mut walk = Walk { text, at: 0 };
     walk.blanks();
@@ -194,7 +192,7 @@ impl Walk<'_> {
     }
 }
 
-/// A string as JSON; with `ascii`, everything else as `\u` escapes.
+/// Returns a string as JSON; with `ascii`, everything else as `\u` escapes.
 pub fn quoted(text: &str, ascii: bool) -> String {
     let plain = serde_json::Value::from(text).to_string();
     if !ascii || plain.is_ascii() {

@@ -1,4 +1,4 @@
-//! Escalation: which model gets the next attempt (DI-07).
+//! Escalation: which model gets the next attempt.
 
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +45,7 @@ pub enum Step {
 }
 
 impl Chain {
-    /// A new chain that begins with a model; one that the ladder does not know counts as the first.
+    /// Creates a new chain that begins with a model; one that the ladder does not know counts as the first.
     pub fn new(key: &str, model: Option<&str>) -> Self {
         Self {
             chain_key: key.to_owned(),
@@ -54,8 +54,8 @@ impl Chain {
         }
     }
 
-    /// Notes that the dispatch failed on the current model, and answers what follows. `strongest` says whether the last
-    /// rung may be climbed.
+    /// Notes that the dispatch failed on the current model, and returns what follows. `strongest` says
+    /// whether the last rung may be climbed.
     pub fn strike(&mut self, dispatch: &str, failure: &str, strongest: bool) -> Step {
         self.dispatches.push(dispatch.to_owned());
         self.models.push(self.current_model.clone());

@@ -53,18 +53,15 @@ pub struct Task {
     pub output: String,
     /// The prompt, absolute.
     pub prompt: Option<String>,
-    /// Name.
     pub name: Option<String>,
-    /// Model.
     pub model: Option<String>,
-    /// Sandbox.
     pub sandbox: String,
     /// Time limit, in seconds.
     pub timeout_sec: Option<i64>,
 }
 
 impl Program {
-    /// The command line for a task.
+    /// Returns the command line for a task.
     pub fn command(&self, task: &Task) -> Command {
         let text = |part: &str| part.to_owned();
         let mut argv;
@@ -99,7 +96,7 @@ impl Program {
 }
 
 impl Command {
-    /// The program that the command line was written for.
+    /// Returns the program that the command line was written for.
     pub fn program(&self) -> Program {
         match (self.kind, self.argv.get(1)) {
             (Kind::Script, Some(path)) => Program::Script { path: path.clone(), cwd: self.cwd.clone() },
@@ -140,7 +137,7 @@ pub fn tokens(text: &str) -> Option<(i64, i64)> {
     (possible.contains(&input) && possible.contains(&output)).then_some((input, output))
 }
 
-/// How a child ended, from its exit status and its verdict: both have to be good.
+/// Returns how a child ended, from its exit status and its verdict: both have to be good.
 ///
 /// A child that says nothing is believed by its exit status.
 pub fn ending(exit_code: Option<i64>, verdict: Option<&str>) -> DispatchStatus {

@@ -11,7 +11,7 @@ const MAX: usize = 255;
 pub struct Name(String);
 
 impl Name {
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -13,10 +13,12 @@ pub enum MetadataError {
     NotAnObject,
 }
 
-/// The requirement of a run that may end only with runtime evidence; also the type of the artifact that is the evidence.
+/// The requirement of a run that may end only with runtime evidence; also the type of the artifact that is
+/// the evidence.
 pub const RUNTIME_EVIDENCE: &str = "runtime-evidence/v1";
 
-/// The members that cannot change once they are set in a run that asks for evidence, at the top or in `close_gate`.
+/// The members that cannot change once they are set in a run that asks for evidence, at the top or in
+/// `close_gate`.
 const SEALED: [&str; 5] = ["requirements", "bead_id", "adoption", "runtime_expectations", "config_digest"];
 
 /// Reads a JSON object. Printing it again gives its canonical text: keys sorted, numbers as written.
@@ -50,7 +52,8 @@ pub fn broken_seal(before: &Map<String, Value>, after: &Map<String, Value>) -> O
     })
 }
 
-/// Merges `changes` into `base`: objects member by member, everything else replaces; `null` is stored as null.
+/// Merges `changes` into `base`: objects member by member, everything else replaces; `null` is stored as
+/// null.
 pub fn merge(base: &mut Map<String, Value>, changes: Map<String, Value>) {
     for (key, change) in changes {
         match (base.get_mut(&key), change) {

@@ -2,7 +2,8 @@
 //!
 //! Everything here can be tested without a database, and may be used by every other layer.
 
-/// Defines an enum whose variants are words: `as_str`, `ALL`, `Display`, `FromStr`, and serde by the same words.
+/// Defines an enum whose variants are words: `as_str`, `ALL`, `Display`, `FromStr`, and serde by the same
+/// words.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident, $what:literal { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$doc])*
@@ -10,7 +11,7 @@ macro_rules! words {
         pub enum $name { $($(#[$vdoc])* $variant,)+ }
 
         impl $name {
-            /// The word that stands for the value, in the database and on the command line.
+            /// Returns the word that stands for the value, in the database and on the command line.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }
             }

@@ -1,5 +1,5 @@
-//! Putting lists in order. One sort for all of them: the library's own is made anew for every kind of item, at ten kilobytes of
-//! the binary each, and the lists here are short.
+//! Putting lists in order. One sort for all of them: the library's own is made anew for every kind of item,
+//! at ten kilobytes of the binary each, and the lists here are short.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ pub fn by_key<T, K: Ord>(items: &mut Vec<T>, key: impl Fn(&T) -> K) {
     by(items, |a, b| key(a).cmp(&key(b)));
 }
 
-/// The items as a set. Collecting one sorts the items first, as above.
+/// Returns the items as a set. Collecting one sorts the items first, as above.
 pub fn set<T: Ord>(items: impl Iterator<Item = T>) -> BTreeSet<T> {
     let mut set = BTreeSet::new();
     set.extend(items);

@@ -1,5 +1,5 @@
-//! JSON documents that belong to somebody else: changed in one place, and otherwise as they were, with the order of their
-//! members, their numbers and their texts.
+//! JSON documents that belong to somebody else: changed in one place, and otherwise as they were, with the
+//! order of their members, their numbers and their texts.
 
 use super::json::{self, Kind, Node};
 
@@ -40,12 +40,12 @@ impl Ordered {
         self
     }
 
-    /// A text.
+    /// Creates a text.
     pub fn text(text: &str) -> Self {
         Self::Raw(serde_json::Value::from(text).to_string())
     }
 
-    /// The text of a text.
+    /// Returns the text of a text.
     pub fn as_text(&self) -> Option<String> {
         match self {
             Self::Raw(raw) => serde_json::from_str(raw).ok(),
@@ -53,7 +53,7 @@ impl Ordered {
         }
     }
 
-    /// A member of an object, made if it is not there; `None` if this is no object.
+    /// Returns a member of an object, made if it is not there; `None` if this is no object.
     pub fn member(&mut self, name: &str, new: impl FnOnce() -> Self) -> Option<&mut Self> {
         let Self::Object(members) = self.open() else { return None };
         if !members.iter().any(|(key, _)| key == name) {
@@ -62,7 +62,8 @@ impl Ordered {
         members.iter_mut().rev().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
-    /// The document, one member a line, each level indented by `indent` more, with a newline at its end.
+    /// Returns the document, one member a line, each level indented by `indent` more, with a newline at its
+    /// end.
     pub fn pretty(&self, indent: &str) -> String {
         let mut out = String::new();
         self.write(indent, 0, &mut out);

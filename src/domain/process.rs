@@ -11,7 +11,7 @@ pub struct ProcessKey {
     pub boot_id: String,
     /// The name of its machine. People read it; it identifies the machine in records of older versions only.
     pub host: String,
-    /// In which PID namespace of which machine its pid has its meaning: `MACHINE/NAMESPACE`. `None` in records
-    /// of older versions.
+    /// In which PID namespace of which machine its pid has its meaning: `MACHINE/NAMESPACE`. `None` in
+    /// records of older versions.
     pub space: Option<String>,
 }

@@ -1,11 +1,11 @@
-//! Events that callers record: which sources there are, and what a payload has to hold (EV-05, CL-09).
+//! Events that callers record: which sources there are, and what a payload has to hold.
 
 use serde_json::{Map, Value};
 
 use super::event::Source;
 use super::state::{self, PayloadError};
 
-/// Sources that the kernel writes itself, or will: nobody else speaks in their name (K-03).
+/// Sources that the kernel writes itself, or will: nobody else speaks in their name.
 const RESERVED: [&str; 11] = [
     "phase",
     "run",
@@ -35,7 +35,6 @@ pub enum RecordError {
     /// A member is missing or of the wrong kind.
     #[error("{source_name} payload: {field} {problem}")]
     Field {
-        /// The source.
         source_name: String,
         /// The member.
         field: &'static str,

@@ -7,7 +7,7 @@ use super::phase::{Chain, Phase};
 use super::rules::GateRules;
 
 words!(
-    /// Where a run stands. All but `active` are terminal; rollback alone may leave one, `completed` (RB-02).
+    /// Where a run stands. All but `active` are terminal; rollback alone may leave one, `completed`.
     RunStatus, "run status" {
         /// Under way.
         Active = "active",
@@ -21,7 +21,7 @@ words!(
 );
 
 impl RunStatus {
-    /// Whether the run is over.
+    /// Returns true if the run is over.
     pub fn is_terminal(self) -> bool {
         self != Self::Active
     }
@@ -38,7 +38,6 @@ pub struct Run {
     pub goal: String,
     /// Where it stands.
     pub status: RunStatus,
-    /// The phase it is in.
     pub phase: Phase,
     /// Size of the work, 1 to 5.
     pub complexity: i64,
@@ -54,7 +53,7 @@ pub struct Run {
     pub completed_at: Option<i64>,
     /// The caller's own grouping, also used by verdict checks.
     pub scope_id: Option<String>,
-    /// Free JSON object, as text (CL-04).
+    /// Free JSON object, as text.
     pub metadata: Option<String>,
     /// The run's own chain; `None` means the default one.
     pub phases: Option<Chain>,
@@ -77,23 +76,23 @@ pub struct Run {
 }
 
 impl Run {
-    /// The chain that the run walks.
+    /// Returns the chain that the run walks.
     pub fn chain(&self) -> Chain {
         self.phases.clone().unwrap_or_default()
     }
 
-    /// Whether this is a portfolio: a parent without a project of its own.
+    /// Returns true if this is a portfolio: a parent without a project of its own.
     pub fn is_portfolio(&self) -> bool {
         self.project_dir.is_empty()
     }
 
-    /// Whether the run may end only with runtime evidence: its metadata asks for that.
+    /// Returns true if the run may end only with runtime evidence: its metadata asks for that.
     pub fn asks_evidence(&self) -> bool {
         let metadata = self.metadata.as_deref().filter(|text| text.contains(metadata::RUNTIME_EVIDENCE));
         metadata.is_some_and(|text| metadata::parse(text).is_ok_and(|map| metadata::asks_evidence(&map)))
     }
 
-    /// The token budget with its warning threshold.
+    /// Returns the token budget with its warning threshold.
     pub fn budget(&self) -> Option<Budget> {
         self.token_budget.map(|tokens| Budget { tokens, warn_pct: self.budget_warn_pct })
     }

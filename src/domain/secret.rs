@@ -1,4 +1,4 @@
-//! Text that looks like a secret (K-16). Finding one never shows it.
+//! Text that looks like a secret. Finding one never shows it.
 
 use crate::domain::order;
 use std::borrow::Cow;
@@ -8,33 +8,35 @@ use std::ops::Range;
 const NAMES: [&str; 9] =
     ["password", "passwd", "secret", "token", "api_key", "apikey", "api-key", "access_key", "private_key"];
 
-/// Whether a text holds something with the shape of a key, a token or a private key (patterns of known issuers).
+/// Returns true if a text holds something with the shape of a key, a token or a private key (patterns of
+/// known issuers).
 pub fn has_token(text: &str) -> bool {
     find_token(&text.to_ascii_lowercase(), 0).is_some()
 }
 
-/// Where the first token at or behind `from` begins, in text that is lower-case already.
+/// Returns where the first token at or behind `from` begins, in text that is lower-case already.
 fn find_token(lower: &str, from: usize) -> Option<usize> {
     starts(lower, from).find(|&at| starts_with_token(&lower[at..]))
 }
 
-/// Where a token may begin: not inside a word.
+/// Returns where a token may begin: not inside a word.
 fn starts(lower: &str, from: usize) -> impl Iterator<Item = usize> {
     let bytes = lower.as_bytes();
     (from..bytes.len())
         .filter(move |&at| lower.is_char_boundary(at) && (at == 0 || !bytes[at - 1].is_ascii_alphanumeric()))
 }
 
-/// The text with every secret replaced: for words that have to be kept, such as the reason of an override, and for what is
-/// said of words that were refused. Behind the head of a private key nothing is kept.
+/// Returns the text with every secret replaced: for words that have to be kept, such as the reason of an
+/// override, and for what is said of words that were refused. Behind the head of a private key nothing is
+/// kept.
 pub fn redact(text: &str) -> Cow<'_, str> {
     let lower = text.to_ascii_lowercase();
     let values = assigned(text, &lower);
     replaced(text, &lower, values)
 }
 
-/// As [`redact`], for a message that repeats what was typed: a colon, a space and a plain word behind a name that was typed
-/// are the message's own, as in `…/passwd: expected`.
+/// As [`redact`], for a message that repeats what was typed: a colon, a space and a plain word behind a name
+/// that was typed are the message's own, as in `…/passwd: expected`.
 pub fn redact_message(text: &str) -> Cow<'_, str> {
     let lower = text.to_ascii_lowercase();
     let mut values = assigned(text, &lower);
@@ -62,7 +64,8 @@ fn replaced<'a>(text: &'a str, lower: &str, values: Vec<Range<usize>>) -> Cow<'a
     if out.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(out + &text[kept..]) }
 }
 
-/// Where the first token at or behind `from` is, also one without a digit: redacting too much does no harm.
+/// Returns where the first token at or behind `from` is, also one without a digit: redacting too much does no
+/// harm.
 fn find_word(lower: &str, from: usize) -> Option<Range<usize>> {
     let start = starts(lower, from).find(|&at| {
         let rest = &lower[at..];
@@ -75,7 +78,8 @@ fn find_word(lower: &str, from: usize) -> Option<Range<usize>> {
     Some(start..start + length)
 }
 
-/// How far a token is looked at, in bytes: each shows its shape before that, and a text made to be slow is not.
+/// How far a token is looked at, in bytes: each shows its shape before that, and a text made to be slow is
+/// not.
 const LOOK: usize = 128;
 /// The same for web tokens, whose head alone may be longer.
 const LOOK_WEB: usize = 512;
@@ -120,8 +124,8 @@ fn starts_with_token(text: &str) -> bool {
         || long("akia", 16, |c| c.is_ascii_alphanumeric())
 }
 
-/// Whether a text begins with the shape of a key or a token, digits or not: stricter than [`has_token`], for values that
-/// stand alone. In prose the same letters may be words.
+/// Returns true if a text begins with the shape of a key or a token, digits or not: stricter than
+/// [`has_token`], for values that stand alone. In prose the same letters may be words.
 pub fn begins_with_token(text: &str) -> bool {
     // Prefixes, how many characters follow, and which are allowed besides letters and digits.
     let shapes: [(&[&str], usize, &str); 4] = [
@@ -140,7 +144,7 @@ pub fn begins_with_token(text: &str) -> bool {
     shapes.iter().any(|(prefixes, least, besides)| prefixes.iter().any(|p| begins(p, *least, besides)))
 }
 
-/// Whether a text assigns a value to something that is called a secret: `password: …`, `token=…`.
+/// Returns true if a text assigns a value to something that is called a secret: `password: …`, `token=…`.
 pub fn has_assignment(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     NAMES
@@ -148,7 +152,7 @@ pub fn has_assignment(text: &str) -> bool {
         .any(|name| lower.match_indices(name).any(|(at, _)| value_of(text, &lower, name, at).is_some()))
 }
 
-/// Every value that is assigned to something that is called a secret, in order.
+/// Returns every value that is assigned to something that is called a secret, in order.
 fn assigned(text: &str, lower: &str) -> Vec<Range<usize>> {
     let of = |name: &'static str| {
         lower.match_indices(name).filter_map(move |(at, _)| value_of(text, lower, name, at))
@@ -158,7 +162,8 @@ fn assigned(text: &str, lower: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// The secret value that is assigned to the name at `at`, as in `name: value`, `name=value` or `"name":"value"`.
+/// Returns the secret value that is assigned to the name at `at`, as in `name: value`, `name=value` or
+/// `"name":"value"`.
 fn value_of(text: &str, lower: &str, name: &str, at: usize) -> Option<Range<usize>> {
     let rest = &lower[at + name.len()..];
     let rest = rest.strip_prefix(['"', '\'']).unwrap_or(rest).trim_start();
@@ -176,15 +181,15 @@ fn value_of(text: &str, lower: &str, name: &str, at: usize) -> Option<Range<usiz
     Some(start..start + length)
 }
 
-/// Whether a member's name and value together are a secret, as in `{"password": "…"}`.
+/// Returns true if a member's name and value together are a secret, as in `{"password": "…"}`.
 pub fn is_secret_member(name: &str, value: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     !value.contains(char::is_whitespace)
         && NAMES.iter().any(|known| lower.ends_with(known) && is_secret_value(known, value))
 }
 
-/// A value of eight characters or more. The name of a variable is none, and beside anything but a password neither is a
-/// plain word: `secret: rotation-policy-doc` is a document's name.
+/// Returns a value of eight characters or more. The name of a variable is none, and beside anything but a
+/// password neither is a plain word: `secret: rotation-policy-doc` is a document's name.
 fn is_secret_value(name: &str, value: &str) -> bool {
     let value = value.trim_matches(['"', '\'']);
     let variable = value.starts_with('$')
@@ -218,7 +223,8 @@ mod tests {
         }
     }
 
-    /// A text made to be slow is answered all the same: this would take long if each start were followed to the end.
+    /// A text made to be slow is answered all the same: this would take long if each start were followed to
+    /// the end.
     #[test]
     fn hostile_repetition_is_cheap() {
         for unit in ["sk-", "token=", "eyj.", "password : ", "password=hunter2hunter2 ", "ghp_x1 "] {

@@ -29,7 +29,6 @@ words!(
 pub struct Signal {
     /// The event that recorded the decision.
     pub event_id: i64,
-    /// The run.
     pub run_id: RunId,
     /// The check; empty when the event holds no evidence.
     pub check_type: String,

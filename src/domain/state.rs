@@ -22,13 +22,6 @@ const MAX_ARRAY: usize = 10_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key(String);
 
-impl Key {
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 impl FromStr for Key {
     type Err = String;
 
@@ -69,12 +62,12 @@ impl fmt::Display for Key {
 pub struct Scope(String);
 
 impl Scope {
-    /// The scope of everybody.
+    /// Returns the scope of everybody.
     pub fn global() -> Self {
         Self(GLOBAL.to_owned())
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -162,7 +155,7 @@ pub fn check_json(text: &str) -> Result<(), PayloadError> {
     Ok(())
 }
 
-/// How many numbers stand in a JSON document: outside its strings, nothing else has digits.
+/// Returns how many numbers stand in a JSON document: outside its strings, nothing else has digits.
 fn numbers(text: &str) -> usize {
     let (mut found, mut in_string, mut escaped, mut before) = (0, false, false, b' ');
     for byte in text.bytes() {
@@ -179,7 +172,7 @@ fn numbers(text: &str) -> usize {
     found
 }
 
-/// Whether a text holds a secret, or is a JSON document that has one in it (K-16).
+/// Returns true if a text holds a secret, or is a JSON document that has one in it.
 pub fn holds_secret(text: &str) -> bool {
     if is_secret(text) {
         return true;
@@ -202,7 +195,8 @@ pub fn check_raw(text: &str) -> Result<(), PayloadError> {
     if is_secret(text) { Err(PayloadError::Secret) } else { Ok(()) }
 }
 
-/// Checks a payload that was looked at as JSON and is not JSON: what there is of it as JSON must hold no secret either.
+/// Checks a payload that was looked at as JSON and is not JSON: what there is of it as JSON must hold no
+/// secret either.
 ///
 /// # Errors
 /// Fails as [`check_raw`] does.

@@ -8,8 +8,8 @@ use super::state::holds_secret;
 
 /// A value that was read from text without a likely secret in it.
 ///
-/// What is kept in the database or in an event is read by many, and an event is kept for ever. Arguments that are kept have
-/// this type; their parser refuses a secret.
+/// What is kept in the database or in an event is read by many, and an event is kept for ever. Arguments that
+/// are kept have this type; their parser refuses a secret.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(transparent)]
 pub struct Stored<T = String>(T);

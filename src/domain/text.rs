@@ -15,7 +15,7 @@ pub struct Empty;
 pub struct Required(String);
 
 impl Required {
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -35,8 +35,9 @@ impl fmt::Display for Required {
     }
 }
 
-/// The text with every control character (a tab, a newline, an escape) and every direction mark replaced by a space, so
-/// that it can never break a line-oriented output (K-08). JSON output keeps the text as stored.
+/// Returns the text with every control character (a tab, a newline, an escape) and every direction mark
+/// replaced by a space, so that it can never break a line-oriented output. JSON output keeps the text as
+/// stored.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     if text.chars().any(breaks_a_line) {
         Cow::Owned(text.chars().map(|c| if breaks_a_line(c) { ' ' } else { c }).collect())
@@ -55,15 +56,16 @@ pub fn shell_word(arg: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether a character breaks a line, or steers how the characters around it are shown.
+/// Returns true if a character breaks a line, or steers how the characters around it are shown.
 fn breaks_a_line(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}')
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A JSON document with such characters escaped where JSON itself does not ask for it: the same document, and safe to look
-/// at (K-08). Between the strings of a document they do not occur, but for the white space that stays as it is.
+/// Returns a JSON document with such characters escaped where JSON itself does not ask for it: the same
+/// document, and safe to look at. Between the strings of a document they do not occur, but for the white
+/// space that stays as it is.
 pub fn escaped_json(text: &str) -> Cow<'_, str> {
     let steers = |c: char| c > '\u{7e}' && breaks_a_line(c);
     if text.is_ascii() && !text.contains('\u{7f}') || !text.chars().any(steers) {

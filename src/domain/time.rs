@@ -8,7 +8,7 @@ use jiff::tz::Offset;
 
 /// The moment of a call and the trace it belongs to.
 ///
-/// `*_at` columns are Unix seconds; an event also keeps milliseconds (K-15).
+/// `*_at` columns are Unix seconds; an event also keeps milliseconds.
 #[derive(Clone, Debug, Default)]
 pub struct Stamp {
     nanos: i64,
@@ -32,19 +32,20 @@ pub fn secs_up(millis: i64) -> i64 {
     millis.div_euclid(1000) + i64::from(millis.rem_euclid(1000) > 0)
 }
 
-/// Returns the moment, in milliseconds, that a row keeps in seconds and, where this program wrote it, in milliseconds too. The
-/// milliseconds count only if they round up to the seconds: otherwise another program has changed the seconds since.
+/// Returns the moment, in milliseconds, that a row keeps in seconds and, where this program wrote it, in
+/// milliseconds too. The milliseconds count only if they round up to the seconds: otherwise another program
+/// has changed the seconds since.
 pub fn moment(secs: i64, millis: Option<i64>) -> i64 {
     millis.filter(|millis| secs_up(*millis) == secs).unwrap_or_else(|| secs.saturating_mul(1000))
 }
 
 impl Stamp {
-    /// A stamp at `nanos` nanoseconds since the Unix epoch.
+    /// Creates a stamp at `nanos` nanoseconds since the Unix epoch.
     pub fn new(nanos: i64, trace: Trace) -> Self {
         Self { nanos, trace }
     }
 
-    /// A stamp at `secs` seconds since the Unix epoch, outside any trace.
+    /// Creates a stamp at `secs` seconds since the Unix epoch, outside any trace.
     pub fn at(secs: i64) -> Self {
         Self::new(secs.saturating_mul(1_000_000_000), Trace::default())
     }
@@ -64,12 +65,12 @@ impl Stamp {
         self.nanos.div_euclid(1_000_000) + i64::from(self.nanos.rem_euclid(1_000_000) > 0)
     }
 
-    /// The moment, in Unix milliseconds, at which `secs` seconds have passed since the stamp.
+    /// Returns the moment, in Unix milliseconds, at which `secs` seconds have passed since the stamp.
     pub fn after(&self, secs: i64) -> i64 {
         self.millis_up().saturating_add(secs.saturating_mul(1000))
     }
 
-    /// The stamp `secs` seconds before this one, outside any trace.
+    /// Returns the stamp `secs` seconds before this one, outside any trace.
     #[must_use]
     pub fn before(&self, secs: i64) -> Self {
         Self::new(self.nanos.saturating_sub(secs.saturating_mul(1_000_000_000)), Trace::default())
@@ -84,8 +85,8 @@ impl Stamp {
 /// The first second of the year 10000, which the format has no room for.
 const TOO_LATE: u64 = 253_402_300_800;
 
-/// Returns Unix milliseconds as RFC 3339 in UTC with milliseconds. A time outside the years 1970 to 9999, which no clock
-/// of ours has shown, is returned as its number followed by `ms`.
+/// Returns Unix milliseconds as RFC 3339 in UTC with milliseconds. A time outside the years 1970 to 9999,
+/// which no clock of ours has shown, is returned as its number followed by `ms`.
 pub fn rfc3339(millis: i64) -> String {
     match u64::try_from(millis) {
         Ok(since) if since / 1000 < TOO_LATE => {

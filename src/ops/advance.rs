@@ -18,7 +18,7 @@ use crate::store::phase::{PhaseEvent, Place};
 pub struct Request {
     /// The run.
     pub id: RunId,
-    /// The phase that the caller believes it is in (PH-01).
+    /// The phase that the caller believes it is in.
     pub expect: Option<Phase>,
     /// How the gate is looked at.
     pub terms: Terms,
@@ -55,7 +55,7 @@ pub struct Advance {
 }
 
 impl Outcome {
-    /// The type of the event that records it.
+    /// Returns the type of the event that records it.
     pub fn event_type(self) -> &'static str {
         match self {
             Self::Advanced => "advance",
@@ -65,10 +65,11 @@ impl Outcome {
     }
 }
 
-/// Moves a run to its next phase, or records why it stays (PH-07).
+/// Moves a run to its next phase, or records why it stays.
 ///
 /// # Errors
-/// * [`StoreError`](store::StoreError) for an unknown run, a terminal one, or one in another phase than expected.
+/// * [`StoreError`](store::StoreError) for an unknown run, a terminal one, or one in another phase than
+///   expected.
 /// * [`OpsError::TerminalPhase`] at the end of the chain.
 pub fn advance(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<Advance, OpsError> {
     let run = store::run::get(tx, &request.id)?;
@@ -86,8 +87,8 @@ pub fn advance(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<Adv
     record(tx, run, answer.step, outcome, answer.verdict, reason, stamp)
 }
 
-/// The reason of the event: the evidence with the caller's words beside it, or the words alone. Always one JSON document
-/// when there is evidence.
+/// Returns the reason of the event: the evidence with the caller's words beside it, or the words alone.
+/// Always one JSON document when there is evidence.
 fn explain(verdict: &Verdict, said: Option<String>) -> Option<String> {
     if verdict.conditions.is_empty() {
         return said;
@@ -124,7 +125,7 @@ fn record(
     Ok(Advance { outcome, run, step, verdict, reason, event_id })
 }
 
-/// Where a run is after entering `to`: completed, if that is the last phase.
+/// Returns where a run is after entering `to`: completed, if that is the last phase.
 pub(super) fn place_at(run: &Run, to: &Phase, stamp: &Stamp) -> Place {
     let ends = run.chain().last() == to;
     Place {

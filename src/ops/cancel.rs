@@ -23,7 +23,7 @@ pub struct Cancelled {
     pub dispatches: Vec<DispatchId>,
 }
 
-/// Cancels a run, its live dispatches and its active agents; of a portfolio also every active child (DI-08).
+/// Cancels a run, its live dispatches and its active agents; of a portfolio also every active child.
 ///
 /// # Errors
 /// [`StoreError`](store::StoreError) for an unknown run or one that is over.

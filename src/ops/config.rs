@@ -11,7 +11,7 @@ use crate::store;
 /// Before the keys of settings.
 pub const PREFIX: &str = "kernel.";
 
-/// The key of state that holds a setting.
+/// Returns the key of state that holds a setting.
 ///
 /// # Errors
 /// What is wrong with the name.
@@ -19,10 +19,7 @@ pub fn state_key(key: &str) -> Result<Key, String> {
     if key.is_empty() { Err("key must not be empty".to_owned()) } else { format!("{PREFIX}{key}").parse() }
 }
 
-/// What the project delegates.
-///
-/// # Errors
-/// What the engine says.
+/// Returns what the project delegates.
 pub fn delegation(tx: &ReadTx<'_>, stamp: &Stamp) -> Result<Delegation, OpsError> {
     let Ok(key) = state_key(DELEGATION_LEVEL) else { return Ok(Delegation::default()) };
     let stored = store::state::get(tx, &key, &Scope::global(), stamp)?;
@@ -31,10 +28,7 @@ pub fn delegation(tx: &ReadTx<'_>, stamp: &Stamp) -> Result<Delegation, OpsError
     Ok(level.map_or_else(Delegation::default, |level| Delegation { level, declared: true }))
 }
 
-/// A setting that is a number; 0 if it is not set.
-///
-/// # Errors
-/// What the engine says.
+/// Returns a setting that is a number; 0 if it is not set.
 pub fn number(tx: &ReadTx<'_>, key: &str, stamp: &Stamp) -> Result<i64, OpsError> {
     let Ok(key) = state_key(key) else { return Ok(0) };
     let stored = store::state::get(tx, &key, &Scope::global(), stamp)?;

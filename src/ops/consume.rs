@@ -1,4 +1,4 @@
-//! Consumers: where one goes on reading the log, and moving on (EV-02, EV-03).
+//! Consumers: where one goes on reading the log, and moving on.
 
 use super::OpsError;
 use crate::db::{ReadTx, WriteTx};
@@ -12,16 +12,16 @@ pub const KEPT: i64 = 24 * 3600;
 /// Who reads, and whose events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Consumer {
-    /// Its name.
     pub name: String,
     /// The run whose events it reads; empty for those of all runs.
     pub run_id: String,
 }
 
-/// Where the consumer goes on: the number of the last event that it has seen, 0 for a new one.
+/// Returns where the consumer goes on: the number of the last event that it has seen, 0 for a new one.
 ///
 /// # Errors
-/// * [`OpsError::CursorExpired`] if it was away for too long: going on at the start would tell it everything again.
+/// * [`OpsError::CursorExpired`] if it was away for too long: going on at the start would tell it everything
+///   again.
 /// * [`OpsError::CursorAhead`] if it has seen events that the log does not have any more.
 pub fn position(tx: &ReadTx<'_>, consumer: &Consumer, stamp: &Stamp) -> Result<i64, OpsError> {
     let Some(cursor) = find(tx, consumer)? else { return Ok(0) };
@@ -35,12 +35,12 @@ pub fn position(tx: &ReadTx<'_>, consumer: &Consumer, stamp: &Stamp) -> Result<i
     Ok(cursor.position)
 }
 
-/// Holds that the log still has all that was read of it up to `position`, when it was the one of `epoch`. Answers which one
-/// it is now.
+/// Holds that the log still has all that was read of it up to `position`, when it was the one of `epoch`.
+/// Returns which one it is now.
 ///
 /// # Errors
-/// [`OpsError::CursorAhead`] if the log was restored from a backup that does not reach that far: what comes now under the
-/// numbers that were read are other events.
+/// [`OpsError::CursorAhead`] if the log was restored from a backup that does not reach that far: what comes
+/// now under the numbers that were read are other events.
 pub fn go_on(tx: &ReadTx<'_>, position: i64, epoch: &str) -> Result<String, OpsError> {
     let now = store::event::epoch(tx)?;
     if now != epoch {
@@ -61,14 +61,11 @@ pub fn require_known(tx: &ReadTx<'_>, position: i64) -> Result<(), OpsError> {
     if position > head { Err(OpsError::CursorAhead { position, known: head }) } else { Ok(()) }
 }
 
-/// Moves the consumer on to `to`, which was read when the log was the one of `epoch`; and never back: another process may
-/// have come further under the same name.
+/// Moves the consumer on to `to`, which was read when the log was the one of `epoch`; and never back: another
+/// process may have come further under the same name.
 ///
-/// If the log was replaced since by one without these events, they stay events of the old one: the consumer's next call is
-/// told that it is ahead, instead of skipping what comes under their numbers.
-///
-/// # Errors
-/// What the engine says.
+/// If the log was replaced since by one without these events, they stay events of the old one: the consumer's
+/// next call is told that it is ahead, instead of skipping what comes under their numbers.
 pub fn advance(
     tx: &WriteTx<'_>,
     consumer: &Consumer,
@@ -95,7 +92,8 @@ pub fn advance(
 ///
 /// # Errors
 /// * [`OpsError::CursorAhead`] if the log does not reach that far.
-/// * [`OpsError::CursorRewind`] if that is a step back and not `forced`: what lies between would be told again.
+/// * [`OpsError::CursorRewind`] if that is a step back and not `forced`: what lies between would be told
+///   again.
 pub fn set(
     tx: &WriteTx<'_>,
     consumer: &Consumer,
@@ -111,11 +109,8 @@ pub fn set(
     store_at(tx, cursor, to, stamp)
 }
 
-/// Makes a consumer known. One that is known keeps its position, and its place if it is durable; one whose time was over
-/// goes on where it stopped. Answers whether it is durable.
-///
-/// # Errors
-/// What the engine says.
+/// Makes a consumer known. One that is known keeps its position, and its place if it is durable; one whose
+/// time was over goes on where it stopped. Returns whether it is durable.
 pub fn register(
     tx: &WriteTx<'_>,
     consumer: &Consumer,
@@ -129,15 +124,12 @@ pub fn register(
     Ok(durable)
 }
 
-/// Whether the cursor's time is over.
+/// Returns true if the cursor's time is over.
 pub fn has_expired(cursor: &Cursor, stamp: &Stamp) -> bool {
     cursor.expires_at.is_some_and(|at| at <= stamp.secs())
 }
 
-/// The consumer's cursor. One of a run's events is as durable as the same consumer's for all runs.
-///
-/// # Errors
-/// What the engine says.
+/// Returns the consumer's cursor. One of a run's events is as durable as the same consumer's for all runs.
 pub fn find(tx: &ReadTx<'_>, consumer: &Consumer) -> Result<Option<Cursor>, StoreError> {
     let Some(cursor) = store::cursor::find(tx, &consumer.name, &consumer.run_id)? else { return Ok(None) };
     if !cursor.durable && is_durable(tx, consumer)? {
@@ -174,13 +166,13 @@ fn store_at(tx: &WriteTx<'_>, cursor: Cursor, position: i64, stamp: &Stamp) -> R
     Ok(store::cursor::put(tx, &Cursor { position, epoch, ..kept(cursor, durable, stamp) })?)
 }
 
-/// The cursor with its time begun anew.
+/// Returns the cursor with its time begun anew.
 fn kept(cursor: Cursor, durable: bool, stamp: &Stamp) -> Cursor {
     let expires_at = (!durable).then(|| secs_up(stamp.after(KEPT)));
     Cursor { durable, expires_at, updated_at: stamp.secs(), ..cursor }
 }
 
-/// How far this log is the one that it was in `epoch`.
+/// Returns how far this log is the one that it was in `epoch`.
 fn known(tx: &ReadTx<'_>, epoch: &str) -> Result<i64, StoreError> {
     let head = store::event::head(tx)?.id;
     if epoch == store::event::epoch(tx)? {

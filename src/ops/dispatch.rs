@@ -11,7 +11,7 @@ use crate::store;
 use crate::store::dispatch::{NewDispatch, NewTokens};
 use crate::store::phase::PhaseEvent;
 
-/// Records a dispatch that was started elsewhere, with the phase of its run and its depth (RB-15).
+/// Records a dispatch that was started elsewhere, with the phase of its run and its depth.
 ///
 /// # Errors
 /// [`StoreError::DispatchNotFound`](store::StoreError::DispatchNotFound) for an unknown parent.
@@ -34,12 +34,11 @@ pub struct Crossing {
     pub standing: Standing,
     /// Tokens used.
     pub used: i64,
-    /// The budget.
     pub budget: Budget,
 }
 
-/// Sets the tokens of a dispatch; `None` leaves a counter as it is. Answers the thresholds of its run's budget that this
-/// passes; each is an event (PH-09).
+/// Sets the tokens of a dispatch; `None` leaves a counter as it is. Returns the thresholds of its run's
+/// budget that this passes; each is an event.
 ///
 /// # Errors
 /// [`StoreError::DispatchNotFound`](store::StoreError::DispatchNotFound).

@@ -14,12 +14,7 @@ pub enum OpsError {
     TerminalPhase(Phase),
     /// The run's phase is not in its chain: damaged data.
     #[error("phase \"{phase}\" of run `{run}` not found in chain")]
-    PhaseNotInChain {
-        /// The run.
-        run: RunId,
-        /// Its phase.
-        phase: Phase,
-    },
+    PhaseNotInChain { run: RunId, phase: Phase },
     /// A rollback target that is not behind the run's phase, or not in its chain.
     #[error("target phase `{target}` is not behind current phase `{current}`")]
     NotBehind {
@@ -65,13 +60,13 @@ pub enum OpsError {
     /// A change of metadata that is sealed because the run asks for evidence.
     #[error("run set: sealed close-gate metadata cannot be changed: {0}")]
     SealedMetadata(String),
-    /// The files of the evidence for the last step were not compared with their hashes before the transaction.
+    /// The files of the evidence for the last step were not compared with their hashes before the
+    /// transaction.
     #[error("the evidence that the last step of run `{0}` needs has not been compared with its file")]
     EvidenceUnread(RunId),
     /// An agent of another run.
     #[error("agent `{agent}` does not belong to run `{run}`")]
     AgentOfOtherRun {
-        /// The agent.
         agent: AgentId,
         /// The run that was named.
         run: RunId,
@@ -87,7 +82,6 @@ pub enum OpsError {
     /// A position that the log does not have, or not any more.
     #[error("position {position} is ahead of the log, which agrees with it up to event {known}")]
     CursorAhead {
-        /// The position.
         position: i64,
         /// The last event before which nothing was lost.
         known: i64,
@@ -112,7 +106,6 @@ pub enum OpsError {
     /// A lock of another owner.
     #[error("lock {lock} belongs to {owner}")]
     LockOwner {
-        /// The lock.
         lock: String,
         /// Whose it is.
         owner: String,
@@ -120,7 +113,6 @@ pub enum OpsError {
     /// A lock that does not hold any more.
     #[error("lock {lock} is {state}")]
     LockGone {
-        /// The lock.
         lock: String,
         /// What it is.
         state: &'static str,
@@ -143,12 +135,7 @@ pub enum OpsError {
     },
     /// Another attempt at a dispatch that does not take one.
     #[error("retry: dispatch {dispatch} is not retryable ({why})")]
-    NotRetryable {
-        /// The dispatch.
-        dispatch: DispatchId,
-        /// Why.
-        why: String,
-    },
+    NotRetryable { dispatch: DispatchId, why: String },
     /// The state of a chain of attempts that cannot be read.
     #[error("the state of escalation chain {0} cannot be read")]
     Chain(String),

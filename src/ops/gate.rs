@@ -49,7 +49,6 @@ pub struct Learned {
 /// A learned tier that matched a rule, for the output of a check.
 #[derive(Clone, Debug, serde::Serialize, schemars::JsonSchema)]
 pub struct CalibrationMatch {
-    /// The check.
     pub check: Check,
     /// The rate of false positives.
     pub fpr: Option<serde_json::Number>,
@@ -98,7 +97,6 @@ pub struct Answer {
     pub step: Step,
     /// The source of its rules.
     pub source: RuleSource,
-    /// The verdict.
     pub verdict: Verdict,
     /// Learned tiers that matched.
     pub calibration: Vec<CalibrationMatch>,

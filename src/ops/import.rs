@@ -1,4 +1,4 @@
-//! Moving in from the Go program: everything or nothing, counted on both sides (K-21).
+//! Moving in from the Go program: everything or nothing, counted on both sides.
 
 use std::path::Path;
 
@@ -8,12 +8,12 @@ use crate::domain::time::Stamp;
 use crate::store::event;
 use crate::store::import::{self, Import, Report};
 
-/// Copies everything from `go` into the database of `tx`, which is the one at `to` and has to be empty. `key` resolves the
-/// symlinks of a project's directory.
+/// Copies everything from `go` into the database of `tx`, which is the one at `to` and has to be empty. `key`
+/// resolves the symlinks of a project's directory.
 ///
 /// # Errors
-/// [`DbError::Occupied`] if the database has content, [`OpsError::ImportMismatch`] if a table of one side does not have
-/// the rows of the other, or what the engine says.
+/// [`DbError::Occupied`] if the database has content, [`OpsError::ImportMismatch`] if a table of one side
+/// does not have the rows of the other; also errors of the database.
 pub fn import(
     tx: &WriteTx<'_>,
     go: &GoDb,

@@ -2,8 +2,9 @@
 
 use super::OpsError;
 use crate::db::WriteTx;
+use crate::domain::chain::Break;
 use crate::domain::event::Event;
-use crate::store::event::{Break, Head};
+use crate::store::event::Head;
 use crate::store::{self, StoreError};
 
 /// Appends the events of a log that are not here yet. What is here already has to be its beginning.
@@ -17,9 +18,6 @@ pub struct Import<'a> {
 
 impl<'a> Import<'a> {
     /// Begins.
-    ///
-    /// # Errors
-    /// What the engine says.
     pub fn new(tx: &'a WriteTx<'a>) -> Result<Self, OpsError> {
         Ok(Self { tx, here: store::event::head(tx)?, head: Head::genesis() })
     }
@@ -42,7 +40,7 @@ impl<'a> Import<'a> {
         Ok(())
     }
 
-    /// Ends; answers the end of the log and how many events are new.
+    /// Ends. Returns the end of the log and how many events are new.
     ///
     /// # Errors
     /// [`StoreError::ChainBroken`] if the log was to end elsewhere, or is shorter than what was here before.

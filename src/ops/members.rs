@@ -19,11 +19,9 @@ use crate::store::artifact::NewArtifact;
 /// An agent to add.
 #[derive(Clone, Debug, Serialize)]
 pub struct AddAgent {
-    /// The run.
     pub run_id: RunId,
     /// Kind of agent.
     pub agent_type: String,
-    /// Its name.
     pub name: Option<String>,
     /// Its phase; the run's own if not given.
     pub phase: Option<Phase>,
@@ -82,7 +80,7 @@ pub fn add_artifact(
     Ok((store::artifact::insert(tx, new, stamp)?, known))
 }
 
-/// An action of the run, which has to be there.
+/// Returns an action of the run, which has to be there.
 ///
 /// # Errors
 /// [`StoreError::RunNotFound`], [`StoreError::ActionNotFound`].
@@ -91,10 +89,7 @@ pub fn action(tx: &ReadTx<'_>, run: &RunId, phase: &Phase, command: &str) -> Res
     Ok(store::action::find(tx, run, phase, command)?.ok_or(StoreError::ActionNotFound)?)
 }
 
-/// The actions of a phase with their templates filled in from the run.
-///
-/// # Errors
-/// What the engine says.
+/// Returns the actions of a phase with their templates filled in from the run.
 pub fn ready_actions(tx: &ReadTx<'_>, run: &Run, phase: &Phase) -> Result<Vec<Action>, OpsError> {
     let mut actions = store::action::list(tx, &run.id, Some(phase))?;
     for action in &mut actions {

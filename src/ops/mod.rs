@@ -1,5 +1,5 @@
-//! Use cases over several stores, each inside the one transaction that the caller opened. Nothing here opens a database,
-//! prints, or touches the world outside: effects that must follow a commit are returned as data.
+//! Use cases over several stores, each inside the one transaction that the caller opened. Nothing here opens
+//! a database, prints, or touches the world outside: effects that must follow a commit are returned as data.
 
 pub mod advance;
 pub mod cancel;
@@ -43,7 +43,7 @@ fn require_active(run: &Run) -> Result<(), OpsError> {
     Ok(())
 }
 
-/// Refuses a run that is not in the phase that the caller expects (PH-01).
+/// Refuses a run that is not in the phase that the caller expects.
 fn require_phase(run: &Run, expected: Option<&Phase>) -> Result<(), OpsError> {
     match expected {
         Some(expected) if *expected != run.phase => Err(StoreError::StalePhase {

@@ -10,8 +10,8 @@ use crate::domain::text::hex;
 use crate::domain::time::Stamp;
 use crate::store::idempotency::{self, Given};
 
-/// Names the form of the digests below. A digest without it, or with another one, was made by another version of the
-/// program and says nothing about the arguments that are at hand.
+/// Names the form of the digests below. A digest without it, or with another one, was made by another version
+/// of the program and says nothing about the arguments that are at hand.
 const FORM: &str = "v2:";
 
 /// A caller's key for one call of one command.
@@ -23,9 +23,9 @@ pub struct Key<'a> {
     pub key: Option<&'a str>,
 }
 
-/// Runs `act` and stores its answer under the key. A repeat with the same `arguments` returns the stored answer and does
-/// nothing. So does a repeat of a call whose digest has another form, whatever its arguments: refusing it would turn every
-/// retry across an upgrade into a conflict.
+/// Runs `act` and stores its answer under the key. A repeat with the same `arguments` returns the stored
+/// answer and does nothing. So does a repeat of a call whose digest has another form, whatever its arguments:
+/// refusing it would turn every retry across an upgrade into a conflict.
 ///
 /// # Errors
 /// * [`OpsError::IdempotencyConflict`] if the key was used with other arguments.
@@ -52,8 +52,8 @@ pub fn once<A: Serialize + DeserializeOwned>(
     Ok(answer)
 }
 
-/// Returns the tagged digest of the arguments as canonical JSON: a `Value` keeps the members of its objects sorted, so the
-/// order in which a struct declares its fields does not count.
+/// Returns the tagged digest of the arguments as canonical JSON: a `Value` keeps the members of its objects
+/// sorted, so the order in which a struct declares its fields does not count.
 fn digest(arguments: &impl Serialize) -> serde_json::Result<String> {
     let canonical = serde_json::to_value(arguments)?.to_string();
     Ok(format!("{FORM}{}", hex(&Sha256::digest(canonical.as_bytes()))))

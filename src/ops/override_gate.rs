@@ -1,4 +1,4 @@
-//! Override: the next phase, whatever the gate says, with its true verdict on record (PH-08).
+//! Override: the next phase, whatever the gate says, with its true verdict on record.
 
 use serde_json::{Map, json};
 
@@ -43,7 +43,8 @@ pub struct Override {
     pub blocked: bool,
 }
 
-/// Moves a run to its next phase past the gate. A step that needs runtime evidence is not taken, and that is recorded.
+/// Moves a run to its next phase past the gate. A step that needs runtime evidence is not taken, and that is
+/// recorded.
 ///
 /// # Errors
 /// As [`advance`](super::advance::advance).

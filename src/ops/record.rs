@@ -1,4 +1,4 @@
-//! Events that callers record beside the kernel's own (EV-05, CL-09).
+//! Events that callers record beside the kernel's own.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -48,10 +48,11 @@ pub fn check(request: &Request) -> Result<(), RecordError> {
     Ok(())
 }
 
-/// Records the event, once per key; answers its number.
+/// Records the event, once per key. Returns its number.
 ///
 /// # Errors
-/// * [`StoreError::RunNotFound`](store::StoreError::RunNotFound) if it is to belong to a run that does not exist.
+/// * [`StoreError::RunNotFound`](store::StoreError::RunNotFound) if it is to belong to a run that does not
+///   exist.
 /// * [`OpsError::IdempotencyConflict`] if the key was used for something else.
 pub fn record(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<i64, OpsError> {
     if let Some(run) = &request.run_id {
@@ -71,7 +72,7 @@ pub fn record(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<i64,
     Ok(recorded.id)
 }
 
-/// What a key belongs to: keys of different agencies, or of different agents of a run, do not meet.
+/// Returns what a key belongs to: keys of different agencies, or of different agents of a run, do not meet.
 fn scope(request: &Request) -> Vec<String> {
     let run = request.run_id.as_ref().map_or("", RunId::as_str);
     let mut scope = vec![request.source.to_string()];
@@ -85,7 +86,7 @@ fn scope(request: &Request) -> Vec<String> {
     scope
 }
 
-/// These report the same thing again in other words: the first report stands.
+/// Returns these report the same thing again in other words: the first report stands.
 fn first_wins(request: &Request) -> bool {
     ["agency", "interspect"].contains(&request.source.as_str())
 }

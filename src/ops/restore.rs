@@ -1,4 +1,4 @@
-//! Completing a copy that takes the place of a database: where the log comes from, and who had read how far (K-18).
+//! Completing a copy that takes the place of a database: where the log comes from, and who had read how far.
 
 use serde_json::{Map, Value, json};
 
@@ -20,20 +20,14 @@ pub struct Old {
 }
 
 /// Reads what has to be carried over from a database that can still be read.
-///
-/// # Errors
-/// What the engine says.
 pub fn read_old(tx: &ReadTx<'_>) -> Result<Old, StoreError> {
     Ok(Old { head: Some(store::event::head(tx)?), cursors: Some(store::cursor::list(tx)?) })
 }
 
-/// Appends the event that begins a new epoch of the log, and carries the cursors over. Answers the new head.
+/// Appends the event that begins a new epoch of the log, and carries the cursors over. Returns the new head.
 ///
-/// The cursors of the replaced database are the ones that tell what consumers have seen; those that lie behind the end of
-/// the restored log are answered `cursor_ahead` from then on.
-///
-/// # Errors
-/// What the engine says.
+/// The cursors of the replaced database are the ones that tell what consumers have seen; those that lie
+/// behind the end of the restored log are answered `cursor_ahead` from then on.
 pub fn seal(
     tx: &WriteTx<'_>,
     old: &Old,

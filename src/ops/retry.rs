@@ -1,4 +1,4 @@
-//! Another attempt at a dispatch that failed (DI-07).
+//! Another attempt at a dispatch that failed.
 
 use serde_json::json;
 
@@ -46,7 +46,6 @@ pub enum Retried {
         attempt: i64,
         /// How long to wait before it starts, in milliseconds.
         backoff_ms: i64,
-        /// Its model.
         model: Option<String>,
         /// Whether that is a stronger one than before.
         escalated: bool,
@@ -57,10 +56,11 @@ pub enum Retried {
     Exhausted(Chain),
 }
 
-/// The dispatch, if another attempt may be made at it.
+/// Returns the dispatch, if another attempt may be made at it.
 ///
 /// # Errors
-/// [`StoreError::DispatchNotFound`](store::StoreError::DispatchNotFound), or [`OpsError::NotRetryable`] saying why not.
+/// [`StoreError::DispatchNotFound`](store::StoreError::DispatchNotFound), or [`OpsError::NotRetryable`]
+/// saying why not.
 pub fn require(tx: &ReadTx<'_>, id: &DispatchId) -> Result<Dispatch, OpsError> {
     let dispatch = store::dispatch::get(tx, id)?;
     let refuse = |why: String| Err(OpsError::NotRetryable { dispatch: id.clone(), why });

@@ -1,4 +1,4 @@
-//! Rollback: back to an earlier phase, with everything that followed from the later ones, all or nothing (RB-04).
+//! Rollback: back to an earlier phase, with everything that followed from the later ones, all or nothing.
 
 use serde_json::{Map, json};
 
@@ -33,8 +33,8 @@ pub struct Request {
     pub signal: bool,
 }
 
-/// Everything that a rollback changes. A dry run shows it, the real one carries it out: the same value, so they cannot
-/// differ (RB-12).
+/// Everything that a rollback changes. A dry run shows it, the real one carries it out: the same value, so
+/// they cannot differ.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The run as it is before.
@@ -43,23 +43,23 @@ pub struct Plan {
     pub to: Phase,
     /// The phases that are undone, first to last.
     pub rolled_back: Vec<Phase>,
-    /// The artifacts that stop counting (RB-03).
+    /// The artifacts that stop counting.
     pub artifacts: Vec<Artifact>,
-    /// The dispatches that are cancelled (RB-15).
+    /// The dispatches that are cancelled.
     pub dispatches: Vec<Dispatch>,
-    /// The agents that are failed (RB-10).
+    /// The agents that are failed.
     pub agents: Vec<Agent>,
-    /// The locks that were held for those dispatches (DI-08).
+    /// The locks that were held for those dispatches.
     pub locks: Vec<Lock>,
-    /// The skips that are cleared (RB-09).
+    /// The skips that are cleared.
     pub skips: Vec<(Phase, Skip)>,
 }
 
-/// Works out what a rollback would change. Reads the run once (RB-07) and writes nothing.
+/// Works out what a rollback would change. Reads the run once and writes nothing.
 ///
 /// # Errors
 /// * [`StoreError`](store::StoreError) for an unknown run or one in another phase than expected.
-/// * [`OpsError::NotRollable`] for a cancelled or failed run (RB-02).
+/// * [`OpsError::NotRollable`] for a cancelled or failed run.
 /// * [`OpsError::NotBehind`] for a target that is not behind the run's phase.
 pub fn plan(tx: &ReadTx<'_>, request: &Request) -> Result<Plan, OpsError> {
     let run = store::run::get(tx, &request.id)?;
@@ -104,13 +104,14 @@ pub fn plan(tx: &ReadTx<'_>, request: &Request) -> Result<Plan, OpsError> {
     Ok(Plan { to: request.to.clone(), rolled_back, artifacts, dispatches, agents, locks, skips, run })
 }
 
-/// Carries a rollback out; answers what it changed and the number of its event.
+/// Carries a rollback out. Returns what it changed and the number of its event.
 ///
-/// Each thing changed has its own event, after the one that moves the run, and names it as its cause. A completed run
-/// becomes active again: the one way out of a terminal status, kept with its `completed_at` in the event.
+/// Each thing changed has its own event, after the one that moves the run, and names it as its cause. A
+/// completed run becomes active again: the one way out of a terminal status, kept with its `completed_at` in
+/// the event.
 ///
 /// # Errors
-/// As [`plan`], and what the engine says.
+/// As [`plan`], and errors of the database.
 ///
 /// Source: seed 000.
 pub fn rollback(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<(Plan, i64), OpsError> {

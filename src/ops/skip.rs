@@ -24,7 +24,8 @@ pub struct Request {
 /// Puts a skip in force. Skipping a phase that is skipped already is done already.
 ///
 /// # Errors
-/// * [`StoreError`](store::StoreError) for an unknown run, a terminal one, or one in another phase than expected.
+/// * [`StoreError`](store::StoreError) for an unknown run, a terminal one, or one in another phase than
+///   expected.
 /// * [`OpsError`] for a phase that is not in the chain, not ahead, or the last one.
 pub fn skip(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<(), OpsError> {
     let run = store::run::get(tx, &request.id)?;
@@ -48,7 +49,7 @@ pub fn skip(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<(), Op
     Ok(())
 }
 
-/// Takes a skip back (RB-09).
+/// Takes a skip back.
 ///
 /// # Errors
 /// As [`skip`]; [`OpsError::NotSkipped`] if the phase is not skipped.

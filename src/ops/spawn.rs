@@ -1,4 +1,4 @@
-//! Spawning: whether one more child may be started, decided in the transaction that records it (DI-04).
+//! Spawning: whether one more child may be started, decided in the transaction that records it.
 
 use serde_json::Value;
 
@@ -115,7 +115,7 @@ fn rejection(
     Ok(None)
 }
 
-/// The limit of the portfolio that the run belongs to, as far as a relay has counted.
+/// Returns the limit of the portfolio that the run belongs to, as far as a relay has counted.
 fn portfolio(
     tx: &ReadTx<'_>,
     run: Option<&Run>,

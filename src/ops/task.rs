@@ -21,7 +21,6 @@ const ERROR: &str = "error";
 /// A change that was made.
 #[derive(Clone, Debug, Default)]
 pub struct Changed {
-    /// The task.
     pub task: u64,
     /// The run that it belongs to.
     pub run: Option<RunId>,
@@ -35,10 +34,7 @@ pub struct Changed {
     pub data: Map<String, serde_json::Value>,
 }
 
-/// Says that a task was changed: `status`, or `link` if it only got links. Answers the event's number.
-///
-/// # Errors
-/// What the engine says.
+/// Says that a task was changed: `status`, or `link` if it only got links. Returns the event's number.
 pub fn changed(tx: &WriteTx<'_>, change: Changed, stamp: &Stamp) -> Result<i64, OpsError> {
     let kind = if change.from == change.to { "link" } else { "status" };
     let event = NewEvent {
@@ -55,10 +51,7 @@ pub fn changed(tx: &WriteTx<'_>, change: Changed, stamp: &Stamp) -> Result<i64, 
     Ok(store::event::append(tx, &event, stamp)?)
 }
 
-/// Says what went wrong with a task, one event for each problem (TS-62).
-///
-/// # Errors
-/// What the engine says.
+/// Says what went wrong with a task, one event for each problem.
 pub fn went_wrong(tx: &WriteTx<'_>, task: u64, problems: &[Problem], stamp: &Stamp) -> Result<(), OpsError> {
     for problem in problems {
         let event = NewEvent {
@@ -69,7 +62,7 @@ pub fn went_wrong(tx: &WriteTx<'_>, task: u64, problems: &[Problem], stamp: &Sta
             from: String::new(),
             to: String::new(),
             reason: None,
-            // What it repeats may come out of a file (K-16).
+            // What it repeats may come out of a file.
             data: Problem::new(problem.kind, redact(&problem.message)).members(),
             envelope: Map::new(),
         };
@@ -78,10 +71,7 @@ pub fn went_wrong(tx: &WriteTx<'_>, task: u64, problems: &[Problem], stamp: &Sta
     Ok(())
 }
 
-/// What went wrong so far, with one task or with all, oldest first; the last `limit` of them.
-///
-/// # Errors
-/// What the engine says.
+/// Returns what went wrong so far, with one task or with all, oldest first; the last `limit` of them.
 pub fn errors(tx: &ReadTx<'_>, task: Option<u64>, limit: usize) -> Result<Vec<Event>, OpsError> {
     let filter = Filter { source: Some(Source::TASK), kind: Some(ERROR.to_owned()), ..Filter::default() };
     let subject = task.map(|task| task.to_string());
@@ -152,7 +142,7 @@ pub fn on_run(tx: &WriteTx<'_>, wanted: &ForRun, stamp: &Stamp) -> Result<OnRun,
     Ok(OnRun { filed, advance })
 }
 
-/// The members that a change's event has in `data`, as far as there is something to say.
+/// Returns the members that a change's event has in `data`, as far as there is something to say.
 pub fn data(members: &[(&str, serde_json::Value)]) -> Map<String, serde_json::Value> {
     let empty = |value: &serde_json::Value| value.is_null() || *value == json!([]) || *value == json!(false);
     let mut out = Map::new();

@@ -1,4 +1,4 @@
-//! Undoing a rollback, as long as nothing has happened to the run since (RB-14).
+//! Undoing a rollback, as long as nothing has happened to the run since.
 
 use serde::Deserialize;
 use serde_json::{Map, json};
@@ -77,7 +77,8 @@ struct ToldSkip {
 /// Puts a run back to where it was before a rollback.
 ///
 /// # Errors
-/// * [`StoreError::EventNotFound`](store::StoreError::EventNotFound) and [`OpsError::NotARollback`] for another event.
+/// * [`StoreError::EventNotFound`](store::StoreError::EventNotFound) and [`OpsError::NotARollback`] for
+///   another event.
 /// * [`OpsError::UndoBlocked`] if something happened since, saying what.
 pub fn undo(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<Undone, OpsError> {
     let event = store::event::get(tx, request.event)?;
@@ -157,8 +158,8 @@ fn read(event: &Event) -> Result<(RunId, Told), OpsError> {
     Ok((event.run_id.clone().ok_or_else(not_one)?, told))
 }
 
-/// What happened to the run after a rollback, in words. The rollback's own consequences do not count, nor do the ends of
-/// the dispatches that it cancelled.
+/// Returns what happened to the run after a rollback, in words. The rollback's own consequences do not count,
+/// nor do the ends of the dispatches that it cancelled.
 fn happened_since(
     tx: &ReadTx<'_>,
     rollback: &Event,

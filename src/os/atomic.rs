@@ -1,6 +1,8 @@
-//! Files that change in one step: a reader, and the next process after a crash, sees the old content or the new one.
+//! Files that change in one step: a reader, and the next process after a crash, sees the old content or the
+//! new one.
 //!
-//! The content is written and synced under another name in the same directory, and then takes its place by a rename.
+//! The content is written and synced under another name in the same directory, and then takes its place by a
+//! rename.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -24,8 +26,8 @@ fn hidden(path: &Path, suffix: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Writes the next content of the file `like` to `temp`, with the permissions of `like`. After a failure there is no
-/// `temp`.
+/// Writes the next content of the file `like` to `temp`, with the permissions of `like`. After a failure
+/// there is no `temp`.
 ///
 /// # Errors
 /// Also if fewer bytes than given are in the file at the end.
@@ -54,7 +56,8 @@ fn write(temp: &Path, content: &[u8], permissions: Option<Permissions>) -> io::R
     written
 }
 
-/// Replaces a file, or creates it with `mode`. An existing file keeps its permissions, and a symlink keeps its target.
+/// Replaces a file, or creates it with `mode`. An existing file keeps its permissions, and a symlink keeps
+/// its target.
 ///
 /// # Errors
 /// After a failure the file is as it was.
@@ -95,8 +98,8 @@ pub fn discard(temp: &Path) -> io::Result<()> {
     }
 }
 
-/// The next content of a file, written and synced beside it, and removed when dropped. Only one process at a time may
-/// prepare one for a path; it removes what a killed process left.
+/// The next content of a file, written and synced beside it, and removed when dropped. Only one process at a
+/// time may prepare one for a path; it removes what a killed process left.
 pub struct Replacement {
     temp: PathBuf,
     path: PathBuf,
@@ -150,8 +153,8 @@ impl Drop for Replacement {
     }
 }
 
-/// A new file that is written piece by piece, and has no name before it is complete and durable. Private, and removed
-/// when dropped.
+/// A new file that is written piece by piece, and has no name before it is complete and durable. Private, and
+/// removed when dropped.
 pub struct Unfinished {
     file: NamedTempFile,
     path: PathBuf,

@@ -1,5 +1,5 @@
-//! A child under supervision: started in its own process group, its output kept in files of bounded size, waited for
-//! without polling, and ended with everybody that it brought along (DI-01, DI-02).
+//! A supervised child: started in its own process group, its output kept in files of bounded size, waited for
+//! without polling, and terminated with its whole process tree.
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
@@ -20,66 +20,65 @@ use rustix::process::{
 use super::process::{self as table, Family, Identity};
 use super::rotated::Log;
 
-/// Set in the environment of processes of ours that outlive whoever starts them: no supervisor takes them for something
-/// that its child left behind.
+/// Marks processes of ours that outlive their parent, so that no supervisor takes them for descendants of its
+/// child.
 pub const DETACHED: &str = "IC_DETACHED";
 
-/// How long the last output is waited for after the child has ended.
+/// How long to wait for the last output after the child has exited.
 const LAST_WORDS: Duration = Duration::from_millis(30);
-/// How often it is looked whether anybody is left.
+/// The interval at which the members of a family are listed.
 const GLANCE: Duration = Duration::from_millis(20);
 
-/// What is to be started.
+/// A program to start.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The program and its arguments.
     pub argv: Vec<OsString>,
-    /// Where it starts.
+    /// Its working directory.
     pub cwd: PathBuf,
-    /// What is set in its environment.
+    /// The variables that are set in its environment.
     pub env: Vec<(&'static str, OsString)>,
-    /// What it must not inherit.
+    /// The variables that it must not inherit.
     pub without: Vec<&'static str>,
-    /// Where its stdout is kept.
+    /// The file of its stdout.
     pub stdout: PathBuf,
-    /// Where its stderr is kept.
+    /// The file of its stderr.
     pub stderr: PathBuf,
 }
 
-/// A running child, or one that has ended and was not reaped yet.
+/// A child that runs, or that has exited and was not reaped yet.
 #[derive(Debug)]
 pub struct Child {
     inner: process::Child,
     identity: Identity,
     streams: Receiver<()>,
-    /// How it ended, if it was reaped already, among the orphans.
+    /// Its status, if it was reaped together with orphans.
     reaped: Option<ExitStatus>,
 }
 
-/// How a child ended.
+/// The end of a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended {
-    /// Its exit status; 128 and the signal's number if a signal ended it.
+    /// Its exit status; after a signal, 128 plus the signal's number.
     pub code: i64,
-    /// The signal that ended it.
     pub signal: Option<i32>,
 }
 
-/// Why waiting ended.
+/// The reason why waiting ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
-    /// The child has ended.
+    /// The child has exited.
     Ended,
-    /// The time is over.
+    /// The time limit is reached.
     Elapsed,
     /// The flag was raised.
     Asked,
 }
 
-/// Leaves the caller's session, and takes in the orphans of its own descendants where the system has that.
+/// Leaves the caller's session, and becomes the parent of orphaned descendants where the system supports it.
 ///
 /// # Errors
-/// If the session cannot be left.
+/// If a new session cannot be created.
 pub fn detach() -> io::Result<()> {
     match setsid() {
         Ok(_) | Err(Errno::PERM) => {} // EPERM: it leads a group of its own already
@@ -90,7 +89,7 @@ pub fn detach() -> io::Result<()> {
     Ok(())
 }
 
-/// Lets go of the caller's stdout, which ends what it reads from there.
+/// Closes the caller's stdout, so that a process that reads from it sees its end.
 ///
 /// # Errors
 /// If `/dev/null` cannot be opened.
@@ -98,8 +97,8 @@ pub fn let_go_of_stdout() -> io::Result<()> {
     Ok(rustix::stdio::dup2_stdout(OpenOptions::new().write(true).open("/dev/null")?)?)
 }
 
-/// Keeps files that this process inherited from reaching the processes that it starts: a lock or a pipe of whoever called
-/// (`ic … 9>lock` in a shell) must not stay open for as long as one of those runs.
+/// Prevents that started processes inherit the files that this process has inherited: a lock or a pipe of the
+/// caller (`ic … 9>lock` in a shell) must not stay open as long as they run.
 pub fn keep_inherited_files() {
     close_fds::set_fds_cloexec(3, &[]);
 }
@@ -107,12 +106,13 @@ pub fn keep_inherited_files() {
 /// Returns the path of the program that this process runs.
 ///
 /// # Errors
-/// If the system does not tell.
+/// If the system does not provide it.
 pub fn own_program() -> io::Result<PathBuf> {
     std::env::current_exe()
 }
 
-/// Starts `<ic> <args>` as a process that outlives this one; its stdout can be read. Of this one's files it gets none.
+/// Starts `<ic> <args>` as a process that outlives this one, with a pipe as stdout. It inherits no other
+/// file.
 ///
 /// # Errors
 /// If it cannot be started.
@@ -132,7 +132,8 @@ pub fn start_own(
     command.spawn()
 }
 
-/// Starts `<ic> <args>` as a process that learns from its stdin, which is answered, when this one ends.
+/// Starts `<ic> <args>` as a process whose stdin closes when this process exits. Returns the child with that
+/// stdin.
 ///
 /// # Errors
 /// If it cannot be started.
@@ -148,10 +149,10 @@ pub fn start_guard(ic: &Path, args: &[&str]) -> io::Result<ChildStdin> {
 }
 
 impl Child {
-    /// Starts it.
+    /// Starts the program.
     ///
     /// # Errors
-    /// If a log cannot be made, or the program cannot be started.
+    /// If a log cannot be created, or the program cannot be started.
     pub fn start(plan: &Plan) -> io::Result<Self> {
         let (stdout, stderr) = (Log::create(&plan.stdout)?, Log::create(&plan.stderr)?);
         let (program, args) = plan.argv.split_first().ok_or_else(|| io::Error::other("no program"))?;
@@ -172,23 +173,23 @@ impl Child {
             thread::spawn(move || stderr.pump(from).map(|()| ended.send(())));
         }
         let pid = i32::try_from(inner.id()).unwrap_or(0);
-        // Not reaped, so even if it has ended its number is still its own; then, or if it may not be looked at, there is no
-        // start time to record.
+        // Not reaped yet, so the pid is still its own even if it has exited. Then, or without permission,
+        // there is no start time to record.
         let identity = table::identify(pid).ok().flatten();
         let identity = identity.unwrap_or_else(|| Identity::here(pid, table::UNKNOWN_START));
         Ok(Self { inner, identity, streams, reaped: None })
     }
 
-    /// Which process it is.
+    /// Returns the identity of the process.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// Waits until it has ended, `limit` is over or the flag is raised. Orphans that were handed to this process meanwhile
-    /// are reaped at every call, and each time a signal arrives: over hours there may be many.
+    /// Waits until it has exited, `limit` is reached or the flag is raised. Orphans of this process are
+    /// reaped at every call and after every signal, because over hours there may be many.
     ///
     /// # Errors
-    /// If the system does not say.
+    /// If the system call fails.
     pub fn wait(&mut self, limit: Duration, asked: &AtomicBool) -> io::Result<Woken> {
         let start = Instant::now();
         loop {
@@ -207,10 +208,10 @@ impl Child {
         }
     }
 
-    /// Whether it has ended, reaped or not.
+    /// Returns true if it has exited, reaped or not.
     ///
     /// # Errors
-    /// If the system does not say.
+    /// If the system call fails.
     pub fn has_ended(&self) -> io::Result<bool> {
         if self.reaped.is_some() {
             return Ok(true);
@@ -225,7 +226,7 @@ impl Child {
         }
     }
 
-    /// Reaps whatever has ended. The child itself may be among them, if it ended this very moment: that is noted.
+    /// Reaps all exited children. The child itself may be among them, in which case its status is stored.
     fn reap_orphans(&mut self) {
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             if pid.as_raw_pid() == self.identity.pid {
@@ -234,7 +235,7 @@ impl Child {
         }
     }
 
-    /// Sleeps until something may have happened: its end, a signal, or the time.
+    /// Sleeps until the child exits, a signal arrives, or the time is up.
     #[cfg(target_os = "linux")]
     fn sleep(&self, most: Duration) {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -245,7 +246,7 @@ impl Child {
             tv_sec: i64::try_from(most.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: most.subsec_nanos().into(),
         };
-        // A signal wakes it too, which is as well.
+        // A signal interrupts it too.
         let _ = poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&limit));
     }
 
@@ -255,7 +256,7 @@ impl Child {
         thread::sleep(most.min(GLANCE));
     }
 
-    /// Asks its group to end, or ends it. Nothing happens once it is reaped: until then the number is its own.
+    /// Signals its process group, unless it was reaped: until then the pid is its own.
     pub fn signal_group(&self, signal: table::Signal) {
         if self.reaped.is_some() {
             return;
@@ -269,11 +270,11 @@ impl Child {
         }
     }
 
-    /// Reaps it, after it has ended, and answers how. Its last output is in the files by then, unless somebody else holds
-    /// the streams open.
+    /// Reaps the exited child and returns its status. Its last output is in the files then, unless another
+    /// process holds the streams open.
     ///
-    /// Where nobody can tell who else belongs to it, which is everywhere but on Linux, the rest of its group ends here: once
-    /// it is reaped the group has no name any more.
+    /// Off Linux, where other members of its family cannot be found, the rest of its group is killed first:
+    /// after reaping, the group cannot be addressed safely.
     ///
     /// # Errors
     /// If it cannot be waited for.
@@ -300,9 +301,9 @@ impl Child {
     }
 }
 
-/// Ends whoever belongs to the family: asked first, killed after `grace`. Answers whether nobody is left.
+/// Terminates the members of the family: SIGTERM, and SIGKILL after `grace`. Returns true if none is left.
 ///
-/// Every process is told by its identity. Orphans that were handed to this process are reaped.
+/// Every process is signalled by its identity. Orphans of this process are reaped.
 pub fn end_family(family: &Family, grace: Duration) -> bool {
     let start = Instant::now();
     let mut signal = table::Signal::Term;
@@ -318,7 +319,7 @@ pub fn end_family(family: &Family, grace: Duration) -> bool {
             told.clear();
         }
         for member in &members {
-            // Asked once, killed until it is gone.
+            // SIGTERM is sent once, SIGKILL until the process is gone.
             if signal == table::Signal::Kill || !told.contains(member) {
                 let _ = table::signal(member, signal); // gone meanwhile, or not ours to signal
                 told.push(member.clone());
@@ -331,7 +332,7 @@ pub fn end_family(family: &Family, grace: Duration) -> bool {
     }
 }
 
-/// Reaps whatever has ended and was handed to this process.
+/// Reaps all exited orphans of this process.
 fn reap_orphans() {
     while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
 }

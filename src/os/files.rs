@@ -1,5 +1,5 @@
-//! Single operations on files that the standard library leaves out or leaves open: hashing without blocking, files that are
-//! whole or not there, and free space.
+//! Single operations on files that the standard library does not have: hashing without blocking, reading
+//! bounded content, temporary files, and free space.
 
 use std::env;
 use std::fs::{self, File, OpenOptions};
@@ -14,19 +14,16 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::text::hex;
 
-// Transitional: where it was before.
-pub use super::atomic::Unfinished;
-
-/// Bytes read at a time: memory stays the same however large the file is.
+/// The number of bytes read at a time, so that memory does not depend on the size of the file.
 const PIECE: usize = 64 * 1024;
 
-/// The content hash of a regular file, as `sha256:` and 64 hex digits (RT-04).
+/// Returns the content hash of a regular file, as `sha256:` and 64 hex digits.
 ///
-/// `None` for what has no readable content: no such file, a directory, a FIFO, socket or device, or no
-/// permission. None of these is opened and waited for. Symlinks are followed.
+/// Returns `None` for a path without readable content: no such file, a directory, a FIFO, socket or device,
+/// or no permission. None of these can block the call. Symlinks are followed.
 ///
 /// # Errors
-/// If reading fails after that, or if the path cannot be a path at all.
+/// If reading fails, or if the path is invalid.
 pub fn sha256_file(path: &Path) -> io::Result<Option<String>> {
     match open_regular(path) {
         Ok(Some(file)) => hash(file).map(Some),
@@ -36,8 +33,8 @@ pub fn sha256_file(path: &Path) -> io::Result<Option<String>> {
     }
 }
 
-/// Opens a regular file, and nothing else: asked before, because opening a FIFO or a device has effects, and
-/// after, because the path may have changed hands. `NONBLOCK` covers the moment between.
+/// Opens a file if it is regular. The type is checked before, because opening a FIFO or a device has effects,
+/// and again after, because the path may lead to another file then. `NONBLOCK` covers the moment between.
 pub(super) fn open_regular(path: &Path) -> io::Result<Option<File>> {
     if !fs::metadata(path)?.is_file() {
         return Ok(None);
@@ -47,8 +44,9 @@ pub(super) fn open_regular(path: &Path) -> io::Result<Option<File>> {
     Ok(file.metadata()?.is_file().then_some(file))
 }
 
-/// The text of a regular file; of one that is longer than twice `most` bytes only the whole lines among the first and the
-/// last `most`. `None` for what is not there, cannot be read or is no regular file; nothing is waited for.
+/// Returns the text of a regular file. If it is longer than twice `most` bytes, only the whole lines among
+/// the first and the last `most` bytes. Returns `None` for a file that is missing, unreadable or not regular,
+/// without blocking.
 pub fn text(path: &Path, most: u64) -> Option<String> {
     let mut file = open_regular(path).ok()??;
     let size = file.metadata().ok()?.len();
@@ -67,8 +65,8 @@ pub fn text(path: &Path, most: u64) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// As [`text`], for a place where anybody may put a file: only one that is our own, under that very name, and was written
-/// to since `since` (Unix seconds).
+/// Does the same as [`text`] in a directory where any user may create files: only for a file of this user,
+/// not a symlink, that was modified since `since` (Unix seconds).
 pub fn own_text(path: &Path, since: i64, most: u64) -> Option<String> {
     let found = fs::symlink_metadata(path).ok()?;
     let ours = found.is_file() && found.uid() == geteuid().as_raw() && found.mtime() >= since;
@@ -95,12 +93,12 @@ fn hash(mut content: impl Read) -> io::Result<String> {
     Ok(format!("sha256:{}", hex(&hasher.finalize())))
 }
 
-/// Whether its owner may run a file.
+/// Returns true if the owner of a file may execute it.
 pub fn is_executable(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o100 != 0)
 }
 
-/// Returns the text of a file of any kind, a pipe too.
+/// Returns the text of a file of any kind, such as a pipe.
 ///
 /// # Errors
 /// If there is no such file, or if it cannot be read or is not UTF-8.
@@ -111,7 +109,7 @@ pub fn read_to_string(path: &Path) -> io::Result<String> {
 /// Returns the content of a regular file.
 ///
 /// # Errors
-/// Also for a directory, a FIFO or a device, none of which is waited for.
+/// Also for a directory, a FIFO or a device, without blocking.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = open_regular(path)?.ok_or_else(|| io::Error::other("it is not a file"))?;
     let mut content = Vec::new();
@@ -119,10 +117,11 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
-/// The content of a regular file of at most `most` bytes; `None` if there is none of that name. Nothing is waited for.
+/// Returns the content of a regular file of at most `most` bytes, or `None` if it does not exist. Does not
+/// block.
 ///
 /// # Errors
-/// If it is no regular file, is longer, or cannot be read.
+/// If it is not a regular file, is longer, or cannot be read.
 pub fn content(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
     let file = match open_regular(path) {
         Ok(Some(file)) => file,
@@ -148,22 +147,23 @@ pub fn beginning(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Where temporary files go: where `TMPDIR` says, and where the system keeps them if that cannot be used.
+/// Returns the directories for temporary files, in order of preference: that of `TMPDIR`, then those of the
+/// system.
 fn temp_dirs() -> [PathBuf; 3] {
     [env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")]
 }
 
-/// Returns the directory for temporary files: the one that `TMPDIR` names, or one of the system's if that is missing or may
-/// not be written.
+/// Returns the directory for temporary files: the one that `TMPDIR` names, or one of the system's if that is
+/// missing or not writable.
 pub fn temp_dir() -> PathBuf {
     let usable = |dir: &PathBuf| dir.is_dir() && access(dir, Access::WRITE_OK | Access::EXEC_OK).is_ok();
     temp_dirs().into_iter().find(usable).unwrap_or_else(env::temp_dir)
 }
 
-/// Creates a file without a name, in the first directory for temporary files that takes one.
+/// Creates a file without a name in the first usable directory for temporary files.
 ///
 /// # Errors
-/// Names the directory that `TMPDIR` names, if no directory takes it.
+/// With the first directory that was tried, if none is usable.
 pub fn unnamed() -> io::Result<File> {
     let mut failed = None;
     for dir in temp_dirs() {
@@ -178,17 +178,17 @@ pub fn unnamed() -> io::Result<File> {
     ))
 }
 
-/// All that `source` has to say, in a file without a name: it can be read again, and nobody has to be waited for.
+/// Copies `source` to its end into a file without a name, which can be read repeatedly and without blocking.
 ///
 /// # Errors
-/// If reading fails, or there is no space for it.
+/// If reading fails, or no space is left.
 pub fn spooled(source: &mut dyn Read) -> io::Result<File> {
     let mut file = unnamed()?;
     io::copy(source, &mut file)?;
     Ok(file)
 }
 
-/// Opens a file; what is none, a FIFO say, is read to its end into one.
+/// Opens a regular file. Anything else, such as a FIFO, is read to its end first ([`spooled`]).
 ///
 /// # Errors
 /// As [`File::open`] and [`spooled`].
@@ -197,17 +197,17 @@ pub fn open_spooled(path: &Path) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { spooled(&mut file) }
 }
 
-/// The space left for an unprivileged user on the filesystem that holds `dir`, in bytes.
+/// Returns the space left for an unprivileged user on the filesystem that holds `dir`, in bytes.
 pub fn free_bytes(dir: &Path) -> io::Result<u64> {
     let found = rustix::fs::statvfs(dir)?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
-/// A database, its logs and its directory, as far as others than their owner may read or change them: for the directory
-/// only changing counts. Each with its permission bits.
+/// Returns those of a database, its logs and its directory that other users may read or change, with their
+/// permission bits. Of the directory, only changing counts.
 ///
 /// # Errors
-/// If the database itself cannot be looked at.
+/// If the metadata of the database cannot be read.
 pub fn open_to_others(database: &Path) -> io::Result<Vec<(PathBuf, u32)>> {
     let mut found = Vec::new();
     let mut note = |path: PathBuf, unwanted: u32| {
@@ -229,11 +229,12 @@ pub fn open_to_others(database: &Path) -> io::Result<Vec<(PathBuf, u32)>> {
     Ok(found)
 }
 
-/// Returns true if a directory is on a file system that other machines can change too. Always false off Linux.
+/// Returns true if a directory is on a file system that other machines can change too. Always false off
+/// Linux.
 pub fn is_on_network(dir: &Path) -> bool {
     #[cfg(target_os = "linux")]
     {
-        // As magic(5) has them: NFS, SMB, CIFS, SMB2, AFS, Ceph, 9P, Coda, Lustre, GFS2, OCFS2.
+        // From magic(5): NFS, SMB, CIFS, SMB2, AFS, Ceph, 9P, Coda, Lustre, GFS2, OCFS2.
         const NETWORK: [u64; 11] = [
             0x6969,
             0x517b,

@@ -1,9 +1,9 @@
-//! The hook of a phase change: found, started and watched (PH-10).
+//! The hook of a phase change: finding, starting and watching it.
 //!
-//! The caller must not wait for the hook, and must not end it by ending itself. So there are two processes:
-//! the caller starts `ic hook-watch` and forgets it ([`start_watcher`]); the watcher runs the hook under its
-//! time limit ([`watch`]). The event lies in an unlinked temporary file, which is the standard input of both:
-//! no pipe that could fill up or break, and nothing left behind.
+//! The caller must not wait for the hook, and the hook must survive the caller. So there are two processes:
+//! the caller starts `ic hook-watch` ([`start_watcher`]), and that runs the hook under its time limit
+//! ([`watch`]). The event is in an unlinked temporary file, which is the standard input of both: no pipe can
+//! fill up or break, and no file is left.
 
 use std::fs::{self, Metadata};
 use std::io::{self, Seek, Write};
@@ -17,24 +17,24 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, geteuid, kill_process_group, setsid};
 
-/// How often the watcher looks whether the hook has ended. Nobody waits for the watcher.
+/// The interval at which the watcher checks whether the hook has exited. No process waits for the watcher.
 const TICK: Duration = Duration::from_millis(5);
 
-/// How a hook ended.
+/// The end of a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WatchEnd {
-    /// By itself, with this exit code.
+    /// It exited with this code.
     Exited(i32),
-    /// By a signal that was not ours.
+    /// Another process killed it.
     Signalled,
-    /// By us: its time was up.
+    /// It was killed at its time limit.
     TimedOut,
 }
 
-/// The project's hook, `.clavain/hooks/on-phase-advance`, if there is one that may be run.
+/// Returns the project's hook, `.clavain/hooks/on-phase-advance`, if it may be run.
 ///
 /// It must be a regular, executable file that belongs to the effective user, and neither it nor the
-/// directories `.clavain` and `hooks` may be symlinks (design, section 7). An empty `project` has no hook.
+/// directories `.clavain` and `hooks` may be symlinks. An empty `project` has no hook.
 pub fn find(project: &Path) -> Option<PathBuf> {
     if project.as_os_str().is_empty() {
         return None;
@@ -54,8 +54,8 @@ pub fn find(project: &Path) -> Option<PathBuf> {
 /// Starts `<ic> hook-watch <hook> <project>` with `event` on its standard input, and returns without waiting
 /// for it.
 ///
-/// The watcher gets nothing of the caller's but environment and working directory: its other streams are `/dev/null`, and
-/// every other file is closed in it, those that the caller itself inherited included.
+/// The watcher inherits only the environment and the working directory: its other streams are `/dev/null`,
+/// and every other file is closed in it, also those that the caller itself had inherited.
 ///
 /// # Errors
 /// If the event cannot be stored, or the watcher cannot be started.
@@ -69,7 +69,7 @@ pub fn start_watcher(ic: &Path, hook: &Path, project: &Path, event: &[u8]) -> io
         .arg("hook-watch")
         .arg(absolute(hook)?)
         .arg(absolute(project)?)
-        // The end of a supervised child that this was called from is not the end of the hook.
+        // The hook must survive a supervised child that has called this program.
         .env(super::child::DETACHED, "1")
         .stdin(input)
         .stdout(Stdio::null())
@@ -79,13 +79,12 @@ pub fn start_watcher(ic: &Path, hook: &Path, project: &Path, event: &[u8]) -> io
     Ok(())
 }
 
-/// Runs `hook` in `project` and sees to it that it ends within `limit`. To be called by the watcher, as its
-/// only work.
+/// Runs `hook` in `project` and kills it after `limit`. Called by the watcher only.
 ///
-/// The watcher leaves the caller's session, so that the end of a terminal or a signal to the caller's group
-/// does not reach it. The hook inherits environment and standard input, writes into the void, and leads its
-/// own process group; the whole group is killed when its time is up. What a hook left running in the
-/// background when it ended in time is not touched.
+/// The watcher leaves the caller's session, so that closing a terminal or a signal to the caller's group does
+/// not reach it. The hook inherits environment and standard input, its output is discarded, and it leads its
+/// own process group, which is killed at the time limit. Background processes of a hook that exits in time
+/// are not touched.
 ///
 /// # Errors
 /// If the hook cannot be started or waited for.
@@ -125,7 +124,7 @@ fn end_of(status: ExitStatus) -> WatchEnd {
     status.code().map_or(WatchEnd::Signalled, WatchEnd::Exited)
 }
 
-/// Kills a child's group and reaps the child. It has not been reaped before, so its pid is still its own.
+/// Kills a child's group and reaps the child. It has not been reaped, so its pid is still its own.
 fn kill_group(child: &mut Child) -> io::Result<()> {
     let leader = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     match leader.map(|leader| kill_process_group(leader, Signal::KILL)) {

@@ -13,8 +13,7 @@ use signal_hook::consts::SIGXFSZ;
 /// Without a limit the signal never comes, and asking for the limit costs less than installing a handler.
 pub fn fail_beyond_file_size() {
     if getrlimit(Resource::Fsize).current.is_some() {
-        // Without the handler the default stays: the process ends without a message, and nothing else is
-        // lost.
+        // Without the handler the default stays: the signal kills the process without a message.
         let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
     }
 }

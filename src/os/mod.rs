@@ -1,12 +1,12 @@
 //! Primitives for the world outside the database: processes and their identity, signals, paths, files,
 //! limits, locks made of directories, and the hook of a phase change.
 //!
-//! Every function here does one thing to the operating system and says what happened. What to do about it is
-//! decided elsewhere: no SQL, no rules, no wall clock (time limits run on the monotonic clock), no printing,
-//! and nothing of `domain`, `db`, `store`, `ops` or `cli`.
+//! Every function does one thing to the operating system and returns the outcome. The layers above decide
+//! what to do about it: here is no SQL, no rule, no wall clock (time limits use the monotonic clock) and no
+//! printing. Of the other layers, only `domain::text` is used.
 //!
-//! Linux is the target. Elsewhere everything compiles and works with weaker guarantees; each place that
-//! degrades says so.
+//! Linux is the target. On other systems everything compiles and works with weaker guarantees, which are
+//! documented in each place.
 
 pub mod atomic;
 pub mod child;

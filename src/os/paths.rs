@@ -1,30 +1,30 @@
-//! Names of files: what the user means by a path, and when two paths mean the same place.
+//! Paths: resolving what a user typed, and comparing places.
 //!
-//! Nothing here creates or changes anything.
+//! Nothing here changes the file system.
 
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::{env, fs, io};
 
-/// The working directory by the name the user knows it under: `$PWD` if it is honest, else the kernel's
-/// answer (RT-02).
+/// Returns the working directory by the name that the user knows: `$PWD` if it is valid, else the kernel's
+/// path.
 ///
-/// Honest means absolute, without `.` and `..`, and the same directory as the real one.
+/// Valid means absolute, without `.` and `..`, and the same directory as the real one.
 ///
 /// # Errors
-/// Those of [`env::current_dir`], for instance if the directory was removed.
+/// As [`env::current_dir`], for instance if the directory was removed.
 pub fn logical_cwd() -> io::Result<PathBuf> {
     Ok(choose_cwd(env::var_os("PWD"), env::current_dir()?))
 }
 
 fn choose_cwd(pwd: Option<OsString>, real: PathBuf) -> PathBuf {
-    // Most often they are the same text, and nothing has to be looked up.
+    // Usually the texts are equal, and no system call is needed.
     let honest = |pwd: &PathBuf| is_plain(pwd) && (*pwd == real || same_place(pwd, &real));
     pwd.map(PathBuf::from).filter(honest).unwrap_or(real)
 }
 
-/// Whether a path is absolute and written without `.` and `..`, which `components` would partly hide.
+/// Returns true if a path is absolute and written without `.` and `..`, which `components` would partly hide.
 fn is_plain(path: &Path) -> bool {
     let dotted = |part: &[u8]| part == b"." || part == b"..";
     path.is_absolute() && !path.as_os_str().as_encoded_bytes().split(|&byte| byte == b'/').any(dotted)
@@ -35,10 +35,10 @@ fn same_place(one: &Path, other: &Path) -> bool {
     matches!((id(one), id(other)), (Ok(one), Ok(other)) if one == other)
 }
 
-/// Makes `path` absolute against `base`, which is absolute itself, and takes out `.`, `..`, double and
-/// trailing slashes.
+/// Makes `path` absolute against `base`, which is absolute itself, and removes `.`, `..`, double and trailing
+/// slashes.
 ///
-/// By text alone: symlinks are not resolved, and nothing needs to exist.
+/// Works on the text alone: symlinks are not resolved, and the path need not exist.
 pub fn clean(path: &Path, base: &Path) -> PathBuf {
     let mut cleaned = PathBuf::new();
     for part in base.join(path).components() {
@@ -53,11 +53,10 @@ pub fn clean(path: &Path, base: &Path) -> PathBuf {
     cleaned
 }
 
-/// The one name that all spellings of a place share, to compare by: `cleaned` with its symlinks resolved
-/// (RT-02).
+/// Returns the canonical path of a place, for comparing: `cleaned` with its symlinks resolved.
 ///
-/// What does not exist yet, or may not be looked at, is resolved as far as it can be; the rest is appended as
-/// it is.
+/// A path that does not exist yet, or is not accessible, is resolved as far as possible, and the rest is
+/// appended.
 pub fn canonical_key(cleaned: &Path) -> PathBuf {
     for ancestor in cleaned.ancestors() {
         if let Ok(real) = ancestor.canonicalize() {
@@ -71,10 +70,10 @@ pub fn canonical_key(cleaned: &Path) -> PathBuf {
     cleaned.to_owned()
 }
 
-/// The top of the git work tree that holds `from`, an absolute directory: the nearest one with a `.git` in
-/// it.
+/// Returns the top of the git work tree that holds `from`, an absolute directory: the nearest one with a
+/// `.git` in it.
 ///
-/// A `.git` file counts as a directory does (linked work trees, submodules). Git itself is not asked.
+/// A `.git` file counts as a directory does (linked work trees, submodules). Git is not started.
 pub fn git_top_level(from: &Path) -> Option<PathBuf> {
     from.ancestors().find(|dir| dir.join(".git").exists()).map(Path::to_owned)
 }

@@ -24,7 +24,7 @@ pub fn find(path: &OsStr, name: &OsStr) -> Option<PathBuf> {
 pub fn names_with_prefix(path: &OsStr, prefix: &str) -> BTreeSet<OsString> {
     let mut names = BTreeSet::new();
     for dir in directories(path) {
-        // Entries of PATH that do not exist or cannot be read are common, and no error.
+        // Entries of PATH that do not exist or cannot be read are common, and not errors.
         let Ok(entries) = dir.read_dir() else { continue };
         for entry in entries.flatten() {
             let name = entry.file_name();

@@ -1,5 +1,5 @@
-//! Logs of bounded size: when a file is full it becomes the older one, and a new one is begun. Written by one, read by
-//! anybody, also while it is turned over.
+//! Logs of bounded size: a full file is renamed to the older one, and a new one is started. A log has one
+//! writer and any number of readers, also during rotation.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
@@ -7,10 +7,10 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Bytes kept in the newest file; the one before is kept too, under the name with `.1`.
+/// The maximum size of a file in bytes. The older file has the suffix `.1`.
 pub const LOG_BYTES: u64 = 8 << 20;
 
-/// The writing end.
+/// The writer of a log.
 #[derive(Debug)]
 pub struct Log {
     path: PathBuf,
@@ -20,18 +20,19 @@ pub struct Log {
 }
 
 impl Log {
-    /// Begins a log.
+    /// Creates a log.
     ///
     /// # Errors
-    /// If the file cannot be made.
+    /// If the file cannot be created.
     pub fn create(path: &Path) -> io::Result<Self> {
         Ok(Self { path: path.to_owned(), file: new_file(path)?, size: 0, most: LOG_BYTES })
     }
 
-    /// Copies everything that comes. What cannot be written is dropped: a full disk must not stop the child.
+    /// Copies everything that can be read. Bytes that cannot be written are dropped: a full disk must not
+    /// stop the child.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// If reading fails.
     pub fn pump(mut self, mut from: impl Read) -> io::Result<()> {
         let mut piece = vec![0; 64 * 1024];
         loop {
@@ -62,15 +63,15 @@ fn new_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
-/// Where the part before the newest is kept.
+/// Returns the path of the older file.
 pub fn older(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".1");
     PathBuf::from(name)
 }
 
-/// The reading end: every byte that is kept, in order and once. A reader that is slow keeps what it has open, and so loses
-/// only what was written and discarded while it was reading something else.
+/// The reader of a log, which returns every kept byte once and in order. A slow reader keeps its file open,
+/// so it loses only bytes of files that were created and discarded in the meantime.
 #[derive(Debug)]
 pub struct Reader {
     path: PathBuf,
@@ -79,15 +80,12 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Reads from the beginning. There may be nothing yet.
+    /// Creates a reader from the start of a log, which need not exist yet.
     pub fn new(path: PathBuf) -> Self {
         Self { path, now: None, next: VecDeque::new() }
     }
 
-    /// Reads some more; 0 if that was all for now.
-    ///
-    /// # Errors
-    /// What the file system says.
+    /// Reads further bytes. Returns 0 if there are none now.
     pub fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
         loop {
             if let Some(file) = &mut self.now {
@@ -101,17 +99,18 @@ impl Reader {
             } else if !self.look()? {
                 return Ok(0);
             }
-            // Found turned over: what was added to this one before that is read first.
+            // The file was rotated: bytes that were added before that are read first.
         }
     }
 
-    /// Whether there is a newer file than the one that is being read. Once there is, that one is not written to any more.
+    /// Returns true if there is a newer file than the one being read. That one is not written to any more
+    /// then.
     fn look(&mut self) -> io::Result<bool> {
         let here = self.now.as_ref().map(inode).transpose()?;
         loop {
             let (newest, before) = (open(&self.path)?, open(&older(&self.path))?);
             let Some(newest) = newest else {
-                // Between the two steps of a turn, or after a new file could not be made.
+                // Between the two steps of a rotation, or after a new file could not be created.
                 self.next.extend(before.filter(|_| here.is_none()));
                 return Ok(!self.next.is_empty());
             };

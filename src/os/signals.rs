@@ -1,4 +1,4 @@
-//! Signals that end the process, put off for the moments in which it must not end.
+//! Deferring the signals that end the process.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -7,14 +7,14 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::emulate_default_handler;
 
-/// While one of these exists, SIGINT, SIGTERM, SIGHUP and SIGQUIT wait; the last one to go lets them end the
-/// process as they would have. Signals that the process ignores stay ignored.
+/// While one of these exists, SIGINT, SIGTERM, SIGHUP and SIGQUIT are deferred. When the last one is dropped,
+/// a signal that arrived ends the process. Ignored signals stay ignored.
 pub struct Deferred(());
 
 struct Handlers {
-    /// Whether a signal may end the process right away.
+    /// Whether a signal may end the process immediately.
     free: Arc<AtomicBool>,
-    /// The signal that came meanwhile; 0 for none.
+    /// The signal that arrived; 0 for none.
     caught: Arc<AtomicUsize>,
     depth: AtomicUsize,
 }
@@ -22,7 +22,7 @@ struct Handlers {
 static HANDLERS: OnceLock<Handlers> = OnceLock::new();
 
 impl Deferred {
-    /// Puts the signals off from now on.
+    /// Starts to defer the signals.
     pub fn begin() -> Self {
         let handlers = HANDLERS.get_or_init(install);
         handlers.depth.fetch_add(1, Ordering::SeqCst);
@@ -47,7 +47,7 @@ impl Drop for Deferred {
     }
 }
 
-/// Installs the handlers, once. Where one cannot be installed its signal ends the process as before.
+/// Installs the handlers once. If one cannot be installed, its signal ends the process as before.
 fn install() -> Handlers {
     let handlers = Handlers {
         free: Arc::new(AtomicBool::new(true)),
@@ -55,7 +55,7 @@ fn install() -> Handlers {
         depth: AtomicUsize::new(0),
     };
     for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT].into_iter().filter(|signal| !may_be_ignored(*signal)) {
-        // In this order: a signal that ends the process need not be noted.
+        // In this order, because a signal that ends the process need not be stored.
         let _ = flag::register_conditional_default(signal, Arc::clone(&handlers.free));
         if let Ok(number) = usize::try_from(signal) {
             let _ = flag::register_usize(signal, Arc::clone(&handlers.caught), number);
@@ -65,7 +65,7 @@ fn install() -> Handlers {
 }
 
 /// Checks whether the process was started with a signal ignored, as `nohup` and background jobs of a shell
-/// are. Where that cannot be found out, it is assumed of the signals for which this is usual.
+/// are. If that cannot be determined, it is assumed for the signals for which this is usual.
 fn may_be_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

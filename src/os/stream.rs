@@ -1,4 +1,4 @@
-//! Writing to a reader, and reading from a writer, that may stall or go away, without getting stuck.
+//! Writing to a reader, and reading from a writer, that may stall or exit, without blocking for ever.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,14 +11,15 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-/// Bytes that a pipe which is ready takes without blocking: POSIX's least `PIPE_BUF` on the systems we run on.
+/// The number of bytes that a ready pipe takes without blocking: the smallest `PIPE_BUF` of the supported
+/// systems.
 const PIECE: usize = 4096;
-/// How much is read at once at most: as much as a pipe holds.
+/// The maximum number of bytes read at once, which is what a pipe holds.
 const PIECES: usize = 64 << 10;
-/// How long a stalled reader is waited for before looking at the flag again.
+/// The interval at which the flag is checked while a reader stalls.
 const GLANCE: Duration = Duration::from_millis(50);
 
-/// A flag that SIGINT, SIGTERM and SIGHUP raise instead of ending the process.
+/// Returns a flag that SIGINT, SIGTERM and SIGHUP raise instead of ending the process.
 ///
 /// # Errors
 /// If the handlers cannot be installed.
@@ -30,11 +31,11 @@ pub fn stop_flag() -> io::Result<Arc<AtomicBool>> {
     Ok(flag)
 }
 
-/// Writes everything, unless the reader stalls and `stop` is raised: then `false`, with the bytes written in part.
+/// Writes everything, unless the reader stalls and `stop` is raised: then returns `false`, with part of the
+/// bytes written.
 ///
 /// # Errors
-/// As [`io::Write::write`]; a reader that is gone is [`io::ErrorKind::BrokenPipe`].
-/// Past any buffer: what is buffered is written with the piece after it, and that may be more than was asked for.
+/// As [`io::Write::write`]; [`io::ErrorKind::BrokenPipe`] if the reader is gone. Bypasses buffers.
 pub fn write_all(to: impl AsFd, bytes: &[u8], stop: &AtomicBool) -> io::Result<bool> {
     let fd = to.as_fd();
     let mut rest = bytes;
@@ -50,8 +51,8 @@ pub fn write_all(to: impl AsFd, bytes: &[u8], stop: &AtomicBool) -> io::Result<b
     Ok(true)
 }
 
-/// Writes everything, however long the reader takes: also to a stream that does not block, because it is shared with somebody
-/// who wants it so.
+/// Writes everything, however long the reader takes, also to a stream that another process has made
+/// non-blocking.
 ///
 /// # Errors
 /// As [`write_all`].
@@ -67,7 +68,7 @@ pub fn write_patiently(to: impl AsFd, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes what the stream takes now; nothing if it takes nothing yet.
+/// Writes as much as the stream takes now, which may be nothing.
 fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     match rustix::io::write(fd, bytes) {
         Ok(0) => Err(io::ErrorKind::WriteZero.into()),
@@ -76,11 +77,11 @@ fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     }
 }
 
-/// Waits until the reader has taken everything that was written. `false` if it is gone before that, or stalls and `stop` is
-/// raised.
+/// Waits until the reader has taken everything that was written. Returns `false` if it exits before that, or
+/// stalls and `stop` is raised.
 ///
-/// Told of pipes only, where the system keeps count of what is unread. A file needs no reader; of other streams, a socket
-/// say, it is not known what the other side has taken.
+/// Works for pipes, of which the system counts the unread bytes. A file needs no reader. Of other streams,
+/// such as sockets, it is not known what the reader has taken.
 ///
 /// # Errors
 /// If the system does not say.
@@ -100,14 +101,14 @@ pub fn wait_drained(stream: impl AsFd, stop: &AtomicBool) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Reads until `complete` says how many of the bytes so far are all that the caller needs, and returns those.
-/// The writer need not close its end.
+/// Reads until `complete` returns the number of bytes that the caller needs, and returns those. The writer
+/// need not close its end.
 ///
 /// # Errors
 /// * [`io::ErrorKind::UnexpectedEof`] if the stream ends before that.
-/// * [`io::ErrorKind::TimedOut`] if that takes longer than `patience`, also while bytes still come.
+/// * [`io::ErrorKind::TimedOut`] if that takes longer than `patience`, even if bytes still arrive.
 /// * [`io::ErrorKind::FileTooLarge`] beyond `most` bytes.
-/// * What `complete` says is wrong with the bytes, as [`io::ErrorKind::InvalidData`].
+/// * [`io::ErrorKind::InvalidData`] with the error of `complete`.
 pub fn read_until(
     from: impl AsFd,
     most: usize,
@@ -149,7 +150,7 @@ pub fn read_until(
     }
 }
 
-/// Waits until a read would not block, also because it would fail or the stream is at its end.
+/// Waits until a read does not block, because there are bytes, an error, or the end of the stream.
 fn is_in(fd: BorrowedFd<'_>, most: Duration) -> io::Result<bool> {
     let mut asked = [PollFd::new(&fd, PollFlags::IN)];
     let limit = Timespec::try_from(most).map_err(|_| io::ErrorKind::InvalidInput)?;
@@ -160,12 +161,12 @@ fn is_in(fd: BorrowedFd<'_>, most: Duration) -> io::Result<bool> {
     }
 }
 
-/// Bytes in the pipe that nobody has read yet. Elsewhere than on Linux the writing end does not tell.
+/// Returns the number of unread bytes in the pipe. Only Linux provides it at the writing end.
 fn unread(fd: BorrowedFd<'_>) -> io::Result<u64> {
     if cfg!(target_os = "linux") { Ok(rustix::io::ioctl_fionread(fd)?) } else { Ok(0) }
 }
 
-/// Whether nobody is there to read any more.
+/// Returns true if no process can read from the stream any more.
 pub fn is_abandoned(stream: impl AsFd) -> bool {
     let fd = stream.as_fd();
     let mut asked = [PollFd::new(&fd, PollFlags::OUT)];
@@ -174,7 +175,7 @@ pub fn is_abandoned(stream: impl AsFd) -> bool {
         && asked[0].revents().intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL)
 }
 
-/// Waits until a write would not block, also because it would fail.
+/// Waits until a write does not block, because there is space, or an error.
 fn is_ready(fd: BorrowedFd<'_>, most: Duration) -> io::Result<bool> {
     let mut asked = [PollFd::new(&fd, PollFlags::OUT)];
     let limit = Timespec { tv_sec: 0, tv_nsec: most.subsec_nanos().into() };

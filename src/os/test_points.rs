@@ -9,14 +9,14 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-/// The time between two looks for the file that ends a pause.
+/// The interval at which the file that ends a pause is looked for.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 /// Enters a point: logs it, and pauses there if a test asks for that. Returns how often the point was
 /// entered.
 ///
 /// # Errors
-/// What the file system fails with.
+/// If a file of the test cannot be read or written.
 pub fn enter(point: &str) -> io::Result<usize> {
     thread_local!(static ENTERED: RefCell<HashMap<String, usize>> = RefCell::default());
 
@@ -41,7 +41,7 @@ pub fn enter(point: &str) -> io::Result<usize> {
 /// Leaves a point that was entered `count` times.
 ///
 /// # Errors
-/// An error if a test asks for one.
+/// If a test wants the step to fail.
 pub fn leave(point: &str, count: usize) -> io::Result<()> {
     let fails = env::var("IC_TEST_TASK_FAIL").unwrap_or_default();
     let mut of_this = fails.split(';').filter_map(|text| text.split_once(':')).filter(|(of, _)| *of == point);

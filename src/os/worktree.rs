@@ -1,4 +1,4 @@
-//! What git keeps of a working tree, read without starting git: hooks call this before every edit.
+//! Reading the files of git without starting it, because hooks do so before every edit.
 
 use std::cmp::Ordering;
 use std::ffi::OsString;
@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use super::paths;
 
-/// How much of an index is read at a time, in bytes: most searches end in the first piece.
+/// The number of bytes of an index that are read at a time: most searches end in the first ones.
 const PIECE: usize = 8192;
 
-/// A git working tree: the main one or a linked one, a submodule's too.
+/// A git working tree: a main one, a linked one, or a submodule's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkTree {
     top: PathBuf,
@@ -20,8 +20,8 @@ pub struct WorkTree {
 }
 
 impl WorkTree {
-    /// Finds the working tree that holds `dir`, an absolute directory. A `.git` that is no repository does not count, as
-    /// it does not for git.
+    /// Finds the working tree that holds `dir`, an absolute directory. As for git, a `.git` that is not a
+    /// repository does not count.
     pub fn around(dir: &Path) -> Option<Self> {
         dir.ancestors().find_map(|top| {
             let git_dir = git_dir(&top.join(".git"))?;
@@ -35,21 +35,21 @@ impl WorkTree {
         &self.top
     }
 
-    /// Returns the file of patterns that git ignores in all working trees of the repository, which is not part of any
-    /// commit.
+    /// Returns the file of patterns that git ignores in all working trees of the repository, which is not
+    /// part of any commit.
     pub fn exclude_file(&self) -> PathBuf {
         let common = fs::read(self.git_dir.join("commondir")).ok();
         let common = common.map(|line| paths::clean(&path_in(&line), &self.git_dir));
         common.unwrap_or_else(|| self.git_dir.clone()).join("info/exclude")
     }
 
-    /// Returns the tracked paths, relative to the top, that begin with `prefix`. The index is sorted, so no more of it is
-    /// read than comes before them.
+    /// Returns the tracked paths, relative to the top, that begin with `prefix`. The index is sorted, so no
+    /// more of it is read than comes before them.
     ///
-    /// `None` if that would be more than `most` bytes. What a split index keeps in its shared part is not seen.
+    /// Returns `None` if that would be more than `most` bytes. The shared part of a split index is not read.
     ///
     /// # Errors
-    /// If the index cannot be read, or is none.
+    /// If the index cannot be read, or is invalid.
     pub fn tracked(&self, prefix: &Path, most: u64) -> io::Result<Option<Vec<PathBuf>>> {
         let file = match File::open(self.git_dir.join("index")) {
             Ok(file) => file,
@@ -64,7 +64,7 @@ impl WorkTree {
     }
 }
 
-/// The directory that a `.git` is, or that it names.
+/// Returns the directory that a `.git` is, or that it names.
 fn git_dir(dot_git: &Path) -> Option<PathBuf> {
     let found = fs::metadata(dot_git).ok()?;
     if found.is_dir() {
@@ -74,13 +74,13 @@ fn git_dir(dot_git: &Path) -> Option<PathBuf> {
     Some(paths::clean(&path_in(text.strip_prefix(b"gitdir: ")?), dot_git.parent()?))
 }
 
-/// The path that a file of git's consists of.
+/// Returns the path in a file of git that holds nothing else.
 fn path_in(bytes: &[u8]) -> PathBuf {
     let end = bytes.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |last| last + 1);
     PathBuf::from(OsString::from_vec(bytes.get(..end).unwrap_or_default().to_vec()))
 }
 
-/// An index that is read from the front.
+/// A reader of an index.
 struct Index<R> {
     from: BufReader<R>,
 }
@@ -109,7 +109,7 @@ impl<R: Read> Index<R> {
             } else {
                 name.clear();
                 self.until_nul(&mut name)?;
-                // An entry is filled up with one to eight NUL bytes, one of which was read.
+                // An entry is padded with one to eight NUL bytes, one of which was read.
                 let length = 40 + hash + 2 + if extended { 2 } else { 0 } + name.len();
                 self.skip(7 - length % 8)?;
             }
@@ -122,8 +122,8 @@ impl<R: Read> Index<R> {
         Ok(found)
     }
 
-    /// Whether the first entry fits a hash of 32 bytes and not one of 20: its flags hold the length of the name that
-    /// comes after them.
+    /// Returns true if the first entry fits a hash of 32 bytes and not one of 20, judged by the length of the
+    /// name in its flags.
     fn is_sha256(&mut self) -> io::Result<bool> {
         let piece = self.from.fill_buf()?;
         let fits = |hash: usize| {
@@ -131,7 +131,8 @@ impl<R: Read> Index<R> {
             let length = usize::from(entry.first()? & 0x0f) << 8 | usize::from(*entry.get(1)?);
             let extra = if entry.first()? & 0x40 == 0 { 2 } else { 4 };
             let name = entry.get(extra..)?;
-            // In version 4 the number of bytes that are taken from the name before, none here, comes first.
+            // In version 4 the name starts with the number of bytes to remove from the previous one, which is
+            // 0 here.
             let name = name.strip_prefix(b"\0").unwrap_or(name);
             Some(name.iter().position(|byte| *byte == 0)? == length)
         };
@@ -149,13 +150,13 @@ impl<R: Read> Index<R> {
         self.from.read_exact(&mut bytes[..count])
     }
 
-    /// Appends what comes before the next NUL byte.
+    /// Reads up to the next NUL byte and appends that.
     fn until_nul(&mut self, to: &mut Vec<u8>) -> io::Result<()> {
         self.from.read_until(0, to)?;
         if to.pop() == Some(0) { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
-    /// A number of bytes to take from the name before, as version 4 writes it.
+    /// Reads the number of bytes to remove from the previous name, as version 4 encodes it.
     fn varint(&mut self) -> io::Result<usize> {
         let mut number = 0_usize;
         loop {
@@ -185,8 +186,8 @@ mod tests {
         assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
     }
 
-    /// K-23: what git tracks is read from its index as git reads it: in every version of the format, with long names and
-    /// names of all lengths, under both kinds of object names.
+    /// K-23: what git tracks is read from its index as git reads it: in every version of the format, with
+    /// long names and names of all lengths, under both kinds of object names.
     #[test]
     fn tracked_paths_are_those_of_git() {
         for format in ["sha1", "sha256"] {

@@ -29,7 +29,7 @@ pub struct NewAction {
     pub priority: i64,
 }
 
-/// Registers an action; answers its number.
+/// Registers an action. Returns its number.
 ///
 /// # Errors
 /// [`StoreError::DuplicateAction`] if the run has the same command for the phase.
@@ -55,10 +55,7 @@ pub fn insert(tx: &WriteTx<'_>, run_id: &RunId, new: &NewAction, stamp: &Stamp) 
     Ok(id)
 }
 
-/// The actions of a run by phase, priority and number, all or of one phase.
-///
-/// # Errors
-/// What the engine says.
+/// Returns the actions of a run by phase, priority and number, all or of one phase.
 pub fn list(tx: &ReadTx<'_>, run_id: &RunId, phase: Option<&Phase>) -> Result<Vec<Action>, StoreError> {
     match phase {
         None => tx.query(
@@ -75,9 +72,6 @@ pub fn list(tx: &ReadTx<'_>, run_id: &RunId, phase: Option<&Phase>) -> Result<Ve
 }
 
 /// One action.
-///
-/// # Errors
-/// What the engine says.
 pub fn find(
     tx: &ReadTx<'_>,
     run_id: &RunId,
@@ -103,9 +97,6 @@ pub struct Changes {
 }
 
 /// Changes an action; the event tells the old and the new values.
-///
-/// # Errors
-/// What the engine says.
 pub fn update(tx: &WriteTx<'_>, action: &Action, changes: &Changes, stamp: &Stamp) -> Result<(), StoreError> {
     let mut old: Cells = Vec::new();
     let mut new: Cells = Vec::new();
@@ -131,9 +122,6 @@ pub fn update(tx: &WriteTx<'_>, action: &Action, changes: &Changes, stamp: &Stam
 }
 
 /// Removes an action.
-///
-/// # Errors
-/// What the engine says.
 pub fn delete(tx: &WriteTx<'_>, action: &Action, stamp: &Stamp) -> Result<(), StoreError> {
     tx.execute("DELETE FROM phase_actions WHERE id = $1", params![action.id])?;
     let old: Cells = vec![

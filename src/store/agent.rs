@@ -19,7 +19,6 @@ pub struct NewAgent {
     pub run_id: RunId,
     /// Kind of agent.
     pub agent_type: String,
-    /// Its name.
     pub name: Option<String>,
     /// The phase that it is added in.
     pub phase: Phase,
@@ -30,7 +29,7 @@ pub struct NewAgent {
 /// Adds an active agent.
 ///
 /// # Errors
-/// What the engine says; the run has to exist.
+/// Errors of the database; the run has to exist.
 pub fn insert(tx: &WriteTx<'_>, new: &NewAgent, stamp: &Stamp) -> Result<Agent, StoreError> {
     let id = AgentId::fresh(|id| cells::taken(tx, "run_agents", id))?;
     let cells: Cells = vec![
@@ -69,18 +68,12 @@ pub fn get(tx: &ReadTx<'_>, id: &AgentId) -> Result<Agent, StoreError> {
         .ok_or_else(|| StoreError::AgentNotFound(id.clone()))
 }
 
-/// The agents of a run, oldest first.
-///
-/// # Errors
-/// What the engine says.
+/// Returns the agents of a run, oldest first.
 pub fn list(tx: &ReadTx<'_>, run_id: &RunId) -> Result<Vec<Agent>, StoreError> {
     tx.query("SELECT * FROM run_agents WHERE run_id = $1 ORDER BY seq", params![*run_id], from_row)
 }
 
-/// How many agents of a run are active.
-///
-/// # Errors
-/// What the engine says.
+/// Returns how many agents of a run are active.
 pub fn count_active(tx: &ReadTx<'_>, run_id: &RunId) -> Result<i64, StoreError> {
     let sql = "SELECT count(*) FROM run_agents WHERE run_id = $1 AND status = 'active'";
     Ok(tx.scalar(sql, params![*run_id])?)
@@ -96,9 +89,6 @@ pub struct Because {
 }
 
 /// Changes an agent's status; the event tells the old one. Nothing happens if it has that status already.
-///
-/// # Errors
-/// What the engine says.
 pub fn set_status(
     tx: &WriteTx<'_>,
     agent: &Agent,
@@ -133,9 +123,6 @@ pub fn set_status(
 }
 
 /// Links an agent to the dispatch that it runs in.
-///
-/// # Errors
-/// What the engine says.
 pub fn link(tx: &WriteTx<'_>, agent: &Agent, dispatch: &DispatchId, stamp: &Stamp) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE run_agents SET dispatch_id = $1, updated_at = $2 WHERE id = $3",

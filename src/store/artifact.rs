@@ -21,7 +21,6 @@ pub struct NewArtifact {
     pub phase: Phase,
     /// Its path as given.
     pub path: String,
-    /// Its kind.
     pub kind: String,
     /// `sha256:<hex>` of the file.
     pub content_hash: Option<String>,
@@ -32,7 +31,7 @@ pub struct NewArtifact {
 /// Files an artifact.
 ///
 /// # Errors
-/// What the engine says; the run has to exist.
+/// Errors of the database; the run has to exist.
 pub fn insert(tx: &WriteTx<'_>, new: &NewArtifact, stamp: &Stamp) -> Result<Artifact, StoreError> {
     let id = ArtifactId::fresh(|id| cells::taken(tx, "run_artifacts", id))?;
     let cells: Cells = vec![
@@ -71,10 +70,7 @@ pub fn get(tx: &ReadTx<'_>, id: &ArtifactId) -> Result<Artifact, StoreError> {
         .ok_or_else(|| StoreError::ArtifactNotFound(id.clone()))
 }
 
-/// The artifacts of a run in the order they were filed, all or of one phase.
-///
-/// # Errors
-/// What the engine says.
+/// Returns the artifacts of a run in the order they were filed, all or of one phase.
 pub fn list(tx: &ReadTx<'_>, run_id: &RunId, phase: Option<&Phase>) -> Result<Vec<Artifact>, StoreError> {
     match phase {
         None => {
@@ -88,19 +84,13 @@ pub fn list(tx: &ReadTx<'_>, run_id: &RunId, phase: Option<&Phase>) -> Result<Ve
     }
 }
 
-/// How many artifacts under a phase still count (RB-03).
-///
-/// # Errors
-/// What the engine says.
+/// Returns how many artifacts under a phase still count.
 pub fn count_active(tx: &ReadTx<'_>, run_id: &RunId, phase: &Phase) -> Result<i64, StoreError> {
     let sql = "SELECT count(*) FROM run_artifacts WHERE run_id = $1 AND phase = $2 AND status = 'active'";
     Ok(tx.scalar(sql, params![*run_id, *phase])?)
 }
 
-/// The path of the newest artifact of a kind that still counts, for templates.
-///
-/// # Errors
-/// What the engine says.
+/// Returns the path of the newest artifact of a kind that still counts, for templates.
 pub fn newest_path(tx: &ReadTx<'_>, run_id: &RunId, kind: &str) -> Result<Option<String>, StoreError> {
     let path = |row: &Row| Ok::<_, StoreError>(row.get("path")?);
     tx.query_opt(
@@ -111,9 +101,6 @@ pub fn newest_path(tx: &ReadTx<'_>, run_id: &RunId, kind: &str) -> Result<Option
 }
 
 /// Changes whether an artifact counts, because of the event `cause`.
-///
-/// # Errors
-/// What the engine says.
 pub fn set_status(
     tx: &WriteTx<'_>,
     artifact: &Artifact,

@@ -9,7 +9,7 @@ use crate::domain::process::ProcessKey;
 /// Columns with their values.
 pub(super) type Cells = Vec<(&'static str, Value)>;
 
-/// Whether a table has a row with this id: what a fresh id is checked against (K-14).
+/// Returns true if a table has a row with this id: what a fresh id is checked against.
 pub(super) fn taken(tx: &ReadTx<'_>, table: &str, id: &impl Column) -> Result<bool, StoreError> {
     let found: i64 = tx.scalar(&format!("SELECT count(*) FROM {table} WHERE id = $1"), &[id.encode()])?;
     Ok(found > 0)
@@ -24,7 +24,8 @@ pub(super) fn insert(tx: &WriteTx<'_>, table: &str, cells: &Cells) -> Result<(),
     Ok(())
 }
 
-/// Changes the cells of the row whose guard cells are still as given. `false` if there is no such row any more.
+/// Changes the cells of the row whose guard cells are still as given. `false` if there is no such row any
+/// more.
 pub(super) fn update(
     tx: &WriteTx<'_>,
     table: &str,
@@ -41,7 +42,7 @@ pub(super) fn update(
     Ok(tx.execute(&format!("UPDATE {table} SET {set} WHERE {still}"), &values)? > 0)
 }
 
-/// The cells as an object, for `data.new` and `data.old` of an event.
+/// Returns the cells as an object, for `data.new` and `data.old` of an event.
 pub(super) fn object(cells: &Cells) -> Json {
     cells.iter().map(|(name, value)| ((*name).to_owned(), value.to_json())).collect::<Map<_, _>>().into()
 }

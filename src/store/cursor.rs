@@ -26,27 +26,18 @@ pub struct Cursor {
     pub updated_at: i64,
 }
 
-/// Every cursor, by consumer and run.
-///
-/// # Errors
-/// What the engine says.
+/// Returns every cursor, by consumer and run.
 pub fn list(tx: &ReadTx<'_>) -> Result<Vec<Cursor>, StoreError> {
     tx.query(&format!("SELECT {COLUMNS} FROM event_cursors ORDER BY consumer, run_id"), &[], from_row)
 }
 
 /// One cursor.
-///
-/// # Errors
-/// What the engine says.
 pub fn find(tx: &ReadTx<'_>, consumer: &str, run_id: &str) -> Result<Option<Cursor>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM event_cursors WHERE consumer = $1 AND run_id = $2");
     tx.query_opt(&sql, params![consumer.to_owned(), run_id.to_owned()], from_row)
 }
 
 /// Stores a cursor in the place of the one of its consumer and run.
-///
-/// # Errors
-/// What the engine says.
 pub fn put(tx: &WriteTx<'_>, cursor: &Cursor) -> Result<(), StoreError> {
     let sql = format!(
         "INSERT INTO event_cursors ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7) \
@@ -65,19 +56,13 @@ pub fn put(tx: &WriteTx<'_>, cursor: &Cursor) -> Result<(), StoreError> {
     quiet::execute(tx, Quiet::Cursors, &sql, values).map(drop)
 }
 
-/// Forgets a cursor; answers whether there was one.
-///
-/// # Errors
-/// What the engine says.
+/// Forgets a cursor. Returns whether there was one.
 pub fn remove(tx: &WriteTx<'_>, consumer: &str, run_id: &str) -> Result<bool, StoreError> {
     let sql = "DELETE FROM event_cursors WHERE consumer = $1 AND run_id = $2";
     Ok(quiet::execute(tx, Quiet::Cursors, sql, params![consumer.to_owned(), run_id.to_owned()])? > 0)
 }
 
 /// Puts these cursors in the place of all that are there.
-///
-/// # Errors
-/// What the engine says.
 pub fn replace_all(tx: &WriteTx<'_>, cursors: &[Cursor]) -> Result<(), StoreError> {
     quiet::execute(tx, Quiet::Cursors, "DELETE FROM event_cursors", &[])?;
     cursors.iter().try_for_each(|cursor| put(tx, cursor))

@@ -39,12 +39,11 @@ pub enum StoreError {
     /// The same action is there already.
     #[error("duplicate action for run/phase/command")]
     DuplicateAction,
-    /// The run is not where the caller thought (PH-01).
+    /// The run is not where the caller thought.
     #[error(
         "phase changed since read (optimistic concurrency conflict): run `{run}` is at `{actual}`, not `{expected}`"
     )]
     StalePhase {
-        /// The run.
         run: RunId,
         /// Where the caller thought it was.
         expected: Phase,
@@ -54,7 +53,6 @@ pub enum StoreError {
     /// The run is over.
     #[error("run is in a terminal status: run `{run}` is {status}")]
     Terminal {
-        /// The run.
         run: RunId,
         /// How it ended.
         status: RunStatus,

@@ -1,5 +1,5 @@
-//! Answers kept under a caller's key, so that a repeated call changes nothing (K-12). Quiet: the command's own events tell
-//! what happened.
+//! Answers kept under a caller's key, so that a repeated call changes nothing. Quiet: the command's own
+//! events tell what happened.
 
 use super::StoreError;
 use super::quiet::{self, Quiet};
@@ -19,10 +19,7 @@ pub struct Given {
     pub answer: String,
 }
 
-/// The answer given to `command` under `key`, if it is still kept.
-///
-/// # Errors
-/// What the engine says.
+/// Returns the answer given to `command` under `key`, if it is still kept.
 pub fn find(tx: &ReadTx<'_>, command: &str, key: &str, stamp: &Stamp) -> Result<Option<Given>, StoreError> {
     let given =
         |row: &Row| Ok::<_, StoreError>(Given { digest: row.get("digest")?, answer: row.get("answer")? });
@@ -34,9 +31,6 @@ pub fn find(tx: &ReadTx<'_>, command: &str, key: &str, stamp: &Stamp) -> Result<
 }
 
 /// Keeps an answer, and drops a few that are older than they need to be.
-///
-/// # Errors
-/// What the engine says.
 pub fn keep(
     tx: &WriteTx<'_>,
     command: &str,

@@ -1,8 +1,8 @@
 //! Intents: work outside the database that is under way, say a commit or a set of files that change together.
 //!
-//! One is written before the work begins and removed, in the transaction that records the outcome, when it is done. What a
-//! dead process left is settled by the next command that needs the same resource: forward if the work is there, back if it
-//! is not. Quiet: the events tell of the outcome (K-02).
+//! One is written before the work begins and removed, in the transaction that records the outcome, when it is
+//! done. What a dead process left is settled by the next command that needs the same resource: forward if the
+//! work is there, back if it is not. Quiet: the events tell of the outcome.
 
 use super::quiet::{self, Quiet};
 use super::{StoreError, cells};
@@ -30,9 +30,6 @@ pub struct Intent {
 }
 
 /// Writes down what is about to be done.
-///
-/// # Errors
-/// What the engine says.
 pub fn begin(
     tx: &WriteTx<'_>,
     kind: &str,
@@ -66,28 +63,19 @@ pub fn begin(
     Ok(Intent { id, kind, resource, detail, process: process.clone(), created_at: stamp.secs() })
 }
 
-/// The work of one kind that is under way on a resource, oldest first.
-///
-/// # Errors
-/// What the engine says.
+/// Returns the work of one kind that is under way on a resource, oldest first.
 pub fn on(tx: &ReadTx<'_>, kind: &str, resource: &str) -> Result<Vec<Intent>, StoreError> {
     let sql = "SELECT * FROM intents WHERE kind = $1 AND resource = $2 ORDER BY seq";
     tx.query(sql, params![kind.to_owned(), resource.to_owned()], from_row)
 }
 
 /// Writes down how far the work has come. `false` if it is settled already.
-///
-/// # Errors
-/// What the engine says.
 pub fn update(tx: &WriteTx<'_>, id: &IntentId, detail: &str) -> Result<bool, StoreError> {
     let sql = "UPDATE intents SET detail = $1 WHERE id = $2";
     Ok(quiet::execute(tx, Quiet::Intents, sql, params![detail.to_owned(), *id])? > 0)
 }
 
 /// Ends it: the work is done, or undone. `false` if somebody else has settled it.
-///
-/// # Errors
-/// What the engine says.
 pub fn settle(tx: &WriteTx<'_>, id: &IntentId) -> Result<bool, StoreError> {
     Ok(quiet::execute(tx, Quiet::Intents, "DELETE FROM intents WHERE id = $1", params![*id])? > 0)
 }

@@ -1,5 +1,5 @@
-//! SQL, one module per table family. Functions take the transaction, return domain types, and append the event of what
-//! they change through the same transaction. Nothing here opens, commits or prints.
+//! SQL, one module per table family. Functions take the transaction, return domain types, and append the
+//! event of what they change through the same transaction. Nothing here opens, commits or prints.
 
 pub mod action;
 pub mod agent;

@@ -16,18 +16,16 @@ use crate::params;
 /// Where a move leaves a run.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// Its phase.
     pub phase: Phase,
-    /// Its status.
     pub status: RunStatus,
     /// When it ended, if it did.
     pub completed_at: Option<i64>,
 }
 
-/// Moves a run, or ends it where it is, and appends the event that says so; answers the event's number.
+/// Moves a run, or ends it where it is, and appends the event that says so. Returns the event's number.
 ///
-/// `seen` is the run as the caller read it: if it is no longer in that phase and status, nothing changes. This is the only
-/// statement that changes a run's phase or status.
+/// `seen` is the run as the caller read it: if it is no longer in that phase and status, nothing changes.
+/// This is the only statement that changes a run's phase or status.
 ///
 /// # Errors
 /// * [`StoreError::Terminal`] if the run ended meanwhile.
@@ -81,11 +79,11 @@ pub struct Span {
     pub before: i64,
 }
 
-/// Returns the parts of the log that are the run's latest stay in `phase`, newest first. There are none if the run has
-/// not been there, or if its stay was undone by a rollback.
+/// Returns the parts of the log that are the run's latest stay in `phase`, newest first. There are none if
+/// the run has not been there, or if its stay was undone by a rollback.
 ///
-/// A stay lasts from the move into the phase to the next move. A rollback that was itself undone interrupts a stay and
-/// does not end it, which is why a stay may have several parts.
+/// A stay lasts from the move into the phase to the next move. A rollback that was itself undone interrupts a
+/// stay and does not end it, which is why a stay may have several parts.
 ///
 /// # Errors
 /// Fails if the log cannot be read.
@@ -128,7 +126,7 @@ pub struct Skip {
     pub actor: Option<String>,
 }
 
-/// The actor of skips that `run create --auto-skip` records: a rollback leaves those in force (PH-12).
+/// The actor of skips that `run create --auto-skip` records: a rollback leaves those in force.
 pub const AUTO: &str = "auto";
 
 impl Skip {
@@ -148,10 +146,7 @@ impl Skip {
     }
 }
 
-/// The skips in force of a run, by phase.
-///
-/// # Errors
-/// What the engine says.
+/// Returns the skips in force of a run, by phase.
 pub fn skips(tx: &ReadTx<'_>, run: &Run) -> Result<BTreeMap<Phase, Skip>, StoreError> {
     let skip = |row: &Row| {
         Ok::<_, StoreError>((
@@ -165,10 +160,8 @@ pub fn skips(tx: &ReadTx<'_>, run: &Run) -> Result<BTreeMap<Phase, Skip>, StoreE
     Ok(skips)
 }
 
-/// Puts a skip in force; answers the event's number. The caller has checked that the phase may be skipped and is not yet.
-///
-/// # Errors
-/// What the engine says.
+/// Puts a skip in force. Returns the event's number. The caller has checked that the phase may be skipped and
+/// is not yet.
 pub fn add_skip(
     tx: &WriteTx<'_>,
     run: &Run,
@@ -186,11 +179,8 @@ pub fn add_skip(
     note(tx, run, &event, stamp)
 }
 
-/// Takes a skip back; answers the event's number. `reason` is why it is taken back; `cause` is the event that brought it
-/// about, if not a caller.
-///
-/// # Errors
-/// What the engine says.
+/// Takes a skip back. Returns the event's number. `reason` is why it is taken back; `cause` is the event that
+/// brought it about, if not a caller.
 pub fn clear_skip(
     tx: &WriteTx<'_>,
     run: &Run,

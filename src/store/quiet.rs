@@ -1,4 +1,4 @@
-//! The one list of what may change without an event (K-02), and the only way to change it.
+//! The one list of what may change without an event, and the only way to change it.
 
 use super::StoreError;
 use crate::db::{Value, WriteTx};
@@ -6,7 +6,7 @@ use crate::db::{Value, WriteTx};
 /// What is quiet by design.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Quiet {
-    /// Answers kept for repeated calls.
+    /// Returns kept for repeated calls.
     Idempotency,
     /// What scripts keep.
     State,
@@ -36,7 +36,7 @@ impl Quiet {
     }
 }
 
-/// Changes rows of a quiet table, or quiet columns; answers how many.
+/// Changes rows of a quiet table, or quiet columns. Returns how many.
 pub(super) fn execute(
     tx: &WriteTx<'_>,
     what: Quiet,

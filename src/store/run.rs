@@ -22,7 +22,6 @@ pub struct NewRun {
     pub project_dir: String,
     /// The same directory without symlinks, by which it is found again.
     pub project_key: String,
-    /// The goal.
     pub goal: String,
     /// Size of the work, 1 to 5.
     pub complexity: i64,
@@ -244,7 +243,7 @@ pub fn set(tx: &WriteTx<'_>, run: &Run, settings: &Settings, stamp: &Stamp) -> R
 /// Returns the error that explains why a guarded update did not find a run as `seen`.
 ///
 /// # Errors
-/// What the engine says; [`StoreError::RunNotFound`] if it is gone.
+/// Errors of the database; [`StoreError::RunNotFound`] if it is gone.
 pub(super) fn moved_on(tx: &ReadTx<'_>, seen: &Run) -> Result<StoreError, StoreError> {
     let found = get(tx, &seen.id)?;
     Ok(if found.status.is_terminal() && found.status != seen.status {

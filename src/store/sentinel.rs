@@ -1,4 +1,4 @@
-//! Sentinels: things that may happen once, or once per interval. Quiet: no event tells of them (K-02).
+//! Sentinels: things that may happen once, or once per interval. Quiet: no event tells of them.
 
 use super::StoreError;
 use super::quiet::{self, Quiet};
@@ -14,14 +14,11 @@ const REMEMBERED: i64 = 7 * 24 * 3600;
 const LAST: &str = "CASE WHEN (sentinels.last_fired_ms + 999) / 1000 = sentinels.last_fired \
                     THEN sentinels.last_fired_ms ELSE sentinels.last_fired * 1000 END";
 
-/// Returns whether it may happen now; if so, it has happened. One conditional statement under the write lock: of any number
-/// of callers at once, one is allowed.
+/// Returns whether it may happen now; if so, it has happened. One conditional statement under the write lock:
+/// of any number of callers at once, one is allowed.
 ///
-/// A sentinel that last fired in the future tells that the clock was set back since. How long ago that was is not known; it
-/// counts as now, so that it throttles for its interval and no longer.
-///
-/// # Errors
-/// What the engine says.
+/// A sentinel that last fired in the future tells that the clock was set back since. How long ago that was is
+/// not known; it counts as now, so that it throttles for its interval and no longer.
 pub fn check(
     tx: &WriteTx<'_>,
     name: &Scope,
@@ -60,9 +57,6 @@ pub fn check(
 }
 
 /// Forgets that it happened.
-///
-/// # Errors
-/// What the engine says.
 pub fn reset(tx: &WriteTx<'_>, name: &Scope, scope: &Scope) -> Result<(), StoreError> {
     let sql = "DELETE FROM sentinels WHERE name = $1 AND scope_id = $2";
     quiet::execute(tx, Quiet::Sentinels, sql, params![name.as_str().to_owned(), scope.as_str().to_owned()])?;
@@ -70,9 +64,6 @@ pub fn reset(tx: &WriteTx<'_>, name: &Scope, scope: &Scope) -> Result<(), StoreE
 }
 
 /// Forgets that it happened, in every scope.
-///
-/// # Errors
-/// What the engine says.
 pub fn reset_all(tx: &WriteTx<'_>, name: &Scope) -> Result<(), StoreError> {
     let sql = "DELETE FROM sentinels WHERE name = $1";
     quiet::execute(tx, Quiet::Sentinels, sql, params![name.as_str().to_owned()])?;
@@ -92,10 +83,7 @@ pub struct Sentinel {
     pub interval_secs: i64,
 }
 
-/// Every sentinel, by name and scope.
-///
-/// # Errors
-/// What the engine says.
+/// Returns every sentinel, by name and scope.
 pub fn list(tx: &ReadTx<'_>) -> Result<Vec<Sentinel>, StoreError> {
     tx.query("SELECT * FROM sentinels ORDER BY name, scope_id", &[], |row: &Row| {
         Ok(Sentinel {
@@ -107,10 +95,7 @@ pub fn list(tx: &ReadTx<'_>) -> Result<Vec<Sentinel>, StoreError> {
     })
 }
 
-/// Forgets what last happened more than `age` seconds ago; answers how many.
-///
-/// # Errors
-/// What the engine says.
+/// Forgets what last happened more than `age` seconds ago. Returns how many.
 pub fn prune(tx: &WriteTx<'_>, age: i64, stamp: &Stamp) -> Result<usize, StoreError> {
     let sql = "DELETE FROM sentinels WHERE last_fired < $1";
     quiet::execute(tx, Quiet::Sentinels, sql, params![stamp.secs().saturating_sub(age)])

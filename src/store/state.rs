@@ -1,4 +1,4 @@
-//! State: values by key and scope. Quiet: no event tells of them (K-02).
+//! State: values by key and scope. Quiet: no event tells of them.
 
 use super::StoreError;
 use super::quiet::{self, Quiet};
@@ -19,11 +19,8 @@ macro_rules! live {
     };
 }
 
-/// Stores a value, replacing payload and expiry. It is kept for `ttl` seconds, or until it is deleted. Returns when it
-/// expires, in Unix seconds, rounded up.
-///
-/// # Errors
-/// What the engine says.
+/// Stores a value, replacing payload and expiry. It is kept for `ttl` seconds, or until it is deleted.
+/// Returns when it expires, in Unix seconds, rounded up.
 pub fn set(
     tx: &WriteTx<'_>,
     key: &Key,
@@ -47,10 +44,7 @@ pub fn set(
     Ok(expires_at)
 }
 
-/// The payload of a value that has not expired.
-///
-/// # Errors
-/// What the engine says.
+/// Returns the payload of a value that has not expired.
 pub fn get(tx: &ReadTx<'_>, key: &Key, scope: &Scope, stamp: &Stamp) -> Result<Option<String>, StoreError> {
     tx.query_opt(
         concat!("SELECT payload FROM state WHERE key = $1 AND scope_id = $2 AND ", live!("$3")),
@@ -59,27 +53,18 @@ pub fn get(tx: &ReadTx<'_>, key: &Key, scope: &Scope, stamp: &Stamp) -> Result<O
     )
 }
 
-/// Removes a value; answers whether there was one.
-///
-/// # Errors
-/// What the engine says.
+/// Removes a value. Returns whether there was one.
 pub fn delete(tx: &WriteTx<'_>, key: &Key, scope: &Scope) -> Result<bool, StoreError> {
     let sql = "DELETE FROM state WHERE key = $1 AND scope_id = $2";
     Ok(quiet::execute(tx, Quiet::State, sql, params![key.to_string(), scope.as_str().to_owned()])? > 0)
 }
 
-/// Removes the values of every scope; answers how many.
-///
-/// # Errors
-/// What the engine says.
+/// Removes the values of every scope. Returns how many.
 pub fn delete_all(tx: &WriteTx<'_>, key: &Key) -> Result<usize, StoreError> {
     quiet::execute(tx, Quiet::State, "DELETE FROM state WHERE key = $1", params![key.to_string()])
 }
 
-/// The scopes that have a value of this key, in order.
-///
-/// # Errors
-/// What the engine says.
+/// Returns the scopes that have a value of this key, in order.
 pub fn scopes(tx: &ReadTx<'_>, key: &Key, stamp: &Stamp) -> Result<Vec<String>, StoreError> {
     tx.query(
         concat!("SELECT scope_id FROM state WHERE key = $1 AND ", live!("$2"), " ORDER BY scope_id"),
@@ -88,10 +73,7 @@ pub fn scopes(tx: &ReadTx<'_>, key: &Key, stamp: &Stamp) -> Result<Vec<String>, 
     )
 }
 
-/// The values of a scope whose keys begin with `prefix`, by key.
-///
-/// # Errors
-/// What the engine says.
+/// Returns the values of a scope whose keys begin with `prefix`, by key.
 pub fn with_prefix(
     tx: &ReadTx<'_>,
     prefix: &str,
@@ -110,10 +92,7 @@ pub fn with_prefix(
     Ok(all.into_iter().take_while(|(key, _)| key.starts_with(prefix)).collect())
 }
 
-/// Removes what has expired; answers how many values.
-///
-/// # Errors
-/// What the engine says.
+/// Removes what has expired. Returns how many values.
 pub fn prune(tx: &WriteTx<'_>, stamp: &Stamp) -> Result<usize, StoreError> {
     let sql = concat!("DELETE FROM state WHERE NOT ", live!("$1"));
     quiet::execute(tx, Quiet::State, sql, params![stamp.millis()])

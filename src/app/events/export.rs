@@ -13,9 +13,10 @@ use super::reader::{Admit, EventReader};
 use crate::app::reply::{Flow, Sink};
 use crate::app::{CommandContext, Error, Verdict};
 use crate::db::DbError;
-use crate::os::files::Unfinished;
+use crate::domain::chain::Break;
+use crate::os::atomic::Unfinished;
 use crate::os::paths;
-use crate::store::event::{Break, Filter, Head};
+use crate::store::event::{Filter, Head};
 use crate::store::{self, StoreError};
 
 /// An item of the stream: the lines of the log, or what was written to a file.

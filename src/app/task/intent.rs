@@ -1,7 +1,6 @@
 //! The intent of a change: recorded before any file is touched, so that another process can finish the
 //! change.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -9,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::process::ProcessKey;
 use crate::domain::task::request::Request;
+use crate::domain::text::hex;
 use crate::os::process::{Identity, Liveness};
 
 /// The kind under which the intents are stored.
@@ -67,11 +67,7 @@ impl IntentDetail {
 
 /// Returns the SHA-256 digest of a file's content in hexadecimal.
 pub(super) fn digest(content: &[u8]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(content) {
-        let _ = write!(text, "{byte:02x}"); // writing to a `String` cannot fail
-    }
-    text
+    hex(&Sha256::digest(content))
 }
 
 /// Checks whether the process of an intent is known to be running.

@@ -1,4 +1,5 @@
-//! What only files of other programs need: reading without a trace, rows of any shape, and taking a file out of use.
+//! Operations for files of other programs: reading without a trace, rows of any shape, and taking a file out
+//! of use.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -14,8 +15,8 @@ use crate::db::error::DbError;
 use crate::db::value::Value;
 
 impl Conn {
-    /// Opens an existing file to read it and nothing else: a log that is there is read and left as it is. `immutable` says
-    /// that nobody changes the file meanwhile: then no lock is taken, and no file is made beside it.
+    /// Opens an existing file for reading only; its log is read and not changed. With `immutable` no lock is
+    /// taken and no file is created beside it: the caller knows that no process changes the file.
     pub(in crate::db) fn open_read_only(
         path: &Path,
         immutable: bool,
@@ -40,8 +41,8 @@ impl Conn {
         Ok(conn)
     }
 
-    /// As [`Conn::query`], for rows of a file that is not ours: each comes as an object. What JSON text cannot hold comes as
-    /// an object with the bytes in hexadecimal digits.
+    /// Does the same as [`Conn::query`] for a file of another program, with each row as an object. A value
+    /// that JSON cannot represent is an object with the bytes as hexadecimal digits.
     pub(in crate::db) fn query_objects<E: From<DbError>>(
         &self,
         sql: &str,
@@ -64,10 +65,10 @@ impl Conn {
         Ok(())
     }
 
-    /// Moves the log into the file and gives it up, which works only when nobody else has the file open.
+    /// Moves the log into the file and turns it off, which works only if no other process has the file open.
     ///
     /// # Errors
-    /// [`DbError::Busy`] at once if somebody has: SQLite does not call the busy handler for this one.
+    /// [`DbError::Busy`] at once if one has: SQLite does not call the busy handler here.
     pub(in crate::db) fn leave_wal(&self) -> Result<(), DbError> {
         let set =
             self.inner.pragma_update_and_check(None, "journal_mode", "delete", |row| row.get::<_, String>(0));
@@ -77,7 +78,7 @@ impl Conn {
         }
     }
 
-    /// Whether the file has a write-ahead log.
+    /// Returns true if the file has a write-ahead log.
     pub(in crate::db) fn is_wal(&self) -> Result<bool, DbError> {
         let mode = self.inner.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
         mode.map(|mode| mode == "wal").map_err(|err| map(&self.path, err))

@@ -8,8 +8,8 @@ use rustix::io::Errno;
 
 use crate::db::error::DbError;
 
-/// Returns the reason why the engine could not open an existing database file, or create the files beside it. The engine
-/// itself does not tell.
+/// Returns the reason why the engine could not open an existing database file, or create the files beside it.
+/// The engine does not tell.
 pub(super) fn reason(path: &Path) -> DbError {
     // The engine opens three files: database, log, index.
     let spare: Result<Vec<_>, _> = (0..3).map(|_| File::open("/dev/null")).collect();

@@ -75,7 +75,7 @@ impl Class {
         self.ranges.get(at).is_some_and(|&(low, _)| low <= c)
     }
 
-    /// The ranges that are in both.
+    /// Returns the ranges that are in both.
     fn common<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (u32, u32)> + 'a {
         let (mut i, mut j) = (0, 0);
         std::iter::from_fn(move || {
@@ -98,7 +98,8 @@ impl Class {
         self.ascii & other.ascii != 0 || self.common(other).next().is_some()
     }
 
-    /// A character that is in both, a small letter if possible, and the full stop only where it may be.
+    /// Returns a character that is in both, a small letter if possible, and the full stop only where it may
+    /// be.
     pub(super) fn pick(&self, other: &Self, dot: bool) -> Option<char> {
         let dot = |c: &char| dot || *c != '.';
         let good = ('a'..='z').chain('A'..='Z').chain('0'..='9').chain('!'..='~');
@@ -108,7 +109,7 @@ impl Class {
     }
 }
 
-/// What lies between sorted ranges.
+/// Returns what lies between sorted ranges.
 fn complement(ranges: &[(u32, u32)]) -> Vec<(u32, u32)> {
     let mut out = Vec::with_capacity(ranges.len() + 1);
     let mut next = 0;

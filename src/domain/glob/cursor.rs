@@ -13,8 +13,8 @@ pub(super) enum Head<'a> {
     Stop,
 }
 
-/// Reads a segment from left to right, up to a star or the end. Small and inlined by force: the innermost loops run on it,
-/// and the program is built for size.
+/// Reads a segment from left to right, up to a star or the end. Small and inlined by force: the innermost
+/// loops run on it, and the program is built for size.
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'a> {
     shape: &'a Shape,
@@ -107,7 +107,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Whether the characters agree until one of the two stops.
+/// Returns true if the characters agree until one of the two stops.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "see the cursor")]
 pub(super) fn agree(mut a: Cursor<'_>, mut b: Cursor<'_>) -> bool {
@@ -133,7 +133,7 @@ pub(super) fn agree(mut a: Cursor<'_>, mut b: Cursor<'_>) -> bool {
     }
 }
 
-/// Whether two places agree of which one at least is not literal. `None` if one of them stops.
+/// Returns whether two places agree of which one at least is not literal. `None` if one of them stops.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "see the cursor")]
 fn wild(a: &Cursor<'_>, b: &Cursor<'_>) -> Option<bool> {
@@ -148,7 +148,7 @@ fn wild(a: &Cursor<'_>, b: &Cursor<'_>) -> Option<bool> {
     }
 }
 
-/// A character that both ask for; the full stop only where it may be. `Stop` asks for nothing here.
+/// Returns a character that both ask for; the full stop only where it may be. `Stop` asks for nothing here.
 pub(super) fn pick(a: Head<'_>, b: Head<'_>, dot: bool) -> Option<char> {
     match (a, b) {
         (Head::Char(c), other) | (other, Head::Char(c)) => {

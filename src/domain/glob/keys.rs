@@ -1,18 +1,20 @@
-//! What an index is asked with, so that a pattern is compared with those alone that it could overlap (CO-18).
+//! What an index is asked with, so that a pattern is compared with those alone that it could overlap.
 //!
-//! The prefix key of a pattern is the directory below which all lies that it covers, the suffix key is what all paths that
-//! it covers end in, backwards. A path has both, so two patterns that overlap have prefix keys of which one is the other or
-//! a directory above it, and suffix keys of which one begins with the other. Hence the candidates for a pattern are, by
-//! either key: the rows whose key is one of [`Key::ancestors`] (equality), and the rows in [`Key::below`] (one range).
+//! The prefix key of a pattern is the directory below which all lies that it covers, the suffix key is what
+//! all paths that it covers end in, backwards. A path has both, so two patterns that overlap have prefix keys
+//! of which one is the other or a directory above it, and suffix keys of which one begins with the other.
+//! Hence the candidates for a pattern are, by either key: the rows whose key is one of [`Key::ancestors`]
+//! (equality), and the rows in [`Key::below`] (one range).
 //!
-//! A pattern without wildcards covers all below it, so its paths may end in anything: its suffix key is empty. That of a file
-//! is its whole path, or the end of it.
-//! Keys are compared by bytes (`BINARY` in SQLite, `COLLATE "C"` in PostgreSQL).
+//! A pattern without wildcards covers all below it, so its paths may end in anything: its suffix key is
+//! empty. That of a file is its whole path, or the end of it. Keys are compared by bytes (`BINARY` in SQLite,
+//! `COLLATE "C"` in PostgreSQL).
 
 use super::shape::{Kind, Shape, Tok};
 use std::ops::Range;
 
-/// Most names in a prefix key: what is cut off only makes the key match more, and bounds the number of probes.
+/// Most names in a prefix key: what is cut off only makes the key match more, and bounds the number of
+/// probes.
 const MAX_NAMES: usize = 32;
 /// Most characters in a suffix key, for the same reason.
 const MAX_CHARS: usize = 32;
@@ -27,7 +29,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// The key that says more: the one to ask the index with.
+    /// Returns the key that says more: the one to ask the index with.
     pub fn longer(&self) -> &Key {
         if self.suffix.text.len() > self.prefix.text.len() { &self.suffix } else { &self.prefix }
     }
@@ -59,24 +61,24 @@ pub struct Below {
 }
 
 impl Below {
-    /// Whether a key lies in the range.
+    /// Returns true if a key lies in the range.
     pub fn contains(&self, key: &str) -> bool {
         self.from.as_str() <= key && self.to.as_deref().is_none_or(|to| key < to)
     }
 }
 
 impl Key {
-    /// What is stored.
+    /// Returns what is stored.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Which column it is stored in.
+    /// Returns which column it is stored in.
     pub fn side(&self) -> Side {
         self.side
     }
 
-    /// The key itself and all above it, the longest first, the empty one last: at most 33.
+    /// Returns the key itself and all above it, the longest first, the empty one last: at most 33.
     pub fn ancestors(&self) -> impl Iterator<Item = &str> {
         let side = self.side;
         std::iter::successors(Some(self.text.as_str()), move |key| match side {
@@ -86,7 +88,7 @@ impl Key {
         })
     }
 
-    /// The keys strictly below: names in the directory, or longer endings.
+    /// Returns the keys strictly below: names in the directory, or longer endings.
     pub fn below(&self) -> Below {
         match self.side {
             Side::Prefix if !self.text.is_empty() => {
@@ -98,7 +100,7 @@ impl Key {
     }
 }
 
-/// The least text that is greater than all that begin with this one.
+/// Returns the least text that is greater than all that begin with this one.
 fn successor(text: &str) -> Option<String> {
     let mut text = text.to_owned();
     while let Some(last) = text.pop() {

@@ -1,6 +1,7 @@
 //! Patterns of file reservations: what they cover, and whether two of them can cover the same path.
 //!
-//! A path is a list of names below the scope, none of them empty, `.` or `..`. A pattern is made of segments between `/`:
+//! A path is a list of names below the scope, none of them empty, `.` or `..`. A pattern is made of segments
+//! between `/`:
 //!
 //! | in a pattern | covers |
 //! |---|---|
@@ -13,9 +14,10 @@
 //! | a pattern without wildcards | that path and all below it |
 //! | everything else, braces too | itself; upper and lower case differ |
 //!
-//! Two patterns overlap when there is a path that both cover. That is answered exactly (`overlap.rs`, `segment.rs`), without
-//! recursion, backtracking or allocation, in `O(|a| · |b|)` at worst: a character of one pattern is held against a character
-//! of the other at most twice, and literal text is compared as slices. A set of `n` characters adds a factor `log n`.
+//! Two patterns overlap when there is a path that both cover. That is answered exactly (`overlap.rs`,
+//! `segment.rs`), without recursion, backtracking or allocation, in `O(|a| · |b|)` at worst: a character of
+//! one pattern is held against a character of the other at most twice, and literal text is compared as
+//! slices. A set of `n` characters adds a factor `log n`.
 
 mod class;
 mod cursor;
@@ -35,7 +37,7 @@ use shape::Shape;
 use std::fmt;
 use std::str::FromStr;
 
-/// A checked pattern in its canonical form (CO-04, CO-13, CO-14).
+/// A checked pattern in its canonical form.
 #[derive(Clone, Debug)]
 pub struct Pattern {
     text: String,
@@ -47,16 +49,17 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// Reads a pattern that is relative to its scope. `./`, `//` and needless escapes go away; `.` alone is everything.
+    /// Reads a pattern that is relative to its scope. `./`, `//` and needless escapes go away; `.` alone is
+    /// everything.
     ///
     /// # Errors
-    /// See [`PatternError`]. The text is never repeated, nor looked at beyond its length when it is too long (CO-04).
+    /// See [`PatternError`]. The text is never repeated, nor looked at beyond its length when it is too long.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         parse::pattern(text).map(Self::from)
     }
 
-    /// As [`Pattern::parse`], but an absolute pattern is taken as relative to `scope` if it lies in it (CO-13). The scope
-    /// is canonical already: whether it is a path, and which, only the file system knows.
+    /// As [`Pattern::parse`], but an absolute pattern is taken as relative to `scope` if it lies in it. The
+    /// scope is canonical already: whether it is a path, and which, only the file system knows.
     ///
     /// # Errors
     /// [`PatternError::Outside`] for an absolute pattern elsewhere, or if the scope is no absolute path.
@@ -64,8 +67,8 @@ impl Pattern {
         parse::within(scope, text).and_then(Self::parse)
     }
 
-    /// The pattern of one path, whatever characters it is made of, and of what lies below it. An absolute path has to lie
-    /// in `scope`.
+    /// Returns the pattern of one path, whatever characters it is made of, and of what lies below it. An
+    /// absolute path has to lie in `scope`.
     ///
     /// # Errors
     /// As [`Pattern::parse_in`].
@@ -73,19 +76,20 @@ impl Pattern {
         Self::parse_in(scope, &parse::escape(path))
     }
 
-    /// The text of a pattern that means a path as it is, whatever characters it is made of.
+    /// Returns the text of a pattern that means a path as it is, whatever characters it is made of.
     pub fn escaped(path: &str) -> String {
         parse::escape(path).into_owned()
     }
 
-    /// For a stored text that cannot be read: the narrowest pattern that covers all that it could have meant, the
-    /// directory named by its leading plain segments, or everything (CO-04). A readable text gives its own pattern.
+    /// For a stored text that cannot be read: the narrowest pattern that covers all that it could have meant,
+    /// the directory named by its leading plain segments, or everything. A readable text gives its own
+    /// pattern.
     pub fn widened(text: &str) -> Self {
         Self::parse(text).unwrap_or_else(|_| parse::widened(text).into())
     }
 
-    /// The same pattern, of which somebody knows that its plain path is a file: it covers nothing below, so it does not meet
-    /// `**/*.rs` for what might be there. A pattern with wildcards stays as it is.
+    /// Returns the same pattern, of which somebody knows that its plain path is a file: it covers nothing
+    /// below, so it does not meet `**/*.rs` for what might be there. A pattern with wildcards stays as it is.
     #[must_use]
     pub fn of_file(mut self) -> Self {
         if self.literal && !self.file {
@@ -95,33 +99,34 @@ impl Pattern {
         self
     }
 
-    /// The canonical text: what is stored, shown, and compared to tell whether two patterns are the same. Reading it gives
-    /// the same pattern again.
+    /// Returns the canonical text: what is stored, shown, and compared to tell whether two patterns are the
+    /// same. Reading it gives the same pattern again.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether the pattern has no wildcards: a path, with all below it.
+    /// Returns true if the pattern has no wildcards: a path, with all below it.
     pub fn is_literal(&self) -> bool {
         self.literal
     }
 
-    /// The path of a pattern without wildcards.
+    /// Returns the path of a pattern without wildcards.
     pub fn path(&self) -> Option<&str> {
         self.literal.then(|| self.plain())
     }
 
-    /// Whether it is a plain path below which nothing lies ([`Pattern::of_file`]).
+    /// Returns true if it is a plain path below which nothing lies ([`Pattern::of_file`]).
     pub fn is_file(&self) -> bool {
         self.file
     }
 
-    /// Whether the pattern covers the path, given relative to the scope. What is no such path is covered by nothing.
+    /// Returns true if the pattern covers the path, given relative to the scope. What is no such path is
+    /// covered by nothing.
     pub fn covers(&self, path: &str) -> bool {
         parse::path(path).is_some_and(|path| overlap::meet(&self.shape, &path, &mut ()))
     }
 
-    /// Whether there is a path that both cover (CO-05).
+    /// Returns true if there is a path that both cover.
     pub fn overlaps(&self, other: &Self) -> bool {
         if self.literal && other.literal {
             let (short, long) =
@@ -132,12 +137,12 @@ impl Pattern {
         overlap::meet(&self.shape, &other.shape, &mut ())
     }
 
-    /// A path that both cover, if there is one (CO-05).
+    /// Returns a path that both cover, if there is one.
     pub fn witness(&self, other: &Self) -> Option<String> {
         witness::path(&self.shape, &other.shape)
     }
 
-    /// What an index needs to find the patterns that can overlap (CO-18).
+    /// Returns what an index needs to find the patterns that can overlap.
     pub fn keys(&self) -> Keys {
         keys::of(&self.shape)
     }

@@ -1,6 +1,7 @@
-//! Whether one path can match two patterns: the same three cases as within a segment (`segment.rs`), with segments for
-//! characters, and `Deep` for the star. No pair of segments is compared twice, but for those of a piece that is tried at
-//! the place where it lay before; so the sum over all pairs of segments bounds the whole: `|a| · |b|` characters.
+//! Whether one path can match two patterns: the same three cases as within a segment (`segment.rs`), with
+//! segments for characters, and `Deep` for the star. No pair of segments is compared twice, but for those of
+//! a piece that is tried at the place where it lay before; so the sum over all pairs of segments bounds the
+//! whole: `|a| · |b|` characters.
 
 use super::segment::{self, Segment};
 use super::shape::{Kind, Seg, Shape};
@@ -49,13 +50,13 @@ impl Shape {
         Part { shape: self, range }
     }
 
-    /// What stands before the first `Deep`, and behind the last. Only for a shape that has one.
+    /// Returns what stands before the first `Deep`, and behind the last. Only for a shape that has one.
     fn ends(&self) -> (Part<'_>, Part<'_>) {
         let (first, last) = self.deep.unwrap_or_default();
         (self.part(0..first), self.part(last + 1..self.segs.len()))
     }
 
-    /// The pieces between the first and the last `Deep`.
+    /// Returns the pieces between the first and the last `Deep`.
     fn pieces(&self) -> impl Iterator<Item = Part<'_>> {
         let (mut at, last) = self.deep.unwrap_or_default();
         std::iter::from_fn(move || {
@@ -66,7 +67,7 @@ impl Shape {
     }
 }
 
-/// Whether there is a path that matches both shapes.
+/// Returns true if there is a path that matches both shapes.
 pub(super) fn meet(a: &Shape, b: &Shape, told: &mut impl Told) -> bool {
     match (a.deep.is_some(), b.deep.is_some()) {
         (true, true) => both_deep(a, b, told),
@@ -82,7 +83,7 @@ pub(super) fn meet(a: &Shape, b: &Shape, told: &mut impl Told) -> bool {
     }
 }
 
-/// Whether segments match one by one. Both parts are as long.
+/// Returns true if segments match one by one. Both parts are as long.
 fn agree(a: &Part<'_>, b: &Part<'_>) -> bool {
     let mut at = 0;
     while at < a.len() {
@@ -104,7 +105,7 @@ fn agree(a: &Part<'_>, b: &Part<'_>) -> bool {
     true
 }
 
-/// The text of so many literal segments.
+/// Returns the text of so many literal segments.
 fn literal(shape: &Shape, from: usize, run: usize) -> &[u8] {
     let (first, last): (&Seg, &Seg) = (&shape.segs[from], &shape.segs[from + run - 1]);
     &shape.text.as_bytes()[first.text.0..last.text.1]

@@ -140,7 +140,7 @@ pub(super) fn pattern(text: &str) -> Result<Parsed, PatternError> {
     Ok(Parsed { text: out, literal, shape })
 }
 
-/// The shape of one path, which covers nothing but itself. `None` if it is no path below the scope.
+/// Returns the shape of one path, which covers nothing but itself. `None` if it is no path below the scope.
 pub(super) fn path(text: &str) -> Option<Shape> {
     let mut shape = Shape::default();
     if text.starts_with('/') || text.contains('\0') {
@@ -153,7 +153,7 @@ pub(super) fn path(text: &str) -> Option<Shape> {
     (!shape.segs.is_empty()).then_some(shape)
 }
 
-/// What an absolute pattern says below the scope; any other pattern as it is.
+/// Returns what an absolute pattern says below the scope; any other pattern as it is.
 pub(super) fn within<'a>(scope: &str, text: &'a str) -> Result<&'a str, PatternError> {
     if text.len() > MAX_BYTES {
         return Err(PatternError::TooLong(text.len()));
@@ -177,7 +177,7 @@ pub(super) fn within<'a>(scope: &str, text: &'a str) -> Result<&'a str, PatternE
     Ok(if rest.is_empty() { "." } else { rest })
 }
 
-/// The text behind leading `/` and `/./`.
+/// Returns the text behind leading `/` and `/./`.
 fn after_separators(text: &str) -> &str {
     let mut rest = text.trim_start_matches('/');
     while let Some(next) = rest.strip_prefix("./") {
@@ -186,12 +186,12 @@ fn after_separators(text: &str) -> &str {
     rest
 }
 
-/// Whether a segment of a pattern is exactly this name.
+/// Returns true if a segment of a pattern is exactly this name.
 fn is_literally(raw: &str, name: &str) -> bool {
     plain_name(raw).is_some_and(|plain| plain == name)
 }
 
-/// The name that a segment without wildcards stands for.
+/// Returns the name that a segment without wildcards stands for.
 fn plain_name(raw: &str) -> Option<String> {
     let mut plain = String::with_capacity(raw.len());
     let mut chars = raw.chars();
@@ -233,7 +233,7 @@ pub(super) fn widened(text: &str) -> Parsed {
     Parsed { text: "**".to_owned(), literal: false, shape }
 }
 
-/// The path as a pattern: what would be a wildcard is escaped.
+/// Returns the path as a pattern: what would be a wildcard is escaped.
 pub(super) fn escape(path: &str) -> Cow<'_, str> {
     if !path.bytes().any(is_special) {
         return Cow::Borrowed(path);
@@ -243,7 +243,7 @@ pub(super) fn escape(path: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether a byte means something else than itself.
+/// Returns true if a byte means something else than itself.
 fn is_special(byte: u8) -> bool {
     matches!(byte, b'*' | b'?' | b'[' | b'\\')
 }

@@ -115,7 +115,8 @@ fn related(a: &Key, b: &Key) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
 
-    /// CO-05: a path that both cover is there or not, whichever way it is asked. Each pattern overlaps with itself.
+    /// CO-05: a path that both cover is there or not, whichever way it is asked. Each pattern overlaps with
+    /// itself.
     #[test]
     fn overlap_is_exact((a, x) in allowed(), (b, y) in allowed()) {
         prop_assert!(x.overlaps(&x) && covers(&a, &x.witness(&x).unwrap()));
@@ -174,8 +175,8 @@ proptest! {
         }
     }
 
-    /// CO-14: as other programs read patterns, where they have the same grammar. There sets may hold `/`, and a plain
-    /// path covers itself alone.
+    /// CO-14: as other programs read patterns, where they have the same grammar. There sets may hold `/`, and
+    /// a plain path covers itself alone.
     #[test]
     fn others_agree((a, x) in allowed(), at in any::<prop::sample::Index>()) {
         if x.is_literal() || a.contains("[!") || a.contains("[^") || x.as_str().ends_with('/') {

@@ -3,10 +3,11 @@
 //! A segment is fixed text and single-character wildcards, with or without stars in between.
 //!
 //! - Neither has a star: both are as long, and each character meets its opposite.
-//! - One has stars: its first piece lies at the start of the other, its last at the end, and those between lie at the
-//!   leftmost place that is free. To take the leftmost never costs a match, so nothing is tried twice.
-//! - Both have stars: only what is before the first and behind the last star of each must agree. Each star takes in what
-//!   the other segment has in its middle.
+//! - One has stars: its first piece lies at the start of the other, its last at the end, and those between
+//!   lie at the leftmost place that is free. To take the leftmost never costs a match, so nothing is tried
+//!   twice.
+//! - Both have stars: only what is before the first and behind the last star of each must agree. Each star
+//!   takes in what the other segment has in its middle.
 
 use super::cursor::{Cursor, Head, agree, pick};
 use super::shape::{Kind, Seg, Shape, Tok, length};
@@ -71,19 +72,19 @@ impl<'a> Segment<'a> {
         Cursor::new(self.shape, toks)
     }
 
-    /// What stands before the first star, or all.
+    /// Returns what stands before the first star, or all.
     fn head(&self) -> Cursor<'a> {
         // A cursor stops at a star.
         self.cursor(self.all())
     }
 
-    /// What stands behind the last star. Only for a segment that has one.
+    /// Returns what stands behind the last star. Only for a segment that has one.
     fn tail(&self) -> Cursor<'a> {
         let last = self.seg.stars.unwrap_or_default().1;
         self.cursor(self.toks(last + 1, self.seg.toks.1))
     }
 
-    /// The pieces between the first and the last star.
+    /// Returns the pieces between the first and the last star.
     fn pieces(&self) -> impl Iterator<Item = &'a [Tok]> + use<'a> {
         let (first, last) = self.seg.stars.unwrap_or_default();
         let between = self.toks(first + 1, last);
@@ -95,12 +96,12 @@ fn is_star(tok: &Tok) -> bool {
     matches!(tok, Tok::Star)
 }
 
-/// Whether any name at all matches a segment.
+/// Returns true if any name at all matches a segment.
 pub(super) fn possible(shape: &Shape, at: usize) -> bool {
     shape.segs[at].kind != Kind::Glob || meet(Segment::of(shape, at), NAME, &mut ())
 }
 
-/// Whether there is a name that matches both segments.
+/// Returns true if there is a name that matches both segments.
 pub(super) fn meet(a: Segment<'_>, b: Segment<'_>, told: &mut impl Told) -> bool {
     // A literal is no `.` or `..`, so that nothing short has to be kept out.
     let literal = a.seg.kind == Kind::Literal || b.seg.kind == Kind::Literal;
@@ -187,8 +188,8 @@ fn one_starred(fixed: Segment<'_>, starred: Segment<'_>, told: &mut impl Told) -
     true
 }
 
-/// Names of one or two characters, by trying all places: not every match will do, since `.` and `..` are no names.
-/// `fixed` has no star.
+/// Names of one or two characters, by trying all places: not every match will do, since `.` and `..` are no
+/// names. `fixed` has no star.
 fn short(fixed: Segment<'_>, other: Segment<'_>, told: &mut impl Told) -> bool {
     for mask in 0..1_u8 << fixed.seg.chars {
         if mask.count_ones() as usize == other.seg.chars
@@ -201,7 +202,8 @@ fn short(fixed: Segment<'_>, other: Segment<'_>, told: &mut impl Told) -> bool {
     false
 }
 
-/// A name where the characters of `other` lie at the places of the mask, and its stars take in the rest.
+/// Returns a name where the characters of `other` lie at the places of the mask, and its stars take in the
+/// rest.
 fn placed(fixed: Segment<'_>, other: Segment<'_>, mask: u8) -> Option<[char; 2]> {
     let mut heads = [(Head::Stop, Head::Stop); 2];
     let mut at = fixed.head();

@@ -43,8 +43,8 @@ pub(super) struct Seg {
     pub run: usize,
 }
 
-/// A pattern taken apart. `Deep` means zero or more segments here, also at the end: `a/**` is `a/*` and a `Deep`, and
-/// what covers all below it ends in one.
+/// A pattern taken apart. `Deep` means zero or more segments here, also at the end: `a/**` is `a/*` and a
+/// `Deep`, and what covers all below it ends in one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shape {
     /// The literal characters, with `/` between segments.
@@ -59,7 +59,7 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// The path of a shape that is all literal but for a `Deep` at its end.
+    /// Returns the path of a shape that is all literal but for a `Deep` at its end.
     pub(super) fn plain(&self) -> &str {
         match self.segs.iter().rev().find(|seg| seg.kind == Kind::Literal) {
             Some(last) => &self.text[..last.text.1],
@@ -104,8 +104,8 @@ impl Shape {
         });
     }
 
-    /// Adds literal text to the token at the end, if that is literal and belongs to the segment that began with token
-    /// `first`.
+    /// Adds literal text to the token at the end, if that is literal and belongs to the segment that began
+    /// with token `first`.
     pub(super) fn literal(&mut self, first: usize, plain: &str) {
         let at = self.text.len();
         self.text.push_str(plain);

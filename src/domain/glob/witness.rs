@@ -5,7 +5,7 @@ use super::overlap;
 use super::segment::{self, Segment};
 use super::shape::Shape;
 
-/// A path that matches both shapes.
+/// Returns a path that matches both shapes.
 pub(super) fn path(a: &Shape, b: &Shape) -> Option<String> {
     let mut path = Path(String::new());
     overlap::meet(a, b, &mut path).then_some(path.0)
@@ -41,7 +41,7 @@ struct Name {
 }
 
 impl Name {
-    /// The name, with something put in where it would be none.
+    /// Returns the name, with something put in where it would be none.
     fn finish(mut self) -> String {
         if let (Some(at), "" | "." | "..") = (self.free, self.text.as_str()) {
             self.text.insert(at, 'x');

@@ -3,8 +3,6 @@
 //! The file that other programs read is in [`file`], the evidence about agents in [`evidence`], the outcome
 //! of an override in [`canary`], and the rules of a project in [`policy`].
 
-#![expect(missing_docs, reason = "most fields say by their name what they hold")]
-
 pub mod canary;
 pub mod evidence;
 pub mod file;

@@ -7,9 +7,6 @@ use crate::domain::time::Stamp;
 use crate::store::coordination as locks;
 
 /// Returns the locks that hooks reserved for an owner, in every scope.
-///
-/// # Errors
-/// What the engine says.
 pub fn automatic(tx: &ReadTx<'_>, owner: &str) -> Result<Vec<Lock>, OpsError> {
     let mut found = locks::automatic_of(tx, owner)?;
     found.retain(|lock| !lock.mirrored);
@@ -18,9 +15,6 @@ pub fn automatic(tx: &ReadTx<'_>, owner: &str) -> Result<Vec<Lock>, OpsError> {
 
 /// Releases those of `seen` that have not changed since the caller read them: one that was renewed, handed
 /// over or asked for in the meantime stays. Returns how many were released.
-///
-/// # Errors
-/// What the engine says.
 pub fn release_unchanged(tx: &WriteTx<'_>, seen: &[Lock], stamp: &Stamp) -> Result<usize, OpsError> {
     let mut released = 0;
     for lock in seen {

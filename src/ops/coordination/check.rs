@@ -7,7 +7,8 @@ use crate::domain::coordination::Lock;
 use crate::domain::time::Stamp;
 use crate::store::coordination as locks;
 
-/// Returns all that is in the way of a reservation: live locks, oldest first, then the owners that came first and wait.
+/// Returns all that is in the way of a reservation: live locks, oldest first, then the owners that came first
+/// and wait.
 ///
 /// # Errors
 /// If the database cannot be read.
@@ -32,8 +33,8 @@ pub fn check(
     Ok(found)
 }
 
-/// Returns `Ok` if a waiter should try again now. Otherwise returns the time by which it should, in Unix milliseconds, if
-/// nothing is committed before.
+/// Returns `Ok` if a waiter should try again now. Otherwise returns the time by which it should, in Unix
+/// milliseconds, if nothing is committed before.
 ///
 /// # Errors
 /// If the database cannot be read.

@@ -12,14 +12,10 @@ use crate::domain::time::Stamp;
 pub struct InTheWay {
     /// The first of the requests that it is in the way of.
     pub request: Request,
-    /// The lock.
     pub lock: Lock,
 }
 
 /// Returns the locks that are in the way of any of the requests, each lock once. Holds and changes nothing.
-///
-/// # Errors
-/// What the engine says.
 pub fn gate(
     tx: &ReadTx<'_>,
     requests: &[Request],
@@ -38,9 +34,6 @@ pub fn gate(
 }
 
 /// Records refusals: one event for each lock that is in the way.
-///
-/// # Errors
-/// What the engine says.
 pub fn record_refusals(tx: &WriteTx<'_>, refused: &[InTheWay], stamp: &Stamp) -> Result<(), OpsError> {
     for InTheWay { request, lock } in refused {
         refuse(tx, request, lock, stamp)?;

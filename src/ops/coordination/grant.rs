@@ -16,8 +16,9 @@ pub(super) const REASON_PROCESS_GONE: &str = "its process is gone";
 
 /// Reserves, queues the caller, or returns what is in the way.
 ///
-/// A lock that the owner already holds is renewed in place. A process that came first and still waits goes first. An owner
-/// that asks for the same thing again returns to the place that it left. A refusal is recorded too.
+/// A lock that the owner already holds is renewed in place. A process that came first and still waits goes
+/// first. An owner that asks for the same thing again returns to the place that it left. A refusal is
+/// recorded too.
 ///
 /// # Errors
 /// [`OpsError::LockLimit`].

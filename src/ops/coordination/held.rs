@@ -10,7 +10,6 @@ use crate::store::coordination::{Keys, Reach, Span};
 pub enum Held {
     /// Paths of a scope.
     Paths(Pattern),
-    /// A name.
     Name(String),
     /// What a lock of unknown type holds: the paths, and the name.
     Either(Pattern, String),
@@ -49,7 +48,7 @@ impl Held {
         }
     }
 
-    /// What a lock holds that another program has made: it does not say what it knows to be a file.
+    /// Returns what a lock holds that another program has made: it does not say what it knows to be a file.
     pub(super) fn as_seen(lock: &Lock, outside: Outside<'_>) -> Self {
         match Self::of(lock) {
             Self::Paths(pattern)
@@ -61,17 +60,17 @@ impl Held {
         }
     }
 
-    /// Whether it is a plain path that is known to be a file.
+    /// Returns true if it is a plain path that is known to be a file.
     pub fn is_file(&self) -> bool {
         matches!(self, Self::Paths(pattern) if pattern.is_file())
     }
 
-    /// Whether it is a plain path with all that lies below.
+    /// Returns true if it is a plain path with all that lies below.
     pub(super) fn is_wider_than_a_file(&self) -> bool {
         matches!(self, Self::Paths(pattern) if pattern.is_literal() && !pattern.is_file())
     }
 
-    /// What is stored of it.
+    /// Returns what is stored of it.
     pub fn text(&self) -> &str {
         match self {
             Self::Paths(pattern) => pattern.as_str(),
@@ -79,7 +78,7 @@ impl Held {
         }
     }
 
-    /// Whether a lock on the one is in the way of the other.
+    /// Returns true if a lock on the one is in the way of the other.
     pub fn meets(&self, other: &Self) -> bool {
         let paths = self.paths().zip(other.paths()).is_some_and(|(one, other)| one.overlaps(other));
         paths || self.name().zip(other.name()).is_some_and(|(one, other)| one == other)
@@ -95,7 +94,7 @@ impl Held {
         }
     }
 
-    /// Where everything lies that can meet it: by its two literal ends.
+    /// Returns where everything lies that can meet it: by its two literal ends.
     pub(in crate::ops) fn reach(&self) -> Reach {
         match self {
             Self::Name(name) => Reach::Name(name.clone()),
@@ -115,7 +114,8 @@ impl Held {
     }
 }
 
-/// Makes a text that no pattern has of an escaped one: what comes before the first byte that was escaped says where it lies.
+/// Makes a text that no pattern has of an escaped one: what comes before the first byte that was escaped says
+/// where it lies.
 fn unclear(escaped: &str) -> String {
     let (known, rest) = escaped.split_at(escaped.find("\\x").unwrap_or(0));
     let dir = known.rfind('/').map_or("", |slash| &known[..=slash]);

@@ -33,8 +33,8 @@ pub fn mirror(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<C
     Ok(changes)
 }
 
-/// Does the same as [`mirror`] before a decision of ours, which an identifier that stands for another lock here does not
-/// prevent.
+/// Does the same as [`mirror`] before a decision of ours, which an identifier that stands for another lock
+/// here does not prevent.
 pub(super) fn read_through(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<(), OpsError> {
     for row in outside.theirs {
         match take_in(tx, row, outside, &mut Changes::default(), stamp) {

@@ -1,4 +1,5 @@
-//! Reservations: granted, refused, waited for, renewed, given back, handed over, swept, each in one transaction (CO-01).
+//! Reservations: granted, refused, waited for, renewed, given back, handed over, swept, each in one
+//! transaction.
 
 mod automatic;
 mod check;
@@ -32,7 +33,7 @@ pub use queue::look;
 pub use request::{Request, Reserved, Turn, Wait};
 pub use strangers::{meet, odd};
 
-/// Releases one lock. Answers how many were: none if it was released already.
+/// Releases one lock. Returns how many were: none if it was released already.
 ///
 /// # Errors
 /// * [`StoreError::LockNotFound`] for an unknown id.
@@ -53,11 +54,8 @@ fn give_back(tx: &WriteTx<'_>, lock: &Lock, stamp: &Stamp) -> Result<(), StoreEr
     locks::end(tx, lock, end, None, stamp)
 }
 
-/// Releases everything that an owner holds in a scope, and gives up its places in the queue. Returns how many locks that were.
-/// What another program keeps in a file of its own is released there.
-///
-/// # Errors
-/// What the engine says.
+/// Releases everything that an owner holds in a scope, and gives up its places in the queue. Returns how many
+/// locks that were. What another program keeps in a file of its own is released there.
 pub fn release_all(tx: &WriteTx<'_>, owner: &str, scope: &str, stamp: &Stamp) -> Result<usize, OpsError> {
     let mut held = locks::of_owner(tx, owner, scope)?;
     held.retain(|lock| !lock.mirrored);
@@ -68,10 +66,7 @@ pub fn release_all(tx: &WriteTx<'_>, owner: &str, scope: &str, stamp: &Stamp) ->
     Ok(held.len())
 }
 
-/// Releases everything that is held for a run (DI-08).
-///
-/// # Errors
-/// What the engine says.
+/// Releases everything that is held for a run.
 pub fn release_run(tx: &WriteTx<'_>, run_id: &RunId, why: &str, stamp: &Stamp) -> Result<usize, OpsError> {
     let held = locks::of_run(tx, run_id)?;
     for lock in &held {
@@ -89,8 +84,8 @@ fn require_owner(lock: &Lock, owner: Option<&str>) -> Result<(), OpsError> {
     }
 }
 
-/// Holds a lock for longer: the heartbeat of whoever works under it (CO-03). Without a time of its own, for as long as when
-/// it was reserved.
+/// Holds a lock for longer: the heartbeat of whoever works under it. Without a time of its own, for as long
+/// as when it was reserved.
 ///
 /// # Errors
 /// As [`release`], and [`OpsError::LockGone`] for one that does not hold any more.
@@ -116,7 +111,7 @@ fn require_live(lock: &Lock, stamp: &Stamp) -> Result<(), OpsError> {
     Err(OpsError::LockGone { lock: lock.id.clone(), state: lock.state(stamp) })
 }
 
-/// Whether a lock still holds, under this token (CO-17).
+/// Returns whether a lock still holds, under this token.
 ///
 /// # Errors
 /// [`StoreError::LockNotFound`], or [`OpsError::LockGone`] saying why not.
@@ -138,11 +133,9 @@ pub struct Swept {
     pub abandoned: usize,
 }
 
-/// Ends every lock whose time was over `older_than` seconds ago, and those whose process is gone, and removes the places in the
-/// queue at which no process waits. Each lock is ended once, however many sweeps run at once.
-///
-/// # Errors
-/// What the engine says.
+/// Ends every lock whose time was over `older_than` seconds ago, and those whose process is gone, and removes
+/// the places in the queue at which no process waits. Each lock is ended once, however many sweeps run at
+/// once.
 pub fn sweep(
     tx: &WriteTx<'_>,
     older_than: i64,
@@ -162,10 +155,7 @@ pub fn sweep(
     Ok(Swept { expired: due.0.len(), abandoned: due.1.len() })
 }
 
-/// What a sweep would find.
-///
-/// # Errors
-/// What the engine says.
+/// Returns what a sweep would find.
 pub fn would_sweep(
     tx: &ReadTx<'_>,
     older_than: i64,
@@ -188,11 +178,8 @@ fn due(
     Ok((expired, abandoned))
 }
 
-/// Hands every live lock of one owner in a scope to another. Answers how many, or the two locks that cannot be one owner's
-/// and another's at once (CO-10).
-///
-/// # Errors
-/// What the engine says.
+/// Hands every live lock of one owner in a scope to another. Returns how many, or the two locks that cannot
+/// be one owner's and another's at once.
 pub fn transfer(
     tx: &WriteTx<'_>,
     from: &str,

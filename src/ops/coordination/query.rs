@@ -40,8 +40,8 @@ pub(super) fn blocks(lock: &Lock, held: &Held, exclusive: bool) -> bool {
     (lock.exclusive || exclusive) && Held::of(lock).meets(held)
 }
 
-/// Returns the name that other programs may use for a scope that is a directory: its base name. A scope of named locks has
-/// no such name.
+/// Returns the name that other programs may use for a scope that is a directory: its base name. A scope of
+/// named locks has no such name.
 pub(super) fn alias(scope: &str, kind: LockKind) -> Option<&str> {
     let name = scope.strip_prefix('/')?.rsplit('/').next()?;
     (!kind.is_named() && !name.is_empty()).then_some(name)
@@ -67,7 +67,8 @@ pub(super) fn is_in_the_way(lock: &Lock, asked: &Asked<'_>, stamp: &Stamp) -> bo
         && blocks(lock, asked.held, asked.exclusive)
 }
 
-/// Returns true if a lock counts in the scope of what is asked for. A lock whose scope cannot be understood counts in all.
+/// Returns true if a lock counts in the scope of what is asked for. A lock whose scope cannot be understood
+/// counts in all.
 pub(super) fn is_in_scope(lock: &Lock, asked: &Asked<'_>) -> bool {
     lock.scope == asked.scope
         || Some(lock.scope.as_str()) == alias(asked.scope, asked.kind)

@@ -12,8 +12,9 @@ use crate::domain::time::{Stamp, secs_up};
 use crate::store::StoreError;
 use crate::store::coordination::{self as locks, Waiter};
 
-/// Returns the places in the queue that still count, in order. A place has `left_at` if no process waits there now: its process
-/// left it, died, or stayed away beyond its time. Such a place keeps its order for its owner, and keeps nothing from others.
+/// Returns the places in the queue that still count, in order. A place has `left_at` if no process waits
+/// there now: its process left it, died, or stayed away beyond its time. Such a place keeps its order for its
+/// owner, and keeps nothing from others.
 ///
 /// # Errors
 /// If the database cannot be read.
@@ -60,8 +61,8 @@ pub(super) fn sweep(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Re
     left.map(|waiter| waiter.ticket).try_for_each(|ticket| locks::remove(tx, ticket))
 }
 
-/// Returns the caller's place: the one of its ticket, if that is its owner's and for the same thing; without such a ticket,
-/// the first such place that was left.
+/// Returns the caller's place: the one of its ticket, if that is its owner's and for the same thing; without
+/// such a ticket, the first such place that was left.
 pub(super) fn place(waiters: &[Waiter], ticket: Option<i64>, request: &Request) -> Option<i64> {
     let own = |waiter: &&Waiter| {
         waiter.owner == request.owner
@@ -74,8 +75,8 @@ pub(super) fn place(waiters: &[Waiter], ticket: Option<i64>, request: &Request) 
     shown.or_else(|| own.find(|waiter| waiter.left_at.is_some())).map(|waiter| waiter.ticket)
 }
 
-/// Returns the waiters that came before the caller and want what it asks for, in order. Waiters that wait for a lock of the
-/// caller itself are left out: the caller need not release it to go on with its work.
+/// Returns the waiters that came before the caller and want what it asks for, in order. Waiters that wait for
+/// a lock of the caller itself are left out: the caller need not release it to go on with its work.
 pub(super) fn ahead(
     tx: &ReadTx<'_>,
     waiters: &[Waiter],
@@ -138,8 +139,9 @@ pub(super) fn as_lock(waiter: &Waiter) -> Lock {
     }
 }
 
-/// Finds the cycle that would arise if `owner` waited for what is asked for: each owner waits for the next, and the last one
-/// for the first. All processes of an owner count as one, because which of them could go on is not known.
+/// Finds the cycle that would arise if `owner` waited for what is asked for: each owner waits for the next,
+/// and the last one for the first. All processes of an owner count as one, because which of them could go on
+/// is not known.
 pub(super) fn cycle(
     tx: &ReadTx<'_>,
     waiters: &[Waiter],

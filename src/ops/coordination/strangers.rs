@@ -1,5 +1,5 @@
-//! Locks that another program has inserted into our table. They are adopted if they can be understood; otherwise they hold
-//! all that they may mean.
+//! Locks that another program has inserted into our table. They are adopted if they can be understood;
+//! otherwise they hold all that they may mean.
 
 use super::{Held, Outside, Theirs};
 use crate::db::{ReadTx, WriteTx};
@@ -9,17 +9,14 @@ use crate::domain::time::Stamp;
 use crate::store::StoreError;
 use crate::store::coordination as locks;
 
-/// Adopts the locks that other programs have inserted since the last look. Runs before a lock is released, renewed or
-/// transferred, so that theirs can be.
-///
-/// # Errors
-/// What the engine says.
+/// Adopts the locks that other programs have inserted since the last look. Runs before a lock is released,
+/// renewed or transferred, so that theirs can be.
 pub fn meet(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<(), StoreError> {
     if locks::pending(tx, stamp.secs())?.strangers { adopt(tx, outside, stamp).map(drop) } else { Ok(()) }
 }
 
-/// Adopts them. Returns those that cannot be understood, as what they may mean: they stay as they are, and are read again
-/// before every reservation.
+/// Adopts them. Returns those that cannot be understood, as what they may mean: they stay as they are, and
+/// are read again before every reservation.
 pub(super) fn adopt(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<Vec<Lock>, StoreError> {
     let mut odd = Vec::new();
     for lock in locks::strangers(tx)? {
@@ -51,11 +48,8 @@ pub(super) fn readable(lock: &Lock) -> bool {
         && (lock.kind.is_named() || Pattern::parse_in(&lock.scope, &lock.pattern).is_ok())
 }
 
-/// Returns the locks of which something cannot be understood: those of our table, and those that hold in another program's
-/// file.
-///
-/// # Errors
-/// What the engine says.
+/// Returns the locks of which something cannot be understood: those of our table, and those that hold in
+/// another program's file.
 pub fn odd(tx: &ReadTx<'_>, theirs: &[Theirs]) -> Result<Vec<Lock>, StoreError> {
     let mut found = locks::unreadable(tx)?;
     for row in theirs.iter().filter(|row| !row.released && !row.lock.unreadable.is_empty()) {

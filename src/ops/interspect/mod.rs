@@ -7,8 +7,6 @@
 //! next one finds the intent: with the commit in the history it settles the intent, without the commit
 //! [`abandon`] ends it, and nothing has happened.
 
-#![expect(missing_docs, reason = "most fields say by their name what they hold")]
-
 pub mod canary;
 mod change;
 mod compose;

@@ -1,12 +1,13 @@
-//! Locks made of directories: whoever creates `<root>/<name>/<scope>` holds it. They need no database, and programs that
-//! know nothing but `mkdir` take part.
+//! Locks made of directories: the process that creates `<root>/<name>/<scope>` holds the lock. They need no
+//! database, and programs that only use `mkdir` can take part.
 //!
-//! Inside lies `owner.json` ([`Record`]), which says who holds the lock. Taking, releasing and breaking happen under an
-//! advisory lock of the directory `<root>/<name>`, so that of our own processes none removes what another has just taken.
-//! Programs that do without it are met by looking again once the directory has been moved aside.
+//! The directory contains `owner.json` ([`Record`]), which names the owner. Taking, releasing and breaking
+//! happen under an advisory lock of the directory `<root>/<name>`, so that none of our processes removes a
+//! lock that another has just taken. Because other programs do not use it, a directory is checked again after
+//! it was moved aside.
 //!
-//! Names and scopes are checked by the caller: not empty, no `/`, no `..`. What begins with `..` is therefore ours:
-//! a directory on its way out, or an owner file that is not complete yet.
+//! Names and scopes are checked by the caller: not empty, no `/`, no `..`. A name that begins with `..` is
+//! therefore one of ours: a directory on its way out, or an owner file that is not complete yet.
 
 mod record;
 
@@ -24,7 +25,7 @@ pub use record::{Owner, Record};
 /// Time between two attempts to take a lock.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How long one process may keep the others from taking or releasing locks of one name; it needs microseconds.
+/// How long to wait for the guard of the locks of one name, which a process holds for microseconds.
 const GUARD: Duration = Duration::from_secs(5);
 
 const OWNER: &str = "owner.json";
@@ -35,40 +36,40 @@ const LEAVING: &str = "..gone-";
 #[derive(Clone, Debug)]
 pub struct Root(PathBuf);
 
-/// How an attempt to take a lock ended.
+/// The outcome of an attempt to take a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// It is the caller's.
+    /// The caller holds it.
     Yes(Record),
-    /// Time is over; who holds it, if it says so.
+    /// The time is up; with the record of the holder, if there is one.
     No(Option<Record>),
 }
 
-/// How an attempt to release a lock ended.
+/// The outcome of an attempt to release a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Released {
-    /// It is free.
+    /// It is released.
     Yes,
-    /// Nobody holds it.
+    /// It was not held.
     NotHeld,
-    /// Somebody else holds it, or nobody knows who.
+    /// Another owner holds it, or an unknown one.
     NotOwner(Option<Record>),
 }
 
-/// A lock that somebody holds.
+/// A lock that is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
     /// The lock's name.
     pub name: String,
     /// The lock's scope.
     pub scope: String,
-    /// Who holds it, if it says so.
+    /// The record of the holder, if there is one.
     pub record: Option<Record>,
-    /// Since when, Unix seconds, rounded up: as recorded, else as the directory tells.
+    /// The time of taking in Unix seconds, rounded up: from the record, else from the directory.
     pub since: i64,
 }
 
-/// What lies at the place of a lock.
+/// The state of a lock's path.
 enum Found {
     Nothing,
     /// A lock without an owner, or with one that cannot be read.
@@ -77,22 +78,24 @@ enum Found {
 }
 
 impl Root {
-    /// The locks below `dir`, which need not exist.
+    /// Returns the locks below `dir`, which need not exist.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self(dir.into())
     }
 
-    /// The directory of one lock.
+    /// Returns the directory of one lock.
     pub fn place(&self, name: &str, scope: &str) -> PathBuf {
         self.0.join(name).join(scope)
     }
 
-    /// Takes a lock, waiting up to `timeout` for it. A lock whose owner is gone is broken ([`Record::is_stale`]).
+    /// Takes a lock, waiting up to `timeout` for it. A lock whose owner is gone is broken
+    /// ([`Record::is_stale`]).
     ///
-    /// `now` is the time of the call in Unix milliseconds; `ttl`, in seconds, ends the lock whatever becomes of its owner.
+    /// `now` is the time of the call in Unix milliseconds; `ttl`, in seconds, ends the lock even if its owner
+    /// still runs.
     ///
     /// # Errors
-    /// If the directories cannot be made, read or written.
+    /// If the directories cannot be created, read or written.
     pub fn acquire(
         &self,
         (name, scope): (&str, &str),
@@ -105,7 +108,7 @@ impl Root {
         loop {
             let waited = since.elapsed();
             let now = now.saturating_add(i64::try_from(waited.as_millis()).unwrap_or(i64::MAX));
-            // Rounded up, so that no lock is older than it is.
+            // Rounded up, so that no lock looks older than it is.
             let record = Record::new(owner, now.saturating_add(999).div_euclid(1000), ttl);
             let holder = match self.try_once(name, scope, &record, now.div_euclid(1000))? {
                 Taken::No(holder) => holder,
@@ -138,7 +141,7 @@ impl Root {
                 Err(err) => return Err(err),
             }
             match find(&dir)? {
-                // Somebody released it without the guard; not for ever.
+                // Another program released it without the guard. Tried a limited number of times.
                 Found::Nothing if attempt < 3 => {}
                 Found::Nothing | Found::Ghost => break,
                 Found::Owned(holder, bytes) => {
@@ -151,7 +154,7 @@ impl Root {
         Ok(Taken::No(None))
     }
 
-    /// Releases a lock that `owner` holds. Whatever the answer, nothing is half removed.
+    /// Releases a lock that `owner` holds. A lock is never removed in part.
     ///
     /// # Errors
     /// If the directory cannot be read or removed, or holds files that are not ours.
@@ -172,7 +175,7 @@ impl Root {
         }
     }
 
-    /// Every lock that is held, by name and scope.
+    /// Returns every lock that is held, by name and scope.
     ///
     /// # Errors
     /// If a directory cannot be read.
@@ -196,8 +199,8 @@ impl Root {
         Ok(held)
     }
 
-    /// Removes the locks that have been held for `age` seconds or more and whose owner is gone, or that have no owner and
-    /// are as old; answers how many.
+    /// Removes the locks that have been held for at least `age` seconds and whose owner is gone or unknown.
+    /// Returns their number.
     ///
     /// # Errors
     /// If a directory cannot be read or removed.
@@ -207,7 +210,7 @@ impl Root {
         for held in self.list()?.iter().filter(|held| held.age(now) >= age) {
             match self.clean_one(held, age, now) {
                 Ok(removed) => cleaned += usize::from(removed),
-                // One that cannot be removed keeps no other from it.
+                // A lock that cannot be removed does not prevent removing the others.
                 Err(err) => failed = failed.or(Some(err)),
             }
         }
@@ -219,7 +222,7 @@ impl Root {
         let drawer = self.0.join(&held.name);
         let _guard = guard(&drawer)?;
         let dir = drawer.join(&held.scope);
-        // Looked at again: under the guard it stays what it is.
+        // Read again under the guard, where it cannot change.
         match find(&dir)? {
             Found::Nothing => Ok(false),
             Found::Ghost => Ok(held.record.is_none() && remove(&dir, None)?),
@@ -230,7 +233,7 @@ impl Root {
         }
     }
 
-    /// Removes what a process left behind that ended between moving a lock aside and deleting it.
+    /// Removes the directories of processes that exited between moving a lock aside and deleting it.
     fn sweep(&self) -> io::Result<()> {
         for name in directories(&self.0)? {
             let drawer = self.0.join(name);
@@ -247,14 +250,14 @@ impl Root {
 }
 
 impl Held {
-    /// For how many seconds it has been held.
+    /// Returns the time that it has been held, in seconds.
     pub fn age(&self, now: i64) -> i64 {
         now.saturating_sub(self.since).max(0)
     }
 }
 
-/// Keeps our other processes from taking and releasing the locks of one name, until the answer is dropped. The system
-/// takes it back from a process that dies.
+/// Keeps our other processes from taking and releasing the locks of one name until the returned file is
+/// dropped, or the process exits.
 fn guard(drawer: &Path) -> io::Result<File> {
     let dir = File::open(drawer)?;
     let since = Instant::now();
@@ -279,12 +282,12 @@ fn find(dir: &Path) -> io::Result<Found> {
             Err(err) if err.kind() == ErrorKind::NotFound => Ok(Found::Nothing),
             Err(err) => Err(err),
         },
-        // A file in the place of a lock, a lock of another user: held, by whom nobody knows.
+        // A file in the place of a lock, or a lock of another user: held by an unknown owner.
         Err(_) => Ok(Found::Ghost),
     }
 }
 
-/// Writes the owner's file under another name first: it is there completely, or not at all.
+/// Writes the owner's file completely under another name, and renames it.
 fn write_owner(dir: &Path, record: &Record) -> io::Result<()> {
     let unfinished = dir.join(format!("{UNFINISHED}{:016x}", rand::random::<u64>()));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
@@ -293,7 +296,7 @@ fn write_owner(dir: &Path, record: &Record) -> io::Result<()> {
     fs::rename(&unfinished, dir.join(OWNER))
 }
 
-/// Removes a lock whose owner file is `seen`, or that has none: all of it, or, if it has become another one, nothing.
+/// Removes a lock whose owner file still is `seen`, or that still has none. Otherwise nothing is removed.
 fn remove(dir: &Path, seen: Option<&[u8]>) -> io::Result<bool> {
     let stranger = entries(dir)?.into_iter().map(|entry| entry.file_name()).find(|name| {
         let name = name.to_string_lossy();
@@ -310,18 +313,18 @@ fn remove(dir: &Path, seen: Option<&[u8]>) -> io::Result<bool> {
     }
     let moved = fs::read(aside.join(OWNER)).ok();
     if moved.as_deref() != seen && seen.is_some() {
-        // A program that knows no guard was faster: what was moved is somebody else's.
+        // A program without the guard was faster, and the moved lock is another one.
         put_back(&aside, dir);
         return Ok(false);
     }
-    // It is released. What cannot be deleted is swept up later.
+    // The lock is released. If deleting fails, a later call does it.
     let _ = discard(&aside);
     Ok(true)
 }
 
 fn put_back(aside: &Path, dir: &Path) {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
-    // If the place is taken by now, its new owner keeps it.
+    // If the path is taken again, its new owner keeps it.
     let _ = renameat_with(CWD, aside, CWD, dir, RenameFlags::NOREPLACE);
 }
 
@@ -337,7 +340,7 @@ fn discard(dir: &Path) -> io::Result<()> {
     fs::remove_dir(dir)
 }
 
-/// What is in a directory; nothing if it is not there.
+/// Returns the entries of a directory; none if it does not exist.
 fn entries(dir: &Path) -> io::Result<Vec<fs::DirEntry>> {
     match fs::read_dir(dir) {
         Err(err) if matches!(err.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(Vec::new()),
@@ -345,7 +348,7 @@ fn entries(dir: &Path) -> io::Result<Vec<fs::DirEntry>> {
     }
 }
 
-/// The names of the directories in a directory, without those that are ours.
+/// Returns the names of the directories in a directory, without those that are ours.
 fn directories(dir: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in entries(dir)? {

@@ -1,11 +1,11 @@
-//! Who holds a lock: what `owner.json` says, and whether that still holds.
+//! The owner of a lock: the content of `owner.json`, and whether the owner still runs.
 
 use serde::{Deserialize, Serialize};
 
 use crate::os::process::{self, Identity, Liveness, PidSpace, Reach, UNKNOWN_START};
 
-/// How old a lock is, in seconds, before its owner's death counts: owners written a moment ago are given the time to be
-/// what they say.
+/// The age, in seconds, from which a lock can be stale. The owner of a younger lock may not have started
+/// completely.
 const SETTLED: i64 = 5;
 
 /// The content of `owner.json`. The first four members are those that other programs write and read.
@@ -15,26 +15,27 @@ pub struct Record {
     pub pid: i64,
     /// The machine it runs on.
     pub host: String,
-    /// What the owner calls itself.
+    /// The owner's own name.
     pub owner: String,
     /// When the lock was taken, Unix seconds, rounded up.
     pub created: i64,
-    /// When the process started, as its machine counts; tells it from another with its pid.
+    /// The start time of the process in the units of its machine, which tells it from another process with
+    /// the same pid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<i64>,
     /// The boot of the machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_id: Option<String>,
-    /// Where the pid has its meaning: the text of a [`PidSpace`]. Missing in records of other programs and
-    /// older versions.
+    /// The namespace of the pid: the text of a [`PidSpace`]. Missing in records of other programs and older
+    /// versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid_namespace: Option<String>,
-    /// How long the lock lasts at most, in seconds.
+    /// The maximum duration of the lock, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<i64>,
 }
 
-/// The owner in whose name a lock is asked for, or released.
+/// The owner for which a lock is taken or released.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     text: String,
@@ -46,8 +47,8 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// Returns the owner that `text` names: `PID:HOST` is that process; any other word, or none, stands for
-    /// the process that started this one, which still runs when this one has ended.
+    /// Returns the owner that `text` names: `PID:HOST` is that process; any other text, or none, means the
+    /// process that started this one, which still runs when this one has exited.
     pub fn new(text: Option<&str>) -> Self {
         let named = text.and_then(split).filter(|(pid, _)| *pid > 0);
         if let Some((pid, host)) = named {
@@ -66,7 +67,7 @@ impl Owner {
         Self { text, pid, host, process, local: true }
     }
 
-    /// What the owner calls itself.
+    #[cfg(test)]
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -96,17 +97,17 @@ impl Record {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// Whether the lock may be broken: its time is over, or it has settled and its owner is gone.
+    /// Returns true if the lock may be broken: it has expired, or it is old enough and its owner is gone.
     pub fn is_stale(&self, now: i64) -> bool {
         self.has_expired(now) || self.age(now) >= SETTLED && self.is_gone(now)
     }
 
-    /// Whether nobody holds the lock any more.
+    /// Returns true if the lock is not held any more.
     pub(super) fn is_over(&self, now: i64) -> bool {
         self.has_expired(now) || self.is_gone(now)
     }
 
-    /// For how many whole seconds it has been held at least.
+    /// Returns the whole seconds for which it has been held.
     pub(super) fn age(&self, now: i64) -> i64 {
         now.saturating_sub(self.created).max(0)
     }
@@ -115,12 +116,12 @@ impl Record {
         self.ttl.is_some_and(|ttl| ttl > 0 && self.age(now) >= ttl)
     }
 
-    /// Returns whether the owner's process is known to have ended. Of a process of another machine, or of
-    /// another PID namespace, that is not known.
+    /// Returns true if the owner's process is known to have exited. Of a process of another machine or PID
+    /// namespace this is not known.
     pub fn is_gone(&self, now: i64) -> bool {
         let Ok(pid @ 1..) = i32::try_from(self.pid) else { return false };
         let space = self.space();
-        // Without a space the names of hosts decide, in their long or their short form.
+        // Without a namespace the host name decides, in its long or short form.
         let foreign = || !is_here(&self.host) || split(&self.owner).is_some_and(|(_, host)| !is_here(host));
         if space.is_none() && foreign() {
             return false;
@@ -132,7 +133,8 @@ impl Record {
         match process::here().reach(&boot_id, &host, space.as_ref()) {
             Reach::Elsewhere => false,
             Reach::Past => true,
-            // A bare pid: a process that started after the lock was taken is another one. Two seconds for the clocks.
+            // A bare pid: a process that started after the lock was taken is another one. Two seconds allow
+            // for the precision of the clocks.
             Reach::Here => !process::may_be_older_than(pid, self.age(now).saturating_sub(2)),
         }
     }
@@ -141,8 +143,8 @@ impl Record {
         self.pid_namespace.as_deref().map(PidSpace::read)
     }
 
-    /// Returns whether `owner` is the one that took the lock: the same name and, where the name is that of a
-    /// process, the same process.
+    /// Returns true if `owner` took the lock: the same name and, if the name is that of a process, the same
+    /// process.
     pub(super) fn belongs_to(&self, owner: &Owner) -> bool {
         if self.owner != owner.text {
             return false;
@@ -167,7 +169,7 @@ fn split(owner: &str) -> Option<(i64, &str)> {
     Some((pid.parse().ok()?, host)).filter(|(_, host)| !host.is_empty())
 }
 
-/// Returns whether a host's name is this machine's, in its long or its short form.
+/// Returns true if a host name is that of this machine, in its long or short form.
 fn is_here(host: &str) -> bool {
     let here = process::this_host();
     let first = |name: &str| name.split('.').next().unwrap_or_default().to_owned();

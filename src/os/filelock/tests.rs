@@ -189,7 +189,8 @@ fn an_owner_without_a_name_is_the_caller() {
     assert_eq!(Record::new(&owner, NOW, None).start_time, caller.map(|caller| caller.start_time));
 }
 
-/// Many who take, release, and die holding it: never two at a time, and nobody loses what they hold to a breaker.
+/// Many who take, release, and die holding it: never two at a time, and nobody loses what they hold to a
+/// breaker.
 #[test]
 fn breakers_never_break_the_next_owner() {
     use std::sync::atomic::{AtomicUsize, Ordering};

@@ -9,36 +9,37 @@ use super::record::Entries;
 pub struct Change<'a> {
     /// Relative to the top of the working tree.
     pub path: &'a Path,
-    /// What the commit has there.
+    /// The content in the commit.
     pub content: Content<'a>,
 }
 
-/// What a commit has at a path.
+/// The content of a commit at a path.
 #[derive(Clone, Copy, Debug)]
 pub enum Content<'a> {
-    /// What the working tree has: a file, a symlink, or nothing.
+    /// That of the working tree: a file, a symlink, or nothing.
     WorkTree,
-    /// What the working tree has, made from these bytes. A staged version that is neither that of the branch
-    /// nor one of these two is the user's own, and the commit is refused.
+    /// That of the working tree, made from these bytes. If the staged version is neither that of the branch
+    /// nor one of these two, it is the user's own, and the commit is refused.
     WorkTreeFrom(&'a [u8]),
-    /// These bytes; the working tree is not looked at. The mode is that of the branch, or of an ordinary file.
+    /// These bytes, whatever the working tree has. The mode is that of the branch, or of an ordinary file.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the program itself knows what it commits over"))]
     Bytes(&'a [u8]),
-    /// The bytes `new`, made from what the branch, the index and the working tree had. The commit is refused
-    /// if one of them has something else by the time at which the branch moves.
+    /// The bytes `new`, made from the versions of the branch, the index and the working tree. The commit is
+    /// refused if one of them has another version at the time at which the branch moves.
     Edit {
-        /// What the branch and the index must have; `None` for no file.
+        /// The version of the branch and the index; `None` for no file.
         base: Option<&'a [u8]>,
-        /// What the working tree must have.
+        /// The version of the working tree; `None` for no file.
         file: Option<&'a [u8]>,
-        /// What is committed.
+        /// The content to commit.
         new: &'a [u8],
     },
 }
 
-/// What a commit is built from and of.
+/// The tree of a commit, and the entries that it changes.
 pub struct Built {
     pub tree: String,
-    /// The entries at the given paths, in the commit before and in this one.
+    /// The entries at the given paths in the parent; `after` in this commit.
     pub before: Entries,
     pub after: Entries,
 }

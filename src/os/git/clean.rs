@@ -1,4 +1,4 @@
-//! Which files are as they were committed.
+//! Finding files that are as they were committed.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use super::error::GitError;
 use super::run::{Git, path_of};
 
-/// How many bytes of paths go into one command line.
+/// The maximum number of bytes of paths in one command line.
 const MOST_BYTES: usize = 64 << 10;
 
 /// Returns those of `paths`, relative to the top of a working tree, that git tracks and that are as they were
-/// committed, in the index and on disk. A file that git was told not to look at (`assume-unchanged`,
-/// `skip-worktree`) is not one of them.
+/// committed, in the index and on disk. Files with `assume-unchanged` or `skip-worktree` are left out.
 ///
 /// # Errors
 /// If git cannot be asked, or `top` is in no working tree.
@@ -28,8 +27,8 @@ pub fn clean(top: &Path, paths: &[PathBuf]) -> Result<BTreeSet<PathBuf>, GitErro
         };
         let (now, later) = rest.split_at(rest.iter().take_while(fits).count().max(1));
         rest = later;
-        // The names are relative to the repository's top, and what was asked for is relative to `top`: where
-        // those differ, nothing is found to be clean.
+        // The printed names are relative to the repository's top, and `paths` to `top`. If those differ, no
+        // file is found to be clean.
         let tracked = names(&git, &["ls-files", "-z", "-v", "--full-name"], now)?;
         let changed =
             names(&git, &["status", "--porcelain", "-z", "--untracked-files=no", "--no-renames"], now)?;
@@ -42,7 +41,7 @@ pub fn clean(top: &Path, paths: &[PathBuf]) -> Result<BTreeSet<PathBuf>, GitErro
     Ok(found)
 }
 
-/// What git says of these paths, one name at a time.
+/// Returns the names that a command of git prints for these paths.
 fn names(git: &Git, args: &[&str], paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, GitError> {
     let args = args.iter().map(OsStr::new).chain([OsStr::new("--")]);
     let output =

@@ -1,4 +1,4 @@
-//! A commit of named paths only.
+//! Committing named paths only.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -15,44 +15,45 @@ use super::scratch::Scratch;
 use super::versions::{MadeFrom, check_base, check_index};
 use super::{GitError, Repository};
 
-/// How often it is tried again after somebody else has committed meanwhile.
+/// How often a commit is attempted while other processes move the branch.
 const ATTEMPTS: usize = 20;
 
-/// What is to be committed, and how.
+/// A commit to make.
 pub struct Commit<'a> {
-    /// The paths, relative to the top, without symlinks on the way. Nothing else is committed.
+    /// The paths, relative to the top, without symlinks on the way.
     pub changes: &'a [Change<'a>],
     /// The message: subject, empty line, body.
     pub message: &'a str,
-    /// A last line of the message, `key: value`, that no hook can take away: what [`Repository::find`] looks for.
+    /// A last line of the message, `key: value`, which no hook can remove and [`Repository::find`] looks for.
     pub trailer: Option<(&'a str, &'a str)>,
-    /// Whether the repository's hooks are asked.
+    /// Whether the repository's hooks run.
     pub hooks: Hooks,
     /// Whether a commit may be made where no branch is checked out.
     pub detached: bool,
-    /// Told how far it has come.
+    /// Called after each step, for crash tests.
     pub step: &'a dyn Fn(Step),
 }
 
-/// Whether `pre-commit` and `commit-msg` run. They see the commit's own index; the working tree is what it is.
+/// Whether `pre-commit` and `commit-msg` run. They see the index of the commit, and the unchanged working
+/// tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hooks {
-    /// They run, each for at most this long, and may refuse.
+    /// They run, each with this time limit, and may refuse.
     Run(Duration),
-    /// They do not, as with `git commit --no-verify`.
+    /// They do not run, as with `git commit --no-verify`.
     Skip,
 }
 
-/// How far a commit has come.
+/// The steps of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The commit is made; no branch has it.
+    /// The commit exists, on no branch.
     Made,
     /// The index is locked.
     Locked,
-    /// The branch has it; the index does not.
+    /// The branch is moved to it.
     Moved,
-    /// The index has it, too.
+    /// The index is updated.
     Indexed,
 }
 
@@ -63,18 +64,17 @@ pub struct Committed {
     pub commit: String,
     /// The commit before it; `None` for the first.
     pub parent: Option<String>,
-    /// Why the index still has the entries from before, if it does. The next commit, or
-    /// [`Repository::recover`], updates them.
+    /// Why the index could not be updated, if so. The next commit, or [`Repository::recover`], updates them.
     pub behind: Option<String>,
 }
 
-/// The branch was moved.
+/// The branch has been moved.
 struct Moved {
     /// Why the index was not updated, if it was not.
     behind: Option<String>,
 }
 
-/// Where the branch was when the commit was built.
+/// The state of the branch when the commit was built.
 struct Base {
     /// The commit and its tree.
     head: Option<(String, String)>,
@@ -83,11 +83,11 @@ struct Base {
 impl Repository {
     /// Commits the given paths and nothing else.
     ///
-    /// What is staged or changed beside them stays exactly so; the entries of these paths in the index become those of the
-    /// commit. If somebody else commits meanwhile, theirs stays and ours comes after it.
+    /// Other staged or changed paths stay as they are. The entries of these paths in the index become those
+    /// of the commit. If another process commits at the same time, its commit stays and ours comes after it.
     ///
     /// # Errors
-    /// Every [`GitError`] but `NotARepository`; branch, index and working tree are then as they were.
+    /// Every [`GitError`] but `NotARepository`. Branch, index and working tree are then unchanged.
     pub fn commit(&self, commit: &Commit<'_>) -> Result<Committed, GitError> {
         self.recover()?;
         let paths: Vec<_> = commit.changes.iter().map(|change| change.path).collect();
@@ -111,7 +111,7 @@ impl Repository {
         Err(GitError::KeepsMoving)
     }
 
-    /// Refuses what git would refuse, or what leads out of this working tree.
+    /// Refuses a path that git would refuse, or that leads out of this working tree.
     fn check_path(&self, path: &Path) -> Result<(), GitError> {
         let bad = |why| GitError::BadPath { path: path.to_owned(), why };
         let plain = |part: Component<'_>| matches!(part, Component::Normal(_));
@@ -134,7 +134,7 @@ impl Repository {
         if self.git().ignores(path)? { Err(GitError::Ignored(path.to_owned())) } else { Ok(()) }
     }
 
-    /// Where the branch is, if a commit may be made now.
+    /// Returns the state of the branch, if a commit may be made now.
     fn base(&self, detached: bool) -> Result<Base, GitError> {
         self.check_idle()?;
         if !detached && self.git().run(["symbolic-ref", "--quiet", "HEAD"], b"")?.code != Some(0) {
@@ -150,7 +150,7 @@ impl Repository {
         Ok(Base { head: Some((head, tree)) })
     }
 
-    /// Refuses while something is under way that a commit would disturb, or be taken into.
+    /// Refuses during a merge, rebase, cherry-pick or revert.
     fn check_idle(&self) -> Result<(), GitError> {
         let marks = [
             ("MERGE_HEAD", "merge"),
@@ -163,7 +163,7 @@ impl Repository {
         found.map_or(Ok(()), |(_, what)| Err(GitError::InProgress(what)))
     }
 
-    /// The commit's tree, and its entries at the given paths.
+    /// Builds the commit's tree, and returns its entries at the given paths.
     fn build(
         &self,
         scratch: &Scratch,
@@ -215,7 +215,7 @@ impl Repository {
         Ok(Built { tree, before, after })
     }
 
-    /// Stores content as the path's filters want it; answers its name.
+    /// Stores content as the filters of the path convert it. Returns the object's name.
     fn store(&self, path: &Path, bytes: &[u8]) -> Result<String, GitError> {
         let mut named = std::ffi::OsString::from("--path=");
         named.push(path);
@@ -223,7 +223,7 @@ impl Repository {
         Ok(self.git().ok("store the content", args, bytes)?.text())
     }
 
-    /// The commit itself, on no branch yet.
+    /// Creates the commit object, on no branch yet.
     fn make(
         &self,
         scratch: &Scratch,
@@ -266,8 +266,8 @@ impl Repository {
         Err(GitError::Failed { what: "make the commit", said: made.said() })
     }
 
-    /// Moves the branch and updates the index; returns why the index could not be updated, if so. `None` if
-    /// another process moved the branch meanwhile.
+    /// Moves the branch and updates the index; returns why the index could not be updated, if so. Returns
+    /// `None` if another process has moved the branch.
     fn publish(
         &self,
         scratch: &Scratch,
@@ -278,7 +278,7 @@ impl Repository {
         made_from: &MadeFrom,
     ) -> Result<Option<Moved>, GitError> {
         let after = &built.after;
-        // Under git's own lock: nobody stages or commits while branch and index are apart.
+        // Under git's own lock, so that no process stages or commits while branch and index differ.
         let held = scratch.lock(&self.lock_path(), LOCK_TIMEOUT)?;
         (commit.step)(Step::Locked);
         self.check_idle()?;
@@ -293,14 +293,15 @@ impl Repository {
         scratch.note(&Record { commit: made.to_owned(), before, after: after.clone() })?;
         let subject = commit.message.lines().next().unwrap_or_default();
         let log = format!("commit: {subject}");
-        // The last look: from here to the new file it is a few milliseconds.
+        // Checked as late as possible, a few milliseconds before the file changes.
         self.check_files(commit.changes)?;
-        // This git may outlive us: a process that clears up after us has to wait for it.
+        // This git may outlive this process. A process that recovers from that has to wait for it.
         let git = self.git().holding(scratch.mark())?;
         let moved =
             git.ok("move the branch", ["update-ref", "-m", &log, "HEAD", made, old.unwrap_or_default()], b"");
         if let Err(err) = moved {
-            // Where it is counts, not what was said: it may have been ended after it had moved it.
+            // The state of the branch counts and not the error: git may have been killed after it moved the
+            // branch.
             let now = self.head()?;
             if now.as_deref() == old {
                 return Err(err);
@@ -343,7 +344,7 @@ impl Repository {
         if code == Some(0) { Ok(()) } else { Err(GitError::Hook { hook: name, said: ran.said() }) }
     }
 
-    /// Whether this git has `git hook run`: since 2.36.
+    /// Returns true if this git has `git hook run` (since 2.36).
     fn git_runs_hooks(&self) -> Result<bool, GitError> {
         let version = self.git().ok("say its version", ["version"], b"")?.text();
         let mut numbers =

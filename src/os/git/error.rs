@@ -1,4 +1,4 @@
-//! Why there was no commit. Whatever it is, everything is as it was before.
+//! Failures of git and of commits, after which nothing has changed.
 
 use std::fmt::{self, Display, Formatter};
 use std::io;
@@ -9,11 +9,11 @@ use thiserror::Error;
 /// A version of a file that is not the one from which a change was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// The one that the branch has.
+    /// That of the branch.
     Committed,
-    /// The one in the index.
+    /// That of the index.
     Staged,
-    /// The one in the working tree.
+    /// That of the working tree.
     Working,
 }
 
@@ -27,30 +27,30 @@ impl Display for Version {
     }
 }
 
-/// What kept a commit from being made, or git from being asked.
+/// A failure of a commit, or of a call of git.
 #[derive(Debug, Error)]
 pub enum GitError {
-    /// There is no `git` to be started.
+    /// There is no `git` program.
     #[error("git is not installed, or not in PATH")]
     NoGit,
     /// The directory is in no working tree.
     #[error("{} is not in a git working tree{}", dir.display(), tail(said))]
     NotARepository {
-        /// Where it was looked for.
+        /// The directory.
         dir: PathBuf,
         /// Git's words.
         said: String,
     },
-    /// `HEAD` is no branch, and that was not allowed.
+    /// `HEAD` is detached, and that was not allowed.
     #[error("HEAD is detached: there is no branch to commit to")]
     Detached,
-    /// A merge, rebase, cherry-pick or revert is under way.
+    /// A merge, rebase, cherry-pick or revert is in progress.
     #[error("a {0} is in progress in this working tree")]
     InProgress(&'static str),
-    /// Somebody holds the index.
+    /// Another process has locked the index.
     #[error("the index is locked: {} exists", .0.display())]
     IndexLocked(PathBuf),
-    /// The path is not one that this working tree can have.
+    /// The path cannot be one of this working tree.
     #[error("{} is not a path inside this working tree: {why}", path.display())]
     BadPath {
         /// As it was given.
@@ -61,10 +61,10 @@ pub enum GitError {
     /// The path is ignored, and was never committed.
     #[error("{} is ignored by git (see `git check-ignore -v`)", .0.display())]
     Ignored(PathBuf),
-    /// Nobody knows who commits.
+    /// The committer has no identity.
     #[error("git does not know who you are{}", tail(.0))]
     NoIdentity(String),
-    /// A hook of the repository said no, or could not be run.
+    /// A hook of the repository refused, or could not be run.
     #[error("the {hook} hook refused the commit{}", tail(said))]
     Hook {
         /// Its name.
@@ -72,27 +72,27 @@ pub enum GitError {
         /// What it printed.
         said: String,
     },
-    /// A hook changed what was to be committed.
+    /// A hook changed the content of the commit.
     #[error("the pre-commit hook changed what was to be committed")]
     HookMeddled,
-    /// What a change was made from is not there any more.
+    /// The version from which a change was made has been replaced.
     #[error("{} {place}", path.display())]
     Changed {
         /// Which path.
         path: PathBuf,
-        /// Where it is another one.
+        /// Which version differs.
         place: Version,
     },
-    /// The paths are already committed as they are.
+    /// The paths have no changes.
     #[error("nothing to commit: the branch has it already")]
     Nothing,
-    /// The branch was moved by others again and again.
+    /// Other processes moved the branch again and again.
     #[error("the branch kept moving: others commit all the time")]
     KeepsMoving,
-    /// It took too long and was ended.
+    /// A call took too long and was killed.
     #[error("{0} did not end in time")]
     TimedOut(String),
-    /// What git answered is longer than it is read.
+    /// The output of git is too long.
     #[error("{} is too large", path.display())]
     TooLarge {
         /// Which path.
@@ -101,7 +101,7 @@ pub enum GitError {
     /// Git failed otherwise.
     #[error("git could not {what}{}", tail(said))]
     Failed {
-        /// What it was to do.
+        /// What was attempted.
         what: &'static str,
         /// Git's words.
         said: String,
@@ -111,7 +111,7 @@ pub enum GitError {
     Io(#[from] io::Error),
 }
 
-/// Git's words behind ours, if it had any.
+/// Returns git's message to append to ours, if there is one.
 fn tail(said: &str) -> String {
     if said.is_empty() { String::new() } else { format!(": {said}") }
 }

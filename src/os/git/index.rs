@@ -11,7 +11,7 @@ use super::run::{self, Git};
 use super::scratch::Scratch;
 use super::{GitError, Repository};
 
-/// How long to wait for the lock of the index, which git itself holds for moments.
+/// How long to wait for the lock of the index, which git itself holds briefly.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Repository {
@@ -37,7 +37,8 @@ impl Repository {
         fs::rename(next, &self.index)
     }
 
-    /// Updates the entries of the real index that still are as they were before the commit. Must be called under the lock.
+    /// Updates the entries of the real index that still are as they were before the commit. Must be called
+    /// under the lock.
     pub(super) fn follow(&self, scratch: &Scratch, record: &Record) -> Result<(), GitError> {
         let paths: Vec<_> = record.before.keys().map(PathBuf::as_path).collect();
         let now = entries(&self.git(), &paths)?;

@@ -1,17 +1,16 @@
-//! The version control of a project: what its working tree is at, and commits of named paths only.
+//! The version control of a project: its current commit, and commits of named paths only.
 //!
-//! [`Repository::commit`] makes a commit that holds just the paths it is given, whatever else is staged or changed: the
-//! tree is built in an index of its own, the branch moves only if it is still where it was (somebody else's commit is
-//! neither lost nor taken for ours), and of the real index just these entries follow, under git's own `index.lock`.
-//! Until the branch moves, nothing has changed.
+//! [`Repository::commit`] commits the given paths only, whatever else is staged or changed: the tree is built
+//! in a separate index, the branch moves only if it has not moved since (the commit of another process is
+//! neither lost nor taken for ours), and in the real index only these entries are updated, under git's own
+//! `index.lock`. Until the branch moves, nothing has changed.
 //!
-//! What a killed process left in the git directory (its scratch directory, named after the process; perhaps its lock; an
-//! index behind the branch) is put in order by the next commit, or by [`Repository::recover`].
+//! The next commit, or [`Repository::recover`], cleans up after a killed process: its scratch directory,
+//! which is named after the process, perhaps its lock, and an index that was not updated.
 //!
-//! Git is started without a shell, with its arguments as they are, with paths taken literally, under a time limit, and
-//! without what an enclosing git call (a hook, say) has left in the environment. A commit is signed if `commit.gpgsign`
-//! says so, as `git commit` does. The hooks `pre-commit` and `commit-msg` run if asked for; what git runs around a
-//! commit beside them (`prepare-commit-msg`, `post-commit`) does not.
+//! Git is started without a shell, with literal paths, with a time limit, and without the variables of an
+//! enclosing git call such as a hook. A commit is signed if `commit.gpgsign` is set, as by `git commit`. The
+//! hooks `pre-commit` and `commit-msg` run on request; `prepare-commit-msg` and `post-commit` never do.
 
 mod change;
 mod clean;
@@ -43,10 +42,10 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// The working tree that holds `dir`: an ordinary one, a linked one, or a submodule's.
+    /// Returns the working tree that holds `dir`: an ordinary one, a linked one, or a submodule's.
     ///
     /// # Errors
-    /// [`GitError::NotARepository`] also for a bare one; [`GitError::NoGit`].
+    /// [`GitError::NotARepository`], also for a bare repository; [`GitError::NoGit`].
     pub fn discover(dir: &Path) -> Result<Self, GitError> {
         let git = Git::at(dir);
         let args = ["rev-parse", "--show-toplevel", "--git-dir", "--git-path", "index"];
@@ -57,7 +56,7 @@ impl Repository {
         }
         let lines: Vec<_> =
             found.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
-        // A name with a line break in it cannot be told from two names.
+        // A name that contains a line break cannot be told from two names.
         let [top, git_dir, index] = lines[..] else { return Err(no_repository()) };
         let real = |path: &[u8]| dir.join(run::path_of(path));
         let git_dir = real(git_dir).canonicalize()?;
@@ -69,24 +68,25 @@ impl Repository {
         Ok(Self { top: real(top).canonicalize()?, git_dir, index })
     }
 
-    /// The top of the working tree, without symlinks.
+    /// Returns the top of the working tree, without symlinks.
     pub fn top(&self) -> &Path {
         &self.top
     }
 
-    /// The commit that the working tree is at; `None` before the first.
+    /// Returns the commit that the working tree is at; `None` before the first.
     ///
     /// # Errors
-    /// If git cannot be asked.
+    /// If git fails.
     pub fn head(&self) -> Result<Option<String>, GitError> {
         let found = self.git().run(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], b"")?;
         Ok((found.code == Some(0)).then(|| found.text()))
     }
 
-    /// The newest commit that carries the trailer, among those that the working tree's commit has and `since` has not.
+    /// Returns the newest commit that carries the trailer, among the ancestors of the working tree's commit
+    /// that are not ancestors of `since`.
     ///
     /// # Errors
-    /// If git cannot be asked.
+    /// If git fails.
     pub fn find(&self, (key, value): (&str, &str), since: Option<&str>) -> Result<Option<String>, GitError> {
         if self.head()?.is_none() {
             return Ok(None);
@@ -94,7 +94,7 @@ impl Repository {
         let wanted = format!("--grep={key}: {value}");
         let mut args = vec!["rev-list", "--max-count=1", "--fixed-strings", &wanted, "HEAD"];
         let not = since.map(|since| format!("^{since}"));
-        // A commit that is gone leaves nothing out.
+        // A `since` that does not exist any more excludes nothing.
         if let Some(not) = not.as_deref().filter(|_| since.is_some_and(|since| self.has(since))) {
             args.push(not);
         }
@@ -103,16 +103,17 @@ impl Repository {
         Ok((!found.is_empty()).then_some(found))
     }
 
-    /// Whether the repository has that commit.
+    /// Returns true if the repository has that commit.
     fn has(&self, commit: &str) -> bool {
         let name = format!("{commit}^{{commit}}");
         self.git().run(["cat-file", "-e", &name], b"").is_ok_and(|found| found.code == Some(0))
     }
 
-    /// What a commit has at `path`, relative to the top; `None` if nothing. Filters (line ends) are applied.
+    /// Returns the content of a commit at `path`, relative to the top, after filters (line ends); `None` if
+    /// there is none.
     ///
     /// # Errors
-    /// [`GitError::TooLarge`] beyond what is kept of an output; if git cannot be asked.
+    /// [`GitError::TooLarge`] for more than is captured of an output; if git fails.
     pub fn content(&self, commit: &str, path: &Path) -> Result<Option<Vec<u8>>, GitError> {
         let mut name = std::ffi::OsString::from(format!("{commit}:"));
         name.push(path);
@@ -124,8 +125,8 @@ impl Repository {
         }
     }
 
-    /// Puts in order what killed processes left: their locks, scratch directories, and entries of the index that did not
-    /// follow the branch. Of processes that live, or that cannot be judged from here, nothing is touched.
+    /// Cleans up after killed processes: their locks, their scratch directories, and entries of the index
+    /// that were not updated. Nothing of a process is touched that runs, or of which this is not known.
     ///
     /// # Errors
     /// If the git directory cannot be read or changed.
@@ -145,7 +146,7 @@ impl Repository {
         Ok(())
     }
 
-    /// Whether the working tree's commit is that one or comes after it.
+    /// Returns true if that commit is the working tree's commit or an ancestor of it.
     fn is_behind_us(&self, commit: &str) -> Result<bool, GitError> {
         let found = self.git().run(["merge-base", "--is-ancestor", commit, "HEAD"], b"")?;
         Ok(found.code == Some(0))
@@ -162,7 +163,7 @@ impl Repository {
     }
 }
 
-/// The commit that a working tree is at; `None` where there is no repository, no commit, or no `git`.
+/// Returns the commit that a working tree is at; `None` where there is no repository, no commit, or no `git`.
 pub fn head(dir: &Path) -> Option<String> {
     // Without a repository nearby `git` need not be started.
     super::paths::git_top_level(dir)?;

@@ -1,7 +1,7 @@
 //! Queries of git hooks: the commit that is being made, and where hooks are.
 //!
-//! Git runs a hook with an environment of its own (`GIT_DIR`, `GIT_INDEX_FILE`). These calls keep it, because the index of
-//! the commit is the one that it names.
+//! Git sets variables for a hook (`GIT_DIR`, `GIT_INDEX_FILE`). These calls keep them, because they name the
+//! index of the commit.
 
 use std::ffi::{OsStr, OsString};
 use std::io;

@@ -9,8 +9,8 @@ use super::run;
 /// The entries of an index at some paths: mode and object, `None` where there is none.
 pub type Entries = BTreeMap<PathBuf, Option<(String, String)>>;
 
-/// A change of the real index that is about to happen, written down before the branch moves: if this process is killed in
-/// between, another one updates the index.
+/// A change of the real index that is about to happen, written down before the branch moves: if this process
+/// is killed in between, another one updates the index.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Record {
     pub commit: String,

@@ -1,4 +1,5 @@
-//! Git as a child process: arguments, environment, time limit, and how much of its output is kept. Nothing else starts it.
+//! Git as a child process: arguments, environment, time limit, and how much of its output is kept. Nothing
+//! else starts it.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -21,8 +22,9 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_CAPTURED: u64 = 4 << 20;
 /// The bytes of an error message that are shown.
 const MAX_SHOWN: usize = 2000;
-/// The variables that an enclosing call of git sets for its hooks: its repository, and how it reads paths. They are removed,
-/// unless the call is about that repository. Configuration, names and dates of the caller stay.
+/// The variables that an enclosing call of git sets for its hooks: its repository, and how it reads paths.
+/// They are removed, unless the call is about that repository. Configuration, names and dates of the caller
+/// stay.
 const ENCLOSING: [&str; 20] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
@@ -76,8 +78,8 @@ impl Git {
         }
     }
 
-    /// Keeps the variables of an enclosing call of git, and all of the output: for the questions of a git hook about the
-    /// commit that is being made, whose index is the one that git names.
+    /// Keeps the variables of an enclosing call of git, and all of the output: for the questions of a git
+    /// hook about the commit that is being made, whose index is the one that git names.
     pub fn inside_hook(dir: &Path) -> Self {
         Self { keeps_environment: true, max_captured: u64::MAX, ..Self::at(dir) }
     }
@@ -88,7 +90,8 @@ impl Git {
         self
     }
 
-    /// Hands an empty file to git, which keeps it open: a process that waits for the file's lock then waits for git, too.
+    /// Hands an empty file to git, which keeps it open: a process that waits for the file's lock then waits
+    /// for git, too.
     pub fn holding(mut self, file: &File) -> io::Result<Self> {
         self.held = Some(file.try_clone()?);
         Ok(self)
@@ -153,14 +156,16 @@ impl Git {
         if let Some(index) = &self.index {
             command.env("GIT_INDEX_FILE", index);
         }
-        // Without optional locks a query never takes `index.lock`; without a prompt nothing waits for a password.
+        // Without optional locks a query never takes `index.lock`; without a prompt nothing waits for a
+        // password.
         command.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_TERMINAL_PROMPT", "0").current_dir(&self.dir);
         command
     }
 
     /// Runs a command with `input` to its end, and kills its process group at the time limit.
     ///
-    /// Its streams are files without a name: no pipe can fill up, or be kept open by a process in the background.
+    /// Its streams are files without a name: no pipe can fill up, or be kept open by a process in the
+    /// background.
     fn finish(
         &self,
         mut command: Command,

@@ -1,8 +1,8 @@
-//! Where a commit is put together: a directory of its own in the git directory, named after the process, so
-//! that a later call can tell whether it is still in use.
+//! The directory in which a commit is built. It is in the git directory and named after the process, so that
+//! a later call can tell whether it is still in use.
 //!
 //! The name is `intercore.N.PID.START.BOOT.SPACE+HOST`, with `_` for each slash. Older versions leave
-//! `SPACE+` out; they take all of `SPACE+HOST` for a host, which is not theirs.
+//! `SPACE+` out; they take all of `SPACE+HOST` for the name of another host.
 
 use std::cell::Cell;
 use std::ffi::OsStr;
@@ -23,22 +23,22 @@ use super::error::GitError;
 use super::record::Record;
 
 const PREFIX: &str = "intercore.";
-/// The file in it that the index's lock is a second name of.
+/// The file of which the index's lock is a hard link.
 const MARK: &str = "lock";
-/// How long a git that has outlived its caller is waited for.
+/// How long to wait for a git that has outlived its caller.
 const ORPHANED: Duration = Duration::from_secs(30);
 /// Tells apart the directories of one process.
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-/// A private directory, gone when it is dropped.
+/// A private directory, removed when dropped.
 pub struct Scratch {
     dir: PathBuf,
-    /// Locked for as long as this process, or a git that it has handed the file to, runs.
+    /// Locked as long as this process runs, or a git that has inherited the file.
     mark: File,
     leave: Cell<bool>,
 }
 
-/// The lock of the index, released when it is dropped. Signals that end the process wait for that.
+/// The lock of the index, released when dropped. Signals that end the process are deferred until then.
 pub struct Held {
     lock: PathBuf,
     _deferred: Deferred,
@@ -62,25 +62,26 @@ impl Scratch {
         Ok(Self { dir, mark, leave: Cell::new(false) })
     }
 
-    /// Leaves it for somebody else to finish.
+    /// Keeps the directory for another process to finish.
     pub fn leave(&self) {
         self.leave.set(true);
     }
 
-    /// What a child is handed that must not be overtaken: while it runs, nobody clears up behind us.
+    /// Returns the file that a git inherits which may outlive this process: no other process cleans up while
+    /// it runs.
     pub fn mark(&self) -> &File {
         &self.mark
     }
 
-    /// A file in it.
+    /// Returns the path of a file in the directory.
     pub fn file(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
 
-    /// Takes git's own lock of the index; waits up to `patience` while another process holds it.
+    /// Takes git's own lock of the index, waiting up to `patience` for it.
     ///
-    /// The lock is a second name of a file in this directory, which tells it from the locks of other
-    /// processes if this process is killed.
+    /// The lock is a hard link to a file in this directory, by which it is recognised if this process is
+    /// killed.
     pub fn lock(&self, path: &Path, patience: Duration) -> Result<Held, GitError> {
         let mark = self.file(MARK);
         let start = Instant::now();
@@ -102,14 +103,14 @@ impl Scratch {
         }
     }
 
-    /// Notes what is about to happen, for whoever has to finish it.
+    /// Stores the change that is about to happen, for a process that has to finish it.
     pub fn note(&self, record: &Record) -> io::Result<()> {
         let half = self.file("record.new");
         fs::write(&half, record.to_bytes())?;
         fs::rename(half, self.file("record"))
     }
 
-    /// The directories of processes that are gone.
+    /// Returns the directories of processes that are gone.
     pub fn abandoned(git_dir: &Path) -> io::Result<Vec<Left>> {
         let mut left = Vec::new();
         for entry in fs::read_dir(git_dir)? {
@@ -123,7 +124,7 @@ impl Scratch {
     }
 }
 
-/// Gives a file a second name, or, where files have only one, makes another file of that name.
+/// Creates a hard link or, on a file system without hard links, a new file of that name.
 fn link(mark: &Path, path: &Path) -> io::Result<()> {
     match fs::hard_link(mark, path) {
         Err(err) if matches!(err.kind(), io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied) => {
@@ -162,13 +163,13 @@ impl Drop for Held {
 }
 
 impl Left {
-    /// Waits for a git that the dead process had started and that may still move the branch. Whoever holds the answer is
-    /// alone in clearing up; `None` if somebody else has cleared up by then.
+    /// Waits for a git that the dead process had started and that may still move the branch. While the
+    /// returned file is open, no other process cleans up. Returns `None` if another process has done so.
     ///
     /// # Errors
-    /// [`GitError::TimedOut`]: it is not waited for without end.
+    /// [`GitError::TimedOut`] if git does not exit.
     pub fn alone(&self) -> Result<Option<File>, GitError> {
-        // Without a mark it was killed before it had done anything.
+        // A process without a mark was killed before it had changed anything.
         let Ok(mark) = File::open(self.dir.join(MARK)) else { return Ok(File::open(&self.dir).ok()) };
         let start = Instant::now();
         while retry_on_intr(|| flock(&mark, FlockOperation::NonBlockingLockExclusive)).is_err() {
@@ -180,7 +181,7 @@ impl Left {
         Ok(self.dir.exists().then_some(mark))
     }
 
-    /// Takes the lock away if it is the one that was taken from here.
+    /// Removes the lock if it was taken from this directory.
     pub fn release_lock(&self, path: &Path) {
         let inode = |path: &Path| fs::symlink_metadata(path).map(|found| (found.dev(), found.ino()));
         if let (Ok(ours), Ok(there)) = (inode(&self.dir.join(MARK)), inode(path))
@@ -190,12 +191,12 @@ impl Left {
         }
     }
 
-    /// What was about to happen, if it had come so far.
+    /// Returns the change that was about to happen, if one was stored.
     pub fn record(&self) -> Option<Record> {
         Record::from_bytes(&fs::read(self.dir.join("record")).ok()?)
     }
 
-    /// Removes it: there is nothing left to finish.
+    /// Removes the directory.
     pub fn remove(&self) {
         let _ = fs::remove_dir_all(&self.dir);
     }

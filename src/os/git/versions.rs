@@ -1,4 +1,4 @@
-//! The versions of files that changes were made from: whether they are still there when the commit is made.
+//! Checking that the versions from which changes were made are still there when the commit is made.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -40,7 +40,7 @@ impl Repository {
         }
     }
 
-    /// Names what the changes were made from, as git does.
+    /// Computes the object names of the versions from which the changes were made.
     pub(super) fn made_from(&self, changes: &[Change<'_>]) -> Result<MadeFrom, GitError> {
         let mut names = MadeFrom::new();
         for change in changes {
@@ -91,7 +91,7 @@ pub fn check_base(changes: &[Change<'_>], before: &Entries, made_from: &MadeFrom
     Ok(())
 }
 
-/// Checks the staged versions, which have to be those of the branch. To be called under the lock.
+/// Checks the staged versions, which must be those of the branch. Must be called under the lock.
 pub fn check_index(
     changes: &[Change<'_>],
     staged: &Entries,

@@ -1,26 +1,26 @@
-//! The processes that belong to a child: its group, what it left behind, and all that carry its mark.
+//! The processes that belong to a child: its group, its orphans, and all that carry its mark.
 //!
-//! A group can be left with `setsid`, a parent can end; what a process was given as its first environment stays readable,
-//! and the system hands orphans to the nearest subreaper. Together they find what one alone would miss. Without `/proc` only
-//! the group is known.
+//! A process can leave its group with `setsid`, and its parent can exit. But its initial environment stays
+//! readable, and its parent is then the nearest subreaper. Together these criteria find what one alone would
+//! miss. Without `/proc` only the group is known.
 
 use super::Identity;
 
-/// How the members of a family are recognised: any one of these.
+/// The criteria of a family, each of which makes a process a member.
 #[derive(Clone, Debug)]
 pub struct Family {
-    /// `NAME=value`, in the environment that a process was started with.
+    /// `NAME=value` in the initial environment.
     pub mark: String,
     /// The process group of the child.
     pub group: Option<i32>,
-    /// The process that its orphans are handed to, if that is a subreaper.
+    /// The subreaper that becomes the parent of its orphans, if there is one.
     pub guardian: Option<i32>,
-    /// Processes whose first environment has this are somebody else's, whatever else points to them.
+    /// A variable in the initial environment that excludes a process, whatever the other criteria say.
     pub stranger: String,
 }
 
 impl Family {
-    /// The living members, this process left out.
+    /// Returns the running members but this process.
     pub fn members(&self) -> Vec<Identity> {
         self.scan()
     }

@@ -1,4 +1,4 @@
-//! Which machine this is.
+//! The identity of this machine.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -10,18 +10,18 @@ use rustix::process::geteuid;
 
 use crate::os::{atomic, files};
 
-/// Where the system keeps its own.
+/// The system's own id.
 const SYSTEM: &str = "/etc/machine-id";
 
-/// Returns the id of this machine: the system's, else one that was drawn at random for this user. `None` if
-/// there is neither, and no place to keep a new one.
+/// Returns the id of this machine: that of the system, else a random one that is stored for this user. `None`
+/// if there is neither, and a new one cannot be stored.
 pub(super) fn machine() -> Option<String> {
     read(Path::new(SYSTEM)).or_else(drawn)
 }
 
-/// Reads the id that a file has, if it has one.
+/// Reads the id in a file, if it has one.
 fn read(path: &Path) -> Option<String> {
-    /// What a system image has there before its first boot.
+    /// The content of the file in a system image before its first boot.
     const NOT_YET: &str = "uninitialized";
     let text = files::text(path, 256)?;
     let id = text.trim();
@@ -36,7 +36,7 @@ fn drawn() -> Option<String> {
     if let Some(id) = read(&path) {
         return Some(id);
     }
-    // Of processes that do this at once, one is first. All read what it wrote.
+    // Of several processes at once the first one wins, and all read its id.
     let _ = create(&dir, &path);
     read(&path)
 }
@@ -48,10 +48,10 @@ fn state_home() -> Option<PathBuf> {
     absolute(std::env::var_os("XDG_STATE_HOME")).or_else(home)
 }
 
-/// Creates the file, durable, unless it has an id meanwhile.
+/// Creates the file durably, unless it has an id already.
 fn create(dir: &Path, path: &Path) -> io::Result<()> {
-    // A caller that has become another user may still have the old user's HOME, whose files are none of its
-    // business.
+    // A process that has changed its user may still have the HOME of the old one, whose files it must not
+    // change.
     let there = dir.ancestors().find_map(|dir| fs::metadata(dir).ok());
     if there.is_none_or(|found| found.uid() != geteuid().as_raw()) {
         return Err(io::ErrorKind::PermissionDenied.into());
@@ -66,7 +66,7 @@ fn create(dir: &Path, path: &Path) -> io::Result<()> {
         .open(&temp)
         .and_then(|mut file| writeln!(file, "{id}").and_then(|()| file.sync_all()))
         .and_then(|()| match fs::hard_link(&temp, path) {
-            // What is there is no id, or the file system has no links.
+            // The existing file has no id, or the file system has no hard links.
             Err(_) if read(path).is_none() => fs::rename(&temp, path),
             _ => Ok(()),
         });

@@ -1,10 +1,9 @@
-//! The identity of processes: which one is meant, and whether it still runs.
+//! The identity of processes, and whether they still run.
 //!
-//! A bare pid means nothing an hour later. An [`Identity`] also says when the process started, in which boot,
-//! on which machine and in which PID namespace, so that a pid given to another process is never taken for the
-//! one that was recorded, and no verdict is given on a process of another machine or of another sandbox. All
-//! questions about a process are answered here, and every signal to one that is not our own unreaped child
-//! leaves from [`signal()`].
+//! A pid is reused after its process has exited. An [`Identity`] also has the start time of the process, its
+//! boot, machine and PID namespace, so that another process with the same pid is never taken for the recorded
+//! one, and a process of another machine or sandbox is never judged. Every signal to a process that is not
+//! our own unreaped child is sent by [`signal()`].
 //!
 //! Limits. Without `/proc`, that is on macOS, the start time comes from `ps` and is good to one second only.
 //! Where a sandbox hides `/proc`, or shows that of another namespace, start times are unknown: a process is
@@ -33,42 +32,41 @@ use std::sync::OnceLock;
 
 use rustix::process::{Pid, getppid};
 
-/// The start time of a process that could not be found out.
+/// An unknown start time.
 pub const UNKNOWN_START: i64 = 0;
 
-/// One process, told apart from every other that had or will have its pid.
+/// One process, distinct from all others that had or will have its pid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// Process id.
     pub pid: i32,
-    /// When it started: kernel ticks since boot on Linux, seconds since 1970 elsewhere; [`UNKNOWN_START`] if
-    /// that could not be found out. Only good for comparing.
+    /// When it started: kernel ticks since boot on Linux, seconds since 1970 elsewhere; or [`UNKNOWN_START`].
+    /// Only for comparing.
     pub start_time: i64,
-    /// The boot it started in; empty when the system has no name for it.
+    /// The boot in which it started; empty if the system has no id for it.
     pub boot_id: String,
     /// The name of the machine it runs on ([`this_host`]).
     pub host: String,
-    /// Where its pid has its meaning; `None` in records of older versions, which are judged by boot and host.
+    /// The namespace of its pid; `None` in records of older versions, which are judged by boot and host.
     pub space: Option<PidSpace>,
 }
 
 /// Whether an identified process still runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Liveness {
-    /// It runs, or there is something with its pid that we may not look at.
+    /// It runs, or its pid is in use and cannot be inspected.
     Alive,
-    /// It ended, or only its zombie is left, or its pid belongs to another process now.
+    /// It has exited, or is a zombie, or its pid belongs to another process now.
     Gone,
-    /// It runs, or ran, on another machine or in another PID namespace: that cannot be told from here.
+    /// It belongs to another machine or PID namespace, and cannot be judged from here.
     Foreign,
 }
 
-/// What the process table says about a process.
+/// An entry of the process table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Seen {
-    /// [`UNKNOWN_START`] for a process that exists but is not shown to us.
+    /// [`UNKNOWN_START`] for a process that exists but is hidden.
     start_time: i64,
-    /// Its parent.
     #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "asked on Linux only"))]
     parent: i32,
     /// Process group; equal to the pid for the leader of a group.
@@ -77,11 +75,11 @@ struct Seen {
     alive: bool,
 }
 
-/// Returns the identity of the process that has `pid` now; `None` if there is none or only a zombie.
+/// Returns the identity of the process that has `pid` now; `None` if there is none, or only a zombie.
 ///
 /// # Errors
 /// * [`io::ErrorKind::InvalidInput`] if `pid` is 1 or less.
-/// * [`io::ErrorKind::PermissionDenied`] if there is such a process but we may not look at it.
+/// * [`io::ErrorKind::PermissionDenied`] if there is such a process but it cannot be inspected.
 /// * Anything else if the process table cannot be read.
 pub fn identify(pid: i32) -> io::Result<Option<Identity>> {
     checked(pid)?;
@@ -89,11 +87,11 @@ pub fn identify(pid: i32) -> io::Result<Option<Identity>> {
     Ok(seen.map(|seen| Identity::here(pid, seen.start_time)))
 }
 
-/// Returns the identity of the process that started this one; `None` if it has ended, is pid 1, or lives
-/// outside our PID namespace.
+/// Returns the identity of the process that started this one; `None` if it has exited, is pid 1, or is
+/// outside of our PID namespace.
 ///
 /// # Errors
-/// As [`identify`], but never for the pid.
+/// As [`identify`], but not for the pid.
 pub fn parent() -> io::Result<Option<Identity>> {
     let parent_pid = || getppid().map_or(0, Pid::as_raw_pid);
     let pid = parent_pid();
@@ -101,12 +99,12 @@ pub fn parent() -> io::Result<Option<Identity>> {
         return Ok(None);
     }
     let found = identify(pid)?;
-    // If it ended after the first call, the pid that was looked up may already have been another process's.
+    // If it exited after the first call, the pid may already belong to another process.
     Ok(found.filter(|_| parent_pid() == pid))
 }
 
-/// Returns the process that started this one, as [`parent`], but pid 1 counts as well: in a container it is a
-/// program like any other. For comparing and asking only, never for signalling.
+/// Returns the process that started this one, also if it has pid 1, which in a container is a program like
+/// any other. For comparing only, never for signalling.
 pub fn caller() -> Option<Identity> {
     let parent_pid = || getppid().map_or(0, Pid::as_raw_pid);
     let pid = parent_pid();
@@ -117,10 +115,11 @@ pub fn caller() -> Option<Identity> {
     Some(Identity::here(pid, seen.start_time))
 }
 
-/// Returns whether a process of that pid, pid 1 included, runs and has done so for `seconds` at least; `true`
-/// if that cannot be told.
+/// Returns true if a process with that pid, which may be 1, has been running for at least `seconds`, or if
+/// that cannot be determined.
 ///
-/// For records of other programs, which know a bare pid: a process that is younger than its record did not make it.
+/// For records of other programs, which have only a pid: a process that is younger than its record did not
+/// create it.
 pub fn may_be_older_than(pid: i32, seconds: i64) -> bool {
     match table::look_up(pid) {
         Ok(None) => false,
@@ -144,7 +143,7 @@ pub fn this_host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// Returns where this process runs. Read once, and only when a process is recorded or judged.
+/// Returns where this process runs. Determined once, when it is first needed.
 pub fn here() -> &'static Vantage {
     static HERE: OnceLock<Vantage> = OnceLock::new();
     HERE.get_or_init(|| Vantage {
@@ -155,15 +154,15 @@ pub fn here() -> &'static Vantage {
 }
 
 impl Identity {
-    /// Names a process of our own PID namespace.
+    /// Creates the identity of a process of our own PID namespace.
     pub fn here(pid: i32, start_time: i64) -> Self {
         let Vantage { host, boot_id, space } = here().clone();
         Self { pid, start_time, boot_id, host, space: Some(space) }
     }
 
-    /// Returns whether the process still runs.
+    /// Determines whether the process still runs.
     ///
-    /// What we may not look at, or fail to, counts as alive: a record is closed on proof only.
+    /// A process that cannot be inspected counts as alive: a record is closed on proof only.
     pub fn liveness(&self) -> Liveness {
         match self.reach() {
             Reach::Elsewhere => return Liveness::Foreign,
@@ -184,7 +183,7 @@ impl Identity {
     }
 }
 
-/// Refuses the pids that mean init, our group or all processes to the kernel.
+/// Refuses the pids that stand for init, our group or all processes.
 fn checked(pid: i32) -> io::Result<Pid> {
     let refused = || io::Error::new(io::ErrorKind::InvalidInput, "pid must be greater than 1");
     if pid <= 1 { Err(refused()) } else { Pid::from_raw(pid).ok_or_else(refused) }

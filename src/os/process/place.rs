@@ -1,24 +1,23 @@
-//! Where processes run, and what can be told of one from where another runs.
+//! The machine and the PID namespace of processes, and whether one can be judged from those of another.
 
 use std::fmt;
 
-/// A PID namespace of a machine. Processes of one boot whose spaces are equal see each other under the same
-/// pids.
+/// A PID namespace of a machine. Processes of one boot in equal spaces see each other under the same pids.
 ///
 /// Its text is `MACHINE/NAMESPACE`: the machine's id, empty if that is unknown, and the number of the
 /// namespace, empty on a system that has no namespaces and `?` if the number is unknown. The column
 /// `pid_namespace` and the owner files of directory locks keep that text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PidSpace {
-    /// Which machine, if that is known.
+    /// The id of the machine, if known.
     pub machine: Option<String>,
-    /// Which namespace, if that is known.
+    /// The number of the namespace, if known.
     pub namespace: Option<String>,
 }
 
 impl PidSpace {
-    /// Reads the text of a space. A text that is none stands for an unknown namespace of an unknown machine,
-    /// which nothing is equal to.
+    /// Reads the text of a space. An invalid text stands for an unknown namespace of an unknown machine,
+    /// which is equal to no other.
     pub fn read(text: &str) -> Self {
         let (machine, namespace) = text.split_once('/').unwrap_or(("", UNKNOWN));
         Self {
@@ -28,7 +27,7 @@ impl PidSpace {
     }
 }
 
-/// The namespace whose number is unknown.
+/// The text of an unknown number.
 const UNKNOWN: &str = "?";
 
 impl fmt::Display for PidSpace {
@@ -38,34 +37,33 @@ impl fmt::Display for PidSpace {
     }
 }
 
-/// Where the process runs that judges another one.
+/// The place of a process that judges another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vantage {
     /// The name of its machine.
     pub host: String,
-    /// The boot of its machine; empty if the system has no name for it.
+    /// The boot of its machine; empty if the system has no id for it.
     pub boot_id: String,
-    /// Its space.
     pub space: PidSpace,
 }
 
-/// What can be told of a recorded process.
+/// How far a recorded process can be judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// Its pid means the same here: the process table decides.
+    /// Its pid is valid here: the process table decides.
     Here,
-    /// It ran before the machine was started the last time, and is gone.
+    /// It ran before the last boot of the machine, and is gone.
     Past,
-    /// It runs, or ran, where the reader cannot look: on another machine or in another namespace.
+    /// It belongs to another machine or namespace, and cannot be judged.
     Elsewhere,
 }
 
 impl Vantage {
-    /// Returns what can be told of a process that was recorded with this boot, host and space.
+    /// Determines how far a process can be judged that was recorded with this boot, host and space.
     ///
-    /// A namespace's number is free again only when all its processes have ended, so an equal number with an
-    /// unknown boot is as good as with an equal one. Where a machine has no id, an equal boot stands for the
-    /// same machine.
+    /// A namespace's number is reused only after all its processes have exited, so an equal number with an
+    /// unknown boot is as good as with an equal one. If a machine has no id, an equal boot means the same
+    /// machine.
     pub fn reach(&self, boot_id: &str, host: &str, space: Option<&PidSpace>) -> Reach {
         let both_named = !boot_id.is_empty() && !self.boot_id.is_empty();
         let other_boot = both_named && boot_id != self.boot_id;

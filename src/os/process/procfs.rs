@@ -8,11 +8,11 @@ use rustix::process::test_kill_process;
 
 use super::{Seen, UNKNOWN_START, checked};
 
-/// Looks a process up; `None` if there is none or only a zombie. Of a process that exists and is not shown,
-/// no more is known than that.
+/// Looks up a process. Returns `None` if there is none, or only a zombie. Of a hidden process only its
+/// existence is known.
 ///
 /// # Errors
-/// [`io::ErrorKind::PermissionDenied`] if it exists but may not be looked at, for instance under `hidepid`.
+/// [`io::ErrorKind::PermissionDenied`] if it exists but cannot be inspected, for instance under `hidepid`.
 pub(super) fn look_up(pid: i32) -> io::Result<Option<Seen>> {
     if !counts_as_we_do() {
         return unlisted(pid);
@@ -28,19 +28,19 @@ pub(super) fn look_up(pid: i32) -> io::Result<Option<Seen>> {
     Ok(seen.alive.then_some(seen))
 }
 
-/// Returns when this process started. Whatever namespace `/proc` is of, `self` is this process in it.
+/// Returns the start time of this process, which is `self` in a `/proc` of any namespace.
 #[expect(clippy::unnecessary_wraps, reason = "the signature is that of the other process table")]
 pub(super) fn own_start() -> io::Result<i64> {
     let seen = fs::read("/proc/self/stat").ok().and_then(|stat| parse(&stat));
     Ok(seen.map_or(UNKNOWN_START, |seen| seen.start_time))
 }
 
-/// Returns the number of our PID namespace; `None` if it is not shown.
+/// Returns the number of our PID namespace; `None` if it is hidden.
 ///
-/// In a time namespace of its own a process sees all start times moved, so there its number is a part of
-/// ours.
+/// Start times differ between time namespaces, so the number of one that is not the initial one is part of
+/// the result.
 pub(super) fn namespace() -> Option<String> {
-    /// The time namespace that every kernel starts with.
+    /// The number of the initial time namespace.
     const FIRST: &str = "4026531834";
     let number = |kind: &str| {
         let link = fs::read_link(format!("/proc/self/ns/{kind}"))?;
@@ -51,7 +51,7 @@ pub(super) fn namespace() -> Option<String> {
     match (number("pid"), number("time")) {
         (Ok(pid), Ok(time)) if time != FIRST => Some(format!("{pid}-{time}")),
         (Ok(pid), _) => Some(pid),
-        // A kernel without such namespaces lists the others.
+        // A kernel without time namespaces has no such entry, but has the others.
         (Err(err), _) if err.kind() == io::ErrorKind::NotFound && fs::exists("/proc/self/ns").ok()? => {
             Some(String::new())
         }
@@ -59,8 +59,8 @@ pub(super) fn namespace() -> Option<String> {
     }
 }
 
-/// Returns whether the pids in `/proc` are those of our own PID namespace. A sandbox may have been left with
-/// the `/proc` of the namespace outside, which lists other processes under our pids, or with none.
+/// Returns true if the pids in `/proc` are those of our own PID namespace. A sandbox may have the `/proc` of
+/// the outer namespace, which has other processes under our pids, or none.
 fn counts_as_we_do() -> bool {
     static ANSWER: OnceLock<bool> = OnceLock::new();
     *ANSWER.get_or_init(|| {
@@ -68,23 +68,22 @@ fn counts_as_we_do() -> bool {
         let status = String::from_utf8_lossy(&status);
         let numbers =
             |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::split_whitespace);
-        // One pid for each namespace from that of `/proc` to ours. An old kernel shows the first of them
-        // alone.
+        // One pid for each namespace from that of `/proc` to ours. An old kernel has only the first.
         let outermost = numbers("NSpid:").or_else(|| numbers("Pid:")).map(Iterator::collect::<Vec<_>>);
         outermost.is_some_and(|pids| pids == [std::process::id().to_string()])
     })
 }
 
-/// Returns the boot id that the kernel drew when it started.
+/// Returns the random id of this boot.
 pub(super) fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id")
         .map_or_else(|_| String::new(), |id| id.trim().to_owned())
 }
 
-/// Returns how long ago a process started, in seconds; `None` where the kernel's two clocks disagree, as in
-/// some containers.
+/// Returns the age of a process in seconds; `None` if the kernel's two clocks disagree, as in some
+/// containers.
 pub(super) fn age(seen: &Seen) -> Option<i64> {
-    /// Ticks per second in `/proc`: the same on every machine, whatever the kernel counts in.
+    /// Ticks per second in `/proc`, which are the same on every machine.
     const TICKS: i64 = 100;
     let uptime = fs::read_to_string("/proc/uptime").ok()?;
     let uptime: i64 = uptime.split('.').next()?.parse().ok()?;
@@ -92,7 +91,7 @@ pub(super) fn age(seen: &Seen) -> Option<i64> {
     (age >= 0).then_some(age)
 }
 
-/// Tells "no such process" from "not shown to us": `/proc` may be mounted with `hidepid`, or not at all.
+/// Distinguishes a missing process from a hidden one: `/proc` may be mounted with `hidepid`, or not at all.
 fn unlisted(pid: i32) -> io::Result<Option<Seen>> {
     match test_kill_process(checked(pid)?) {
         Err(Errno::SRCH) => Ok(None),
@@ -101,22 +100,23 @@ fn unlisted(pid: i32) -> io::Result<Option<Seen>> {
     }
 }
 
-/// Reads one `stat` line; `None` if it is none.
+/// Reads a `stat` line. Returns `None` if it is invalid.
 ///
-/// The second field is the program's name in parentheses, and the program chooses it: only what follows the
+/// The second field is the program's name in parentheses, which may contain anything: only the text after the
 /// last `)` can be split at spaces.
 fn parse(stat: &[u8]) -> Option<Seen> {
     let name_end = stat.iter().rposition(|&byte| byte == b')')?;
     let rest = str::from_utf8(&stat[name_end + 1..]).ok()?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-    // Numbers in proc_pid_stat(5): state 3, ppid 4, pgrp 5, num_threads 20, starttime 22; the first one here is 3.
+    // Numbers in proc_pid_stat(5): state 3, ppid 4, pgrp 5, num_threads 20, starttime 22; the first one here
+    // is 3.
     let field = |number: usize| fields.get(number - 3).copied();
     let parent = field(4)?.parse().ok()?;
     let group = field(5)?.parse().ok()?;
     let threads: i64 = field(20)?.parse().ok()?;
     let start_time = field(22)?.parse().ok()?;
     let alive = match field(3)? {
-        // A process whose first thread has ended looks like a zombie while its other threads still run.
+        // A process whose first thread has exited looks like a zombie while its other threads still run.
         "Z" => threads > 1,
         "X" | "x" => false,
         _ => true,

@@ -1,7 +1,7 @@
 //! The process table where there is no `/proc` (macOS, the BSDs): `/bin/ps`.
 //!
-//! Weaker than Linux: start times are whole seconds, so a pid reused within the second in which it was first
-//! used is not noticed. Compiled on Linux for its tests only.
+//! Weaker than on Linux: start times are whole seconds, so reuse of a pid within one second is not noticed.
+//! Compiled on Linux for its tests only.
 
 use std::io;
 use std::process::{Command, Stdio};
@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 
 use super::Seen;
 
-/// Looks a process up; `None` if there is none or only a zombie.
+/// Looks up a process. Returns `None` if there is none, or only a zombie.
 pub(super) fn look_up(pid: i32) -> io::Result<Option<Seen>> {
     let output = Command::new("/bin/ps")
         .args(["-o", "stat=", "-o", "ppid=", "-o", "pgid=", "-o", "lstart=", "-p", &pid.to_string()])
@@ -29,10 +29,10 @@ pub(super) fn look_up(pid: i32) -> io::Result<Option<Seen>> {
     Ok(seen.alive.then_some(seen))
 }
 
-/// Returns when this process started.
+/// Returns the start time of this process.
 ///
 /// # Errors
-/// If `ps` cannot be asked, or does not show us.
+/// If `ps` fails, or does not list this process.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn own_start() -> io::Result<i64> {
     let pid = i32::try_from(std::process::id()).unwrap_or(0);
@@ -41,20 +41,20 @@ pub(super) fn own_start() -> io::Result<i64> {
     Ok(seen.start_time)
 }
 
-/// Returns the number of our PID namespace: there is only one.
+/// Returns the number of our PID namespace: there is only one here.
 #[cfg(not(target_os = "linux"))]
 #[expect(clippy::unnecessary_wraps, reason = "the signature is that of the other process table")]
 pub(super) fn namespace() -> Option<String> {
     Some(String::new())
 }
 
-/// How long ago a process started: not asked here, the wall clock is not ours to read.
+/// Returns `None`: computing an age would need the wall clock, which this layer does not read.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn age(_: &Seen) -> Option<i64> {
     None
 }
 
-/// The name of the boot session; empty where `sysctl` knows none.
+/// Returns the id of the boot session; empty if `sysctl` has none.
 pub(super) fn boot_id() -> String {
     let output = Command::new("/usr/sbin/sysctl")
         .args(["-n", "kern.bootsessionuuid"])

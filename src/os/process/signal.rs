@@ -11,21 +11,21 @@ use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
 
 use super::{Identity, Reach, UNKNOWN_START, checked, table};
 
-/// A signal that asks a process to end, or ends it.
+/// A signal that ends a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// `SIGTERM`: asks.
+    /// `SIGTERM`, which a process can handle.
     Term,
-    /// `SIGKILL`: does.
+    /// `SIGKILL`, which it cannot.
     Kill,
 }
 
-/// What became of a signal.
+/// The outcome of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signalled {
     /// It was delivered to the process, or to its whole group.
     Sent,
-    /// There is no process to signal: it ended, or its pid is another process's now.
+    /// There is no process to signal: it has exited, or its pid belongs to another process now.
     Gone,
     /// The process belongs to another machine or PID namespace; nothing was done.
     Foreign,
@@ -85,16 +85,15 @@ impl Signal {
     }
 }
 
-/// Whether a process leads its group, and that group is not the one we would die in.
+/// Returns true if a process leads its group, and that is not our own.
 fn leads_another_group(pid: Pid, group: i32, ours: Pid) -> bool {
     group == pid.as_raw_pid() && group != ours.as_raw_pid()
 }
 
-/// A process held fast: what is sent through it reaches the process that had the pid when it was opened, or
-/// nobody.
+/// A handle of a process: a signal through it reaches the process that had the pid when it was opened, or
+/// none.
 ///
-/// Where there is no pidfd (not Linux, Linux before 5.3, a sandbox that forbids it) it is no more than the
-/// pid.
+/// Without a pidfd (not Linux, Linux before 5.3, a sandbox that forbids it) it is only the pid.
 struct Handle {
     pid: Pid,
     #[cfg(target_os = "linux")]

@@ -1,4 +1,4 @@
-//! Granting, holding, handing over and ending locks: each is one event of its lock (CO-06).
+//! Granting, holding, handing over and ending locks: each is one event of its lock.
 
 use serde_json::{Map, Value as Json};
 
@@ -14,15 +14,12 @@ use crate::domain::time::{Stamp, secs_up};
 use crate::store::cells::{self, Cells};
 use crate::store::{StoreError, event};
 
-/// A fencing token: the number that the event to be written next will have.
+/// Returns a fencing token: the number that the event to be written next will have.
 fn next_fence(tx: &WriteTx<'_>) -> Result<i64, StoreError> {
     Ok(event::head(tx)?.id + 1)
 }
 
 /// Grants a lock. Its fencing token is the number of the event that tells of it.
-///
-/// # Errors
-/// What the engine says.
 pub fn insert(tx: &WriteTx<'_>, new: &NewLock, stamp: &Stamp) -> Result<Lock, StoreError> {
     let id = LockId::fresh(|id| cells::taken(tx, "coordination_locks", id))?;
     let now = stamp.secs();
@@ -113,10 +110,8 @@ pub struct Renewal<'a> {
     pub explicit: bool,
 }
 
-/// Holds a lock for longer, and exclusively if that is asked for (CO-07). A lock that becomes exclusive gets a new token.
-///
-/// # Errors
-/// What the engine says.
+/// Holds a lock for longer, and exclusively if that is asked for. A lock that becomes exclusive gets a new
+/// token.
 pub fn renew(
     tx: &WriteTx<'_>,
     lock: &Lock,
@@ -181,9 +176,6 @@ pub enum End {
 }
 
 /// Ends a lock that is not released.
-///
-/// # Errors
-/// What the engine says.
 pub fn end(
     tx: &WriteTx<'_>,
     lock: &Lock,
@@ -203,9 +195,6 @@ pub fn end(
 }
 
 /// Gives a lock to another owner, with a new token.
-///
-/// # Errors
-/// What the engine says.
 pub fn transfer(tx: &WriteTx<'_>, lock: &Lock, to: &str, stamp: &Stamp) -> Result<(), StoreError> {
     let fence = next_fence(tx)?;
     // The process is the old owner's: the new one's lock does not end with it.
@@ -220,10 +209,7 @@ pub fn transfer(tx: &WriteTx<'_>, lock: &Lock, to: &str, stamp: &Stamp) -> Resul
     change(tx, moved, "coordination.transferred", reason, &old, &new, stamp).map(drop)
 }
 
-/// Takes a lock in that another program has inserted: its event tells of the whole row (CO-19).
-///
-/// # Errors
-/// What the engine says.
+/// Takes a lock in that another program has inserted: its event tells of the whole row.
 pub fn adopt(
     tx: &WriteTx<'_>,
     lock: &Lock,
@@ -269,12 +255,9 @@ pub fn adopt(
     Ok(adopted)
 }
 
-/// Takes in a lock that another program holds in a file of its own, under its identifier there (CO-11): a new one, or one that
-/// is `known` here and was another program's all along, or has come back. Its fencing token is new. Without `keys` it is looked
-/// at before every reservation: it cannot be understood.
-///
-/// # Errors
-/// What the engine says.
+/// Takes in a lock that another program holds in a file of its own, under its identifier there: a new one, or
+/// one that is `known` here and was another program's all along, or has come back. Its fencing token is new.
+/// Without `keys` it is looked at before every reservation: it cannot be understood.
 pub fn mirror(
     tx: &WriteTx<'_>,
     lock: &Lock,
@@ -318,10 +301,8 @@ pub fn mirror(
     Ok(lock)
 }
 
-/// Tells of a reservation that was refused, and by which lock; and of the cycle of waiters that it would have closed.
-///
-/// # Errors
-/// What the engine says.
+/// Tells of a reservation that was refused, and by which lock; and of the cycle of waiters that it would have
+/// closed.
 pub fn conflict(
     tx: &WriteTx<'_>,
     asked: &NewLock,

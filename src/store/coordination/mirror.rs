@@ -1,4 +1,4 @@
-//! Reservations as another program keeps them in a file of its own, `file_reservations` (CO-11).
+//! Reservations as another program keeps them in a file of its own, `file_reservations`.
 
 use super::row::Reader;
 use crate::db::{ReadTx, Row, Value};
@@ -11,7 +11,6 @@ use crate::store::StoreError;
 pub struct Mirrored {
     /// Identifier there, and here.
     pub id: String,
-    /// Its owner.
     pub owner: String,
     /// What the other program calls the scope.
     pub project: String,
@@ -31,11 +30,11 @@ pub struct Mirrored {
     pub unreadable: Vec<Unreadable>,
 }
 
-/// Returns the reservations whose time ends after `since` (RFC 3339, whole seconds, UTC), oldest first; also those that were
-/// given back before, and those whose time is no date.
+/// Returns the reservations whose time ends after `since` (RFC 3339, whole seconds, UTC), oldest first; also
+/// those that were given back before, and those whose time is no date.
 ///
 /// # Errors
-/// What the engine says: no such table, say.
+/// Errors of the database: no such table, say.
 pub fn reservations(peer: &ReadTx<'_>, since: &str) -> Result<Vec<Mirrored>, StoreError> {
     // Times are texts of one form up to their seconds, so that they compare as what they mean.
     let sql = "SELECT id, agent_id, project, path_pattern, exclusive, reason, created_at, expires_at, released_at \

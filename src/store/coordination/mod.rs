@@ -1,4 +1,4 @@
-//! Locks on files and names: candidates, grants, ends. Each change is one event of its lock (CO-06).
+//! Locks on files and names: candidates, grants, ends. Each change is one event of its lock.
 
 mod change;
 mod mirror;
@@ -18,7 +18,7 @@ pub use change::{End, Renewal, adopt, conflict, end, insert, mirror, renew, tran
 pub use mirror::{Mirrored, reservations};
 pub use queue::{Waiter, enqueue, leave, queue, rejoin, remove, remove_all};
 
-/// By what a lock is found among many: everything that overlaps it has a related one (CO-18).
+/// By what a lock is found among many: everything that overlaps it has a related one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keys {
     /// The directory that the pattern begins with; the whole pattern of one without wildcards, and a name.
@@ -71,9 +71,7 @@ pub struct NewLock {
     pub reason: Option<String>,
     /// For how long, in seconds.
     pub ttl_seconds: Option<i64>,
-    /// The dispatch that it is for.
     pub dispatch_id: Option<String>,
-    /// The run that it is for.
     pub run_id: Option<String>,
     /// The process that it lives with.
     pub process: Option<ProcessKey>,
@@ -86,7 +84,8 @@ pub struct NewLock {
 /// What is to be seen to before a lock is granted, in one look: most of the time there is nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Pending {
-    /// Rows that another program has inserted and that were not met yet, or that cannot be understood ([`strangers`]).
+    /// Rows that another program has inserted and that were not met yet, or that cannot be understood
+    /// ([`strangers`]).
     pub strangers: bool,
     /// Locks whose time is over ([`expired`]).
     pub expired: bool,
@@ -94,10 +93,7 @@ pub struct Pending {
     pub waiters: bool,
 }
 
-/// What is pending at `now` (Unix seconds).
-///
-/// # Errors
-/// What the engine says.
+/// Returns what is pending at `now` (Unix seconds).
 pub fn pending(tx: &ReadTx<'_>, now: i64) -> Result<Pending, StoreError> {
     let sql = "SELECT \
                EXISTS (SELECT 1 FROM coordination_locks WHERE released_at IS NULL AND prefix_key IS NULL AND id >= '') \
@@ -111,11 +107,9 @@ pub fn pending(tx: &ReadTx<'_>, now: i64) -> Result<Pending, StoreError> {
     Ok(found.unwrap_or(Pending { strangers: true, expired: true, waiters: true }))
 }
 
-/// The locks of a scope, and of the name `alias` that others may have for it, that are not released and may overlap what lies
-/// within `reach`, oldest first. Whether they do, and whether their time is over, is for the caller.
-///
-/// # Errors
-/// What the engine says.
+/// Returns the locks of a scope, and of the name `alias` that others may have for it, that are not released
+/// and may overlap what lies within `reach`, oldest first. Whether they do, and whether their time is over,
+/// is for the caller.
 pub fn candidates(
     tx: &ReadTx<'_>,
     scope: &str,
@@ -153,7 +147,8 @@ pub fn candidates(
             let first_at = one_of(first, one, &mut at);
             let (second_at, second_below) = (one_of(second, other, &mut at), below(second, other, &mut at));
             let first_below = below(first, one, &mut at);
-            // Searches of one index that never find the same row twice: a condition with OR would read the whole scope.
+            // Searches of one index that never find the same row twice: a condition with OR would read the
+            // whole scope.
             let each = [
                 format!("{first_at} AND {second_at}"),
                 format!("{first_at} AND {second_below}"),
@@ -164,7 +159,8 @@ pub fn candidates(
         }
     };
     let mut locks = tx.query(&sql, &values, row::lock)?;
-    // Sorted here, because the engine prepares a statement without an order in less than it takes to sort a handful.
+    // Sorted here, because the engine prepares a statement without an order in less than it takes to sort a
+    // handful.
     order::by(&mut locks, |a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
     Ok(locks)
 }
@@ -180,10 +176,8 @@ fn below(column: &str, span: &Span, at: &mut impl FnMut(&str) -> String) -> Stri
     format!("{column} >= {from}{to}")
 }
 
-/// Locks that another program has inserted and that were not met yet, or that cannot be understood, oldest first.
-///
-/// # Errors
-/// What the engine says.
+/// Locks that another program has inserted and that were not met yet, or that cannot be understood, oldest
+/// first.
 pub fn strangers(tx: &ReadTx<'_>) -> Result<Vec<Lock>, StoreError> {
     // Every identifier is `>= ''`: without a range on its column the index of strangers is not taken.
     let sql = "SELECT * FROM coordination_locks WHERE released_at IS NULL AND prefix_key IS NULL AND id >= '' \
@@ -192,9 +186,6 @@ pub fn strangers(tx: &ReadTx<'_>) -> Result<Vec<Lock>, StoreError> {
 }
 
 /// Returns up to `most` locks whose time was over at a moment, the oldest first.
-///
-/// # Errors
-/// What the engine says.
 pub fn expired(tx: &ReadTx<'_>, before: &Stamp, most: i64) -> Result<Vec<Lock>, StoreError> {
     let sql = "SELECT * FROM coordination_locks WHERE released_at IS NULL AND expires_at <= $1 \
                ORDER BY expires_at, id LIMIT $2";
@@ -205,38 +196,26 @@ pub fn expired(tx: &ReadTx<'_>, before: &Stamp, most: i64) -> Result<Vec<Lock>, 
 }
 
 /// Locks that live with a process and are not released, oldest first.
-///
-/// # Errors
-/// What the engine says.
 pub fn with_process(tx: &ReadTx<'_>) -> Result<Vec<Lock>, StoreError> {
     let sql = "SELECT * FROM coordination_locks WHERE released_at IS NULL AND pid IS NOT NULL ORDER BY created_at, id";
     tx.query(sql, &[], row::lock)
 }
 
-/// The locks of an owner in a scope that are not released, oldest first.
-///
-/// # Errors
-/// What the engine says.
+/// Returns the locks of an owner in a scope that are not released, oldest first.
 pub fn of_owner(tx: &ReadTx<'_>, owner: &str, scope: &str) -> Result<Vec<Lock>, StoreError> {
     let sql = "SELECT * FROM coordination_locks WHERE owner = $1 AND scope = $2 AND released_at IS NULL \
                ORDER BY created_at, id";
     tx.query(sql, params![owner.to_owned(), scope.to_owned()], row::lock)
 }
 
-/// The locks of a run that are not released, by owner.
-///
-/// # Errors
-/// What the engine says.
+/// Returns the locks of a run that are not released, by owner.
 pub fn of_run(tx: &ReadTx<'_>, run_id: &RunId) -> Result<Vec<Lock>, StoreError> {
     let sql =
         "SELECT * FROM coordination_locks WHERE released_at IS NULL AND run_id = $1 ORDER BY created_at, id";
     tx.query(sql, params![*run_id], row::lock)
 }
 
-/// The locks of a dispatch that are not released, by owner.
-///
-/// # Errors
-/// What the engine says.
+/// Returns the locks of a dispatch that are not released, by owner.
 pub fn of_dispatch(tx: &ReadTx<'_>, dispatch_id: &DispatchId) -> Result<Vec<Lock>, StoreError> {
     let sql = "SELECT * FROM coordination_locks WHERE released_at IS NULL AND dispatch_id = $1 ORDER BY created_at, id";
     tx.query(sql, params![*dispatch_id], row::lock)
@@ -244,19 +223,13 @@ pub fn of_dispatch(tx: &ReadTx<'_>, dispatch_id: &DispatchId) -> Result<Vec<Lock
 
 /// Returns the locks that hooks reserved for an owner, in every scope, and that are not released, oldest
 /// first.
-///
-/// # Errors
-/// What the engine says.
 pub fn automatic_of(tx: &ReadTx<'_>, owner: &str) -> Result<Vec<Lock>, StoreError> {
     let sql = "SELECT * FROM coordination_locks WHERE owner = $1 AND automatic = $2 AND released_at IS NULL \
                ORDER BY created_at, id";
     tx.query(sql, params![owner.to_owned(), true], row::lock)
 }
 
-/// How many locks an owner has in a scope that are live at `now` (Unix seconds).
-///
-/// # Errors
-/// What the engine says.
+/// Returns how many locks an owner has in a scope that are live at `now` (Unix seconds).
 pub fn count_live(tx: &ReadTx<'_>, owner: &str, scope: &str, now: i64) -> Result<i64, StoreError> {
     let sql = "SELECT count(*) FROM coordination_locks WHERE owner = $1 AND scope = $2 AND released_at IS NULL \
                AND (expires_at IS NULL OR expires_at > $3)";
@@ -276,10 +249,7 @@ pub struct Filter {
     pub live_at: Option<Stamp>,
 }
 
-/// The matching locks, newest first.
-///
-/// # Errors
-/// What the engine says.
+/// Returns the matching locks, newest first.
 pub fn list(tx: &ReadTx<'_>, filter: &Filter) -> Result<Vec<Lock>, StoreError> {
     let mut sql = "SELECT * FROM coordination_locks WHERE 1 = 1".to_owned();
     let mut values = Vec::new();
@@ -315,10 +285,8 @@ pub fn get(tx: &ReadTx<'_>, id: &str) -> Result<Lock, StoreError> {
     find(tx, id)?.ok_or_else(|| StoreError::LockNotFound(id.to_owned()))
 }
 
-/// One lock by its identifier, if there is one. One that is not UTF-8 is found by what is shown of it, while it holds.
-///
-/// # Errors
-/// What the engine says.
+/// One lock by its identifier, if there is one. One that is not UTF-8 is found by what is shown of it, while
+/// it holds.
 pub fn find(tx: &ReadTx<'_>, id: &str) -> Result<Option<Lock>, StoreError> {
     let found = by_key(tx, id.to_owned().encode())?;
     if found.is_some() || !id.contains("\\x") {
@@ -329,10 +297,7 @@ pub fn find(tx: &ReadTx<'_>, id: &str) -> Result<Option<Lock>, StoreError> {
     Ok(all.into_iter().find(|lock| lock.id == id))
 }
 
-/// The lock that has the same identifier as this one, if there is one.
-///
-/// # Errors
-/// What the engine says.
+/// Returns the lock that has the same identifier as this one, if there is one.
 pub fn find_same(tx: &ReadTx<'_>, lock: &Lock) -> Result<Option<Lock>, StoreError> {
     by_key(tx, row::key(lock))
 }
@@ -341,10 +306,8 @@ fn by_key(tx: &ReadTx<'_>, key: Value) -> Result<Option<Lock>, StoreError> {
     tx.query_opt("SELECT * FROM coordination_locks WHERE id = $1", &[key], row::lock)
 }
 
-/// The locks that are not released of which something cannot be understood, oldest first. Reads the whole table.
-///
-/// # Errors
-/// What the engine says.
+/// Returns the locks that are not released of which something cannot be understood, oldest first. Reads the
+/// whole table.
 pub fn unreadable(tx: &ReadTx<'_>) -> Result<Vec<Lock>, StoreError> {
     let sql = "SELECT * FROM coordination_locks WHERE released_at IS NULL ORDER BY created_at, id";
     let mut found = tx.query(sql, &[], row::lock)?;

@@ -1,4 +1,4 @@
-//! Who waits for a lock, in the order of arrival (CO-16). Quiet: what comes of it, a grant or a refusal, is an event.
+//! Who waits for a lock, in the order of arrival. Quiet: what comes of it, a grant or a refusal, is an event.
 
 use super::super::cells;
 use super::super::quiet::{self, Quiet};
@@ -41,7 +41,7 @@ pub struct Waiter {
 }
 
 impl Waiter {
-    /// Whether the place was given up before `now`.
+    /// Returns true if the place was given up before `now`.
     pub fn is_over(&self, now: &Stamp) -> bool {
         self.kept_until() <= now.millis()
     }
@@ -53,19 +53,14 @@ impl Waiter {
 }
 
 /// Everybody who waits, first come first.
-///
-/// # Errors
-/// What the engine says.
 pub fn queue(tx: &ReadTx<'_>) -> Result<Vec<Waiter>, StoreError> {
     tx.query("SELECT * FROM lock_waiters ORDER BY ticket", &[], from_row)
 }
 
 /// Joins the queue at its end, whatever ticket `waiter` has; answers with its own.
-///
-/// # Errors
-/// What the engine says.
 pub fn enqueue(tx: &WriteTx<'_>, waiter: &Waiter) -> Result<i64, StoreError> {
-    // The number of the last in the queue may come back once it is empty: whoever shows a ticket has to be its owner.
+    // The number of the last in the queue may come back once it is empty: whoever shows a ticket has to be
+    // its owner.
     let ticket: i64 = tx.scalar("SELECT coalesce(max(ticket), 0) + 1 FROM lock_waiters", &[])?;
     let process = waiter.process.clone();
     quiet::execute(
@@ -96,9 +91,6 @@ pub fn enqueue(tx: &WriteTx<'_>, waiter: &Waiter) -> Result<i64, StoreError> {
 }
 
 /// Takes a place up again that was left.
-///
-/// # Errors
-/// What the engine says.
 pub fn rejoin(tx: &WriteTx<'_>, waiter: &Waiter) -> Result<(), StoreError> {
     let process = waiter.process.clone();
     let sql = "UPDATE lock_waiters SET exclusive = $1, file = $2, pid = $3, pid_start = $4, boot_id = $5, host = $6, \
@@ -120,9 +112,6 @@ pub fn rejoin(tx: &WriteTx<'_>, waiter: &Waiter) -> Result<(), StoreError> {
 }
 
 /// Leaves a place at a moment (Unix milliseconds), which is kept for a while.
-///
-/// # Errors
-/// What the engine says.
 pub fn leave(tx: &WriteTx<'_>, ticket: i64, at: i64) -> Result<(), StoreError> {
     let sql = "UPDATE lock_waiters SET left_at = $1 WHERE ticket = $2";
     quiet::execute(tx, Quiet::Waiters, sql, params![at, ticket])?;
@@ -130,9 +119,6 @@ pub fn leave(tx: &WriteTx<'_>, ticket: i64, at: i64) -> Result<(), StoreError> {
 }
 
 /// Gives up all places of an owner in a scope.
-///
-/// # Errors
-/// What the engine says.
 pub fn remove_all(tx: &WriteTx<'_>, owner: &str, scope: &str) -> Result<(), StoreError> {
     let sql = "DELETE FROM lock_waiters WHERE owner = $1 AND scope = $2";
     quiet::execute(tx, Quiet::Waiters, sql, params![owner.to_owned(), scope.to_owned()])?;
@@ -140,9 +126,6 @@ pub fn remove_all(tx: &WriteTx<'_>, owner: &str, scope: &str) -> Result<(), Stor
 }
 
 /// Gives a place up.
-///
-/// # Errors
-/// What the engine says.
 pub fn remove(tx: &WriteTx<'_>, ticket: i64) -> Result<(), StoreError> {
     quiet::execute(tx, Quiet::Waiters, "DELETE FROM lock_waiters WHERE ticket = $1", params![ticket])?;
     Ok(())

@@ -1,5 +1,5 @@
-//! Reading rows of which any cell may hold anything: other programs write them too. What cannot be understood widens to what it
-//! may mean, and is named.
+//! Reading rows of which any cell may hold anything: other programs write them too. What cannot be understood
+//! widens to what it may mean, and is named.
 
 use crate::db::{Column, Row, Value};
 use crate::domain::coordination::{Lock, LockKind, Unreadable};
@@ -18,7 +18,8 @@ impl<'a> Reader<'a> {
         Self { row, unreadable: Vec::new() }
     }
 
-    /// The text in the cell `from`, which stands for our column `column`; what is not UTF-8 is escaped.
+    /// Returns the text in the cell `from`, which stands for our column `column`; what is not UTF-8 is
+    /// escaped.
     pub(super) fn text_from(&mut self, from: &str, column: &'static str) -> Result<String, StoreError> {
         let bytes = match self.row.cell(from)? {
             Value::Text(text) => return Ok(text.clone()),
@@ -42,7 +43,7 @@ impl<'a> Reader<'a> {
         if *self.row.cell(column)? == Value::Null { Ok(None) } else { self.text(column).map(Some) }
     }
 
-    /// The content of a cell, or what it may mean at most.
+    /// Returns the content of a cell, or what it may mean at most.
     pub(super) fn get<T: Column>(&mut self, column: &'static str, at_most: T) -> Result<T, StoreError> {
         let cell = self.row.cell(column)?;
         Ok(T::decode(cell).unwrap_or_else(|_| {
@@ -57,7 +58,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A row of `coordination_locks`.
+/// Returns a row of `coordination_locks`.
 pub(super) fn lock(row: &Row) -> Result<Lock, StoreError> {
     let mut read = Reader::new(row);
     let (id, owner) = (read.text("id")?, read.text("owner")?);
@@ -99,7 +100,7 @@ pub(super) fn lock(row: &Row) -> Result<Lock, StoreError> {
     })
 }
 
-/// The cell for a text column of a lock, as it is stored.
+/// Returns the cell for a text column of a lock, as it is stored.
 pub(super) fn stored(lock: &Lock, column: &str, text: &str) -> Value {
     match lock.unreadable(column) {
         Some(found) if !found.bytes.is_empty() => Value::Bytes(found.bytes.clone()),
@@ -107,7 +108,7 @@ pub(super) fn stored(lock: &Lock, column: &str, text: &str) -> Value {
     }
 }
 
-/// The cell by which the row of a lock is found.
+/// Returns the cell by which the row of a lock is found.
 pub(super) fn key(lock: &Lock) -> Value {
     stored(lock, "id", &lock.id)
 }

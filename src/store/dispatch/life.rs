@@ -12,9 +12,6 @@ use crate::store::cells::{self, Cells};
 use crate::store::quiet::{self, Quiet};
 
 /// Takes the dispatch over as its supervisor. `false` if it is not waiting for one any more.
-///
-/// # Errors
-/// What the engine says.
 pub fn claim(
     tx: &WriteTx<'_>,
     id: &DispatchId,
@@ -28,9 +25,6 @@ pub fn claim(
 }
 
 /// Says that the supervisor is at work.
-///
-/// # Errors
-/// What the engine says.
 pub fn heartbeat(
     tx: &WriteTx<'_>,
     id: &DispatchId,
@@ -44,15 +38,12 @@ pub fn heartbeat(
     quiet::execute(tx, Quiet::DispatchTelemetry, sql, values).map(drop)
 }
 
-/// What an update of a dispatch is guarded by: the row, in this status.
+/// Returns what an update of a dispatch is guarded by: the row, in this status.
 fn still(dispatch: &Dispatch, status: DispatchStatus) -> [(&'static str, Value); 2] {
     [("id", dispatch.id.encode()), ("status", status.encode())]
 }
 
 /// Records the child's process. `false` if the dispatch is not waiting for it any more.
-///
-/// # Errors
-/// What the engine says.
 pub fn started(
     tx: &WriteTx<'_>,
     dispatch: &Dispatch,
@@ -103,9 +94,6 @@ pub struct Ending {
 }
 
 /// Ends a live dispatch. `false` if somebody else was first: then nothing changes.
-///
-/// # Errors
-/// What the engine says.
 pub fn finish(
     tx: &WriteTx<'_>,
     dispatch: &Dispatch,
@@ -147,9 +135,6 @@ pub fn finish(
 }
 
 /// Removes a dispatch that is over; its event keeps what the row held.
-///
-/// # Errors
-/// What the engine says.
 pub fn remove(tx: &WriteTx<'_>, dispatch: &Dispatch, stamp: &Stamp) -> Result<(), StoreError> {
     let sql = "DELETE FROM dispatches WHERE id = $1 AND status = $2";
     tx.execute(sql, params![dispatch.id, dispatch.status])?;
@@ -182,11 +167,8 @@ pub struct Decision<'a> {
     pub stop: bool,
 }
 
-/// Ends a live dispatch by a decision: its own event with the true status before, and, if it has a process that shall end,
-/// a note that it has to be stopped (RB-06, RB-16).
-///
-/// # Errors
-/// What the engine says.
+/// Ends a live dispatch by a decision: its own event with the true status before, and, if it has a process
+/// that shall end, a note that it has to be stopped.
 pub fn decide(
     tx: &WriteTx<'_>,
     dispatch: &Dispatch,
@@ -218,10 +200,7 @@ pub fn decide(
     note(tx, &Dispatch { status, ..dispatch.clone() }, told, stamp)
 }
 
-/// The dispatches whose process is to be stopped and has not been seen gone.
-///
-/// # Errors
-/// What the engine says.
+/// Returns the dispatches whose process is to be stopped and has not been seen gone.
 pub fn to_stop(tx: &ReadTx<'_>) -> Result<Vec<Dispatch>, StoreError> {
     tx.query("SELECT * FROM dispatches WHERE stop_requested_at IS NOT NULL ORDER BY seq", &[], from_row)
 }
@@ -236,9 +215,6 @@ pub enum Stopping {
 }
 
 /// Notes how far stopping the process of a dispatch has come.
-///
-/// # Errors
-/// What the engine says.
 pub fn note_stop(tx: &WriteTx<'_>, id: &DispatchId, step: Stopping, stamp: &Stamp) -> Result<(), StoreError> {
     let sql = match step {
         Stopping::Asked => "UPDATE dispatches SET stop_signalled_at = $1 WHERE id = $2",

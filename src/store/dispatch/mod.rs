@@ -35,13 +35,10 @@ pub struct NewDispatch {
     pub prompt_file: Option<String>,
     /// Where it writes its answer.
     pub output_file: Option<String>,
-    /// Name.
     pub name: Option<String>,
-    /// Model.
     pub model: Option<String>,
     /// Grouping: a run's id, or the run's own scope.
     pub scope_id: Option<String>,
-    /// The phase that its run is in (RB-15).
     pub run_phase: Option<Phase>,
     /// Free text of the caller's.
     pub parent_id: Option<String>,
@@ -49,7 +46,6 @@ pub struct NewDispatch {
     pub parent_dispatch_id: Option<DispatchId>,
     /// Depth below the first.
     pub spawn_depth: i64,
-    /// Its process.
     #[serde(skip)]
     pub process: Option<ProcessKey>,
     /// What a reviewer said.
@@ -89,9 +85,6 @@ pub struct NewLaunch {
 }
 
 /// Records a dispatch.
-///
-/// # Errors
-/// What the engine says.
 pub fn insert(tx: &WriteTx<'_>, new: &NewDispatch, stamp: &Stamp) -> Result<Dispatch, StoreError> {
     let id = DispatchId::fresh(|id| cells::taken(tx, "dispatches", id))?;
     let now = stamp.secs();
@@ -159,9 +152,6 @@ pub fn get(tx: &ReadTx<'_>, id: &DispatchId) -> Result<Dispatch, StoreError> {
 }
 
 /// Lists dispatches, newest first; both conditions hold together.
-///
-/// # Errors
-/// What the engine says.
 pub fn list(tx: &ReadTx<'_>, active: bool, scope: Option<&str>) -> Result<Vec<Dispatch>, StoreError> {
     let mut sql = "SELECT * FROM dispatches WHERE 1 = 1".to_owned();
     let mut values = Vec::new();
@@ -176,19 +166,13 @@ pub fn list(tx: &ReadTx<'_>, active: bool, scope: Option<&str>) -> Result<Vec<Di
     tx.query(&sql, &values, from_row)
 }
 
-/// Every dispatch that is not over, oldest first.
-///
-/// # Errors
-/// What the engine says.
+/// Returns every dispatch that is not over, oldest first.
 pub fn live(tx: &ReadTx<'_>) -> Result<Vec<Dispatch>, StoreError> {
     let sql = "SELECT * FROM dispatches WHERE status IN ('spawned', 'running') ORDER BY seq";
     tx.query(sql, &[], from_row)
 }
 
-/// The next attempt at a dispatch, if there was one.
-///
-/// # Errors
-/// What the engine says.
+/// Returns the next attempt at a dispatch, if there was one.
 pub fn retry_of(tx: &ReadTx<'_>, id: &DispatchId) -> Result<Option<DispatchId>, StoreError> {
     let sql =
         "SELECT id FROM dispatches WHERE parent_dispatch_id = $1 AND retry_count > 0 ORDER BY seq LIMIT 1";
@@ -196,18 +180,12 @@ pub fn retry_of(tx: &ReadTx<'_>, id: &DispatchId) -> Result<Option<DispatchId>, 
 }
 
 /// Dispatches that are over and were recorded before `before` (Unix seconds), oldest first.
-///
-/// # Errors
-/// What the engine says.
 pub fn ended_before(tx: &ReadTx<'_>, before: i64) -> Result<Vec<Dispatch>, StoreError> {
     let sql = "SELECT * FROM dispatches WHERE status NOT IN ('spawned', 'running') AND created_at < $1 ORDER BY seq";
     tx.query(sql, params![before], from_row)
 }
 
-/// How many dispatches there are: of a scope or of all, live ones or of any status.
-///
-/// # Errors
-/// What the engine says.
+/// Returns how many dispatches there are: of a scope or of all, live ones or of any status.
 pub fn count(tx: &ReadTx<'_>, scope: Option<&str>, live: bool) -> Result<i64, StoreError> {
     let live = if live { " AND status IN ('spawned', 'running')" } else { "" };
     Ok(match scope {
@@ -219,10 +197,7 @@ pub fn count(tx: &ReadTx<'_>, scope: Option<&str>, live: bool) -> Result<i64, St
     })
 }
 
-/// The dispatches of a run that are not over, oldest first.
-///
-/// # Errors
-/// What the engine says.
+/// Returns the dispatches of a run that are not over, oldest first.
 pub fn live_of_run(tx: &ReadTx<'_>, run_id: &RunId) -> Result<Vec<Dispatch>, StoreError> {
     tx.query(
         "SELECT * FROM dispatches WHERE scope_id = $1 AND status IN ('spawned', 'running') ORDER BY seq",
@@ -315,13 +290,11 @@ fn from_row(row: &Row) -> Result<Dispatch, StoreError> {
         supervisor: cells::process_in(row, "supervisor_pid", "supervisor_start")?,
         heartbeat_at: row.get("heartbeat_at")?,
         command: row.get("command")?,
-        prompt_hash: row.get("prompt_hash")?,
         verdict_file: row.get("verdict_file")?,
         sandbox: row.get("sandbox")?,
         sandbox_spec: row.get("sandbox_spec")?,
         sandbox_effective: row.get("sandbox_effective")?,
         timeout_sec: row.get("timeout_sec")?,
-        base_repo_commit: row.get("base_repo_commit")?,
         retry_count: row.get("retry_count")?,
     })
 }

@@ -24,9 +24,6 @@ pub struct NewTokens {
 }
 
 /// Sets the tokens of a dispatch.
-///
-/// # Errors
-/// What the engine says.
 pub fn set_tokens(tx: &WriteTx<'_>, id: &DispatchId, tokens: &NewTokens) -> Result<(), StoreError> {
     quiet::execute(
         tx,
@@ -52,9 +49,6 @@ pub struct Usage {
 }
 
 /// Adds up what the dispatches of a scope have reported.
-///
-/// # Errors
-/// What the engine says.
 pub fn usage(tx: &ReadTx<'_>, scope: &str) -> Result<Usage, StoreError> {
     let usage = |row: &Row| {
         Ok::<_, StoreError>(Usage {
@@ -74,9 +68,6 @@ pub fn usage(tx: &ReadTx<'_>, scope: &str) -> Result<Usage, StoreError> {
 }
 
 /// Tokens that the dispatches of a scope have used, in and out.
-///
-/// # Errors
-/// What the engine says.
 pub fn tokens_used(tx: &ReadTx<'_>, scope: &str) -> Result<i64, StoreError> {
     let sql = "SELECT coalesce(sum(input_tokens + output_tokens), 0) FROM dispatches WHERE scope_id = $1";
     Ok(tx.scalar(sql, params![scope.to_owned()])?)
@@ -91,8 +82,8 @@ pub struct Verdicts {
     pub known: usize,
 }
 
-/// Returns the verdicts that were given on a run during a stay, by dispatches whose scope is the run's id or the run's
-/// own scope. A verdict is given where its event is, whenever its dispatch was started.
+/// Returns the verdicts that were given on a run during a stay, by dispatches whose scope is the run's id or
+/// the run's own scope. A verdict is given where its event is, whenever its dispatch was started.
 ///
 /// # Errors
 /// Fails if the dispatches or the log cannot be read.
@@ -145,8 +136,8 @@ pub fn verdicts(tx: &ReadTx<'_>, run: &Run, stay: &[Span]) -> Result<Verdicts, S
     Ok(Verdicts { counted, known: of_run + of_scope })
 }
 
-/// Returns the verdict that a dispatch was given by this event, if it was given one. The end of a dispatch repeats a
-/// verdict that it had before: that is none.
+/// Returns the verdict that a dispatch was given by this event, if it was given one. The end of a dispatch
+/// repeats a verdict that it had before: that is none.
 fn given(event: &Event) -> Option<String> {
     if !event.data.as_deref()?.contains("verdict_status") {
         return None;

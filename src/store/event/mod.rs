@@ -16,7 +16,6 @@ use crate::domain::ids::RunId;
 use crate::domain::time::Stamp;
 use crate::params;
 
-pub use crate::domain::chain::Break;
 pub use read::{Filter, first_of_run, for_each, last_move, list};
 pub use stats::stats;
 pub use verify::{follows, verify, verify_range};
@@ -29,12 +28,11 @@ const COLUMNS: &str =
 pub struct Head {
     /// Number of the last event, 0 for an empty log.
     pub id: i64,
-    /// Its hash.
     pub hash: String,
 }
 
 impl Head {
-    /// The end of an empty log.
+    /// Returns the end of an empty log.
     pub fn genesis() -> Self {
         Self { id: 0, hash: GENESIS.to_owned() }
     }
@@ -46,18 +44,13 @@ impl fmt::Display for Head {
     }
 }
 
-/// Appends an event of the kernel and answers its number (K-03: the last number plus one, drawn under the write lock).
-///
-/// # Errors
-/// What the engine says.
+/// Appends an event of the kernel and returns its number (K-03: the last number plus one, drawn under the
+/// write lock).
 pub fn append(tx: &WriteTx<'_>, event: &NewEvent, stamp: &Stamp) -> Result<i64, StoreError> {
     append_as(tx, Origin::Kernel, event, stamp)
 }
 
 /// As [`append`], for an event that somebody else may have written.
-///
-/// # Errors
-/// What the engine says.
 pub fn append_as(
     tx: &WriteTx<'_>,
     origin: Origin,
@@ -88,7 +81,7 @@ pub fn append_as(
 /// Appends an event exactly as it was written elsewhere, chain and all.
 ///
 /// # Errors
-/// [`StoreError::ChainBroken`] if it does not follow the last one, or what the engine says.
+/// [`StoreError::ChainBroken`] if it does not follow the last one; also errors of the database.
 pub fn append_verbatim(tx: &WriteTx<'_>, event: &Event, head: &Head) -> Result<Head, StoreError> {
     let next = verify::follows(head, event).map_err(StoreError::ChainBroken)?;
     insert(tx, event)?;
@@ -123,10 +116,7 @@ fn text(map: &Map<String, Json>) -> Option<String> {
     (!map.is_empty()).then(|| serde_json::Value::from(map.clone()).to_string())
 }
 
-/// The end of the log.
-///
-/// # Errors
-/// What the engine says.
+/// Returns the end of the log.
 pub fn head(tx: &ReadTx<'_>) -> Result<Head, StoreError> {
     let last = tx.query_opt("SELECT id, hash FROM events ORDER BY id DESC LIMIT 1", &[], |row| {
         Ok::<_, StoreError>(Head { id: row.get("id")?, hash: row.get("hash")? })
@@ -134,10 +124,7 @@ pub fn head(tx: &ReadTx<'_>) -> Result<Head, StoreError> {
     Ok(last.unwrap_or_else(Head::genesis))
 }
 
-/// Which log this is: the hash of the last restore, or nothing if there was none (K-18).
-///
-/// # Errors
-/// What the engine says.
+/// Returns which log this is: the hash of the last restore, or nothing if there was none.
 pub fn epoch(tx: &ReadTx<'_>) -> Result<String, StoreError> {
     let sql = "SELECT hash FROM events WHERE source = $1 AND type = $2 ORDER BY id DESC LIMIT 1";
     let last = tx.query_opt(sql, params![Source::LOG, "restore".to_owned()], |row| {
@@ -146,11 +133,8 @@ pub fn epoch(tx: &ReadTx<'_>) -> Result<String, StoreError> {
     Ok(last.unwrap_or_default())
 }
 
-/// Where the log that was read in `epoch` stopped being this one: the number of the first restore after it, if there was
-/// one. For an epoch that this log does not know, the first restore of all.
-///
-/// # Errors
-/// What the engine says.
+/// Returns where the log that was read in `epoch` stopped being this one: the number of the first restore
+/// after it, if there was one. For an epoch that this log does not know, the first restore of all.
 pub fn parted(tx: &ReadTx<'_>, epoch: &str) -> Result<Option<i64>, StoreError> {
     let sql = "SELECT id, hash FROM events WHERE source = $1 AND type = $2 ORDER BY id";
     let restores = tx.query(sql, params![Source::LOG, "restore".to_owned()], |row| {
@@ -169,7 +153,7 @@ pub fn get(tx: &ReadTx<'_>, id: i64) -> Result<Event, StoreError> {
         .ok_or(StoreError::EventNotFound(id))
 }
 
-/// The fields that the chain covers.
+/// Returns the fields that the chain covers.
 fn fields_of(event: &Event) -> Fields<'_> {
     Fields {
         id: event.id,

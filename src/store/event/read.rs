@@ -24,10 +24,11 @@ pub struct Filter {
     pub limit: Option<i64>,
 }
 
-/// Hands the matching events to `each`, in order of their numbers, one at a time; `each` says whether to go on.
+/// Hands the matching events to `each`, in order of their numbers, one at a time; `each` says whether to go
+/// on.
 ///
 /// # Errors
-/// What `each` returns, or what the engine says.
+/// What `each` returns; also errors of the database.
 pub fn for_each<E: From<StoreError> + From<crate::db::DbError>>(
     tx: &ReadTx<'_>,
     filter: &Filter,
@@ -62,10 +63,7 @@ pub fn for_each<E: From<StoreError> + From<crate::db::DbError>>(
     tx.for_each(&sql, &values, |row| each(from_row(row)?))
 }
 
-/// The matching events.
-///
-/// # Errors
-/// What the engine says.
+/// Returns the matching events.
 pub fn list(tx: &ReadTx<'_>, filter: &Filter) -> Result<Vec<Event>, StoreError> {
     let mut events = Vec::new();
     for_each(tx, filter, |event| {
@@ -90,7 +88,8 @@ pub fn last_move(tx: &ReadTx<'_>, run_id: &RunId, before: i64) -> Result<Option<
     tx.query_opt(&sql, values, from_row)
 }
 
-/// Returns the number of the first event that is the run's: that of its creation, or the first of its imported history.
+/// Returns the number of the first event that is the run's: that of its creation, or the first of its
+/// imported history.
 ///
 /// # Errors
 /// Fails if the log cannot be read.

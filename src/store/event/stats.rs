@@ -32,9 +32,6 @@ pub struct Count {
 }
 
 /// Counts the whole log.
-///
-/// # Errors
-/// What the engine says.
 pub fn stats(tx: &ReadTx<'_>) -> Result<Stats, StoreError> {
     let at = |sql: &str| tx.query_opt(sql, &[], |row| Ok::<_, StoreError>(row.get::<i64>("at_ms")?));
     let count = |row: &Row| {

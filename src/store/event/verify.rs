@@ -15,8 +15,8 @@ pub fn verify(tx: &ReadTx<'_>) -> Result<Result<Head, Break>, StoreError> {
     verify_range(tx, 1, i64::MAX)
 }
 
-/// Walks the chain from event `from` to event `to`, both included. Returns the number and the hash of the last one, or the
-/// first break. The hash of the event before `from` is not verified.
+/// Walks the chain from event `from` to event `to`, both included. Returns the number and the hash of the
+/// last one, or the first break. The hash of the event before `from` is not verified.
 ///
 /// # Errors
 /// If the database cannot be read.

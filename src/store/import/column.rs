@@ -1,5 +1,6 @@
-//! One row of the old database, taken apart column by column. Whatever a column holds, the import goes on: a value that has
-//! no meaning here is replaced by one that has, the original stays with the event, and a remark says so.
+//! One row of the old database, taken apart column by column. Whatever a column holds, the import goes on: a
+//! value that has no meaning here is replaced by one that has, the original stays with the event, and a
+//! remark says so.
 
 use std::str::FromStr;
 
@@ -28,7 +29,7 @@ impl<'a> Columns<'a> {
         Self { table, key, row, originals: Map::new(), remarks }
     }
 
-    /// What names the row in remarks.
+    /// Returns what names the row in remarks.
     pub(super) fn key(&self) -> String {
         self.key.clone()
     }
@@ -52,7 +53,7 @@ impl<'a> Columns<'a> {
         self.row.remove(column).filter(|value| !value.is_null())
     }
 
-    /// A text, if there is one.
+    /// Returns a text, if there is one.
     pub(super) fn text(&mut self, column: &str) -> Option<String> {
         match self.take(column)? {
             Json::String(text) => Some(text),
@@ -64,12 +65,12 @@ impl<'a> Columns<'a> {
         }
     }
 
-    /// A text that is not empty, if there is one.
+    /// Returns a text that is not empty, if there is one.
     pub(super) fn word(&mut self, column: &str) -> Option<String> {
         self.text(column).filter(|text| !text.is_empty())
     }
 
-    /// A text that has to be there.
+    /// Returns a text that has to be there.
     pub(super) fn required(&mut self, column: &str, otherwise: &str) -> String {
         let found = self.word(column);
         if found.is_none() {
@@ -78,7 +79,7 @@ impl<'a> Columns<'a> {
         found.unwrap_or_else(|| otherwise.to_owned())
     }
 
-    /// A whole number, if there is one.
+    /// Returns a whole number, if there is one.
     pub(super) fn int(&mut self, column: &str) -> Option<i64> {
         let value = self.take(column)?;
         let number = value.as_i64();
@@ -88,7 +89,7 @@ impl<'a> Columns<'a> {
         number
     }
 
-    /// A point in time that has to be there.
+    /// Returns a point in time that has to be there.
     pub(super) fn time(&mut self, column: &str) -> i64 {
         let found = self.int(column);
         if found.is_none() {
@@ -116,7 +117,7 @@ impl<'a> Columns<'a> {
         unknown
     }
 
-    /// A text that `check` accepts; it says what is wrong with any other, which is left out.
+    /// Returns a text that `check` accepts; it says what is wrong with any other, which is left out.
     pub(super) fn checked(
         &mut self,
         column: &str,
@@ -132,7 +133,7 @@ impl<'a> Columns<'a> {
         }
     }
 
-    /// A JSON document, if there is one.
+    /// Returns a JSON document, if there is one.
     pub(super) fn json(&mut self, column: &str) -> Option<String> {
         self.checked(column, &is_json)
     }
@@ -143,7 +144,7 @@ impl<'a> Columns<'a> {
         self.rest()
     }
 
-    /// What nobody took, without what is empty, and the originals of what was not taken as it was.
+    /// Returns what nobody took, without what is empty, and the originals of what was not taken as it was.
     pub(super) fn rest(self) -> Map<String, Json> {
         let mut rest = self.row;
         rest.retain(|_, value| !value.is_null());
@@ -152,12 +153,12 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// Whether a text is a JSON document.
+/// Returns whether a text is a JSON document.
 pub(super) fn is_json(text: &str) -> Result<(), String> {
     serde_json::from_str::<serde::de::IgnoredAny>(text).map(drop).map_err(|err| format!("not JSON, {err}"))
 }
 
-/// A value as text, whatever it is.
+/// Returns a value as text, whatever it is.
 pub(super) fn shown(value: &Json) -> String {
     value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
 }

@@ -1,5 +1,5 @@
-//! The tables of events, merged by time into the one log: by the second of their creation, within a second table by table
-//! in the order below, within a table by number.
+//! The tables of events, merged by time into the one log: by the second of their creation, within a second
+//! table by table in the order below, within a table by number.
 
 use crate::domain::order;
 use serde_json::{Map, Value as Json, json};
@@ -141,7 +141,7 @@ struct Table {
     count: Count,
 }
 
-/// Whether a table is one of events: those that are known, and any other that calls itself so.
+/// Returns true if a table is one of events: those that are known, and any other that calls itself so.
 pub(super) fn is_history(name: &str, shape: &Shape) -> bool {
     source_of(name).is_some() && shape.is_numbered()
 }
@@ -157,7 +157,7 @@ fn source_of(name: &str) -> Option<EventSource> {
 }
 
 impl Import<'_, '_> {
-    /// Appends the history; answers the skips that it leaves in force, and the cursors with their positions.
+    /// Appends the history. Returns the skips that it leaves in force, and the cursors with their positions.
     pub(super) fn history(
         &mut self,
         cursors: Vec<(Cursor, Waiting)>,
@@ -216,7 +216,7 @@ impl Import<'_, '_> {
         tables
     }
 
-    /// The query for all places in the merged log; `None` without any table of events.
+    /// Returns the query for all places in the merged log; `None` without any table of events.
     fn merged(&self, tables: &[Table]) -> Option<String> {
         let has_time =
             |name: &str| self.source.tables().any(|(known, shape)| known == name && shape.has("created_at"));
@@ -231,7 +231,7 @@ impl Import<'_, '_> {
         (!parts.is_empty()).then(|| format!("{} ORDER BY at, place, n", parts.join(" UNION ALL ")))
     }
 
-    /// Appends one event; answers its number and its run.
+    /// Appends one event. Returns its number and its run.
     fn append(
         &mut self,
         table: &Table,
@@ -305,7 +305,7 @@ impl Import<'_, '_> {
     }
 }
 
-/// A skip in force, as its row: the Go program keeps no other record of it than its event.
+/// Returns a skip in force, as its row: the Go program keeps no other record of it than its event.
 fn skip(run: &str, phase: &str, reason: &str) -> Cells {
     let by = reason.strip_prefix("actor=").and_then(|rest| rest.split_once(": "));
     let (actor, reason) = by.map_or((None, reason), |(actor, reason)| (Some(actor.to_owned()), reason));

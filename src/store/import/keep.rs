@@ -73,8 +73,8 @@ impl Import<'_, '_> {
         Ok(cursors)
     }
 
-    /// Stores the cursors. One that has read everything stands at the end of the log: what the import itself tells is no
-    /// news to anybody.
+    /// Stores the cursors. One that has read everything stands at the end of the log: what the import itself
+    /// tells is no news to anybody.
     pub(super) fn cursors(&mut self, cursors: Vec<Cursor>) -> Result<(), StoreError> {
         let mut count = Count { table: "event_cursors".to_owned(), read: 0, written: 0, only_in_log: 0 };
         for cursor in cursors {
@@ -127,7 +127,8 @@ impl Import<'_, '_> {
         Ok(())
     }
 
-    /// Stores the sentinels. Their interval is the caller's there; 0 stands for "not known", and the next check sets it.
+    /// Stores the sentinels. Their interval is the caller's there; 0 stands for "not known", and the next
+    /// check sets it.
     pub(super) fn sentinels(&mut self) -> Result<(), StoreError> {
         let mut count = Count { table: "sentinels".to_owned(), read: 0, written: 0, only_in_log: 0 };
         self.source.clone().rows("sentinels", &mut |row| {

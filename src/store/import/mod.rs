@@ -1,7 +1,8 @@
-//! A database of the Go program, read table by table and written into a new one of ours (K-21).
+//! A database of the Go program, read table by table and written into a new one of ours.
 //!
-//! The one store that writes the tables of others: what it inserts was inserted before, by their own rules. Its order is
-//! that of [`Import::run`]: the history first, then every row with an event that tells of it, so that the fold holds.
+//! The one store that writes the tables of others: what it inserts was inserted before, by their own rules.
+//! Its order is that of [`Import::run`]: the history first, then every row with an event that tells of it, so
+//! that the fold holds.
 
 mod column;
 mod history;
@@ -54,7 +55,6 @@ pub struct Remark {
 pub struct LeftBehind {
     /// Its name.
     pub table: String,
-    /// Its rows.
     pub rows: i64,
 }
 
@@ -97,9 +97,6 @@ struct Made {
 
 impl<'a, 'b> Import<'a, 'b> {
     /// Reads which tables there are. `key` resolves the symlinks of a project's directory.
-    ///
-    /// # Errors
-    /// What the engine says.
     pub fn new(
         tx: &'a WriteTx<'b>,
         go: &'a GoDb,
@@ -117,9 +114,6 @@ impl<'a, 'b> Import<'a, 'b> {
     }
 
     /// Imports everything.
-    ///
-    /// # Errors
-    /// What the engine says.
     pub fn run(mut self) -> Result<Report, StoreError> {
         let cursors = self.read_cursors()?;
         let (skips, cursors) = self.history(cursors)?;
@@ -157,8 +151,9 @@ impl<'a, 'b> Import<'a, 'b> {
         Ok(())
     }
 
-    /// Inserts a row and appends the event that tells of it; answers whether the tables could take it. If not, the event
-    /// holds it whole. `rest` are the columns that have no place of their own, and the originals of what was changed.
+    /// Inserts a row and appends the event that tells of it. Returns whether the tables could take it. If
+    /// not, the event holds it whole. `rest` are the columns that have no place of their own, and the
+    /// originals of what was changed.
     fn put(&mut self, table: &'static str, made: Made, rest: Map<String, Json>) -> Result<bool, StoreError> {
         let mut row = made.cells.clone();
         row.extend(made.telemetry);
@@ -202,8 +197,8 @@ impl<'a, 'b> Import<'a, 'b> {
         Ok(fault.is_none())
     }
 
-    /// Tells of a row of a quiet table, of which no event tells otherwise: of one that the new table cannot hold, whole and
-    /// with what is wrong with it, or of columns that could not go over as they were.
+    /// Tells of a row of a quiet table, of which no event tells otherwise: of one that the new table cannot
+    /// hold, whole and with what is wrong with it, or of columns that could not go over as they were.
     fn note(
         &mut self,
         table: &str,
@@ -242,7 +237,7 @@ impl<'a, 'b> Import<'a, 'b> {
     }
 }
 
-/// Where something came from, and the columns that have no place of their own.
+/// Returns where something came from, and the columns that have no place of their own.
 fn about(table: &str, columns: Map<String, Json>) -> Map<String, Json> {
     let mut about = Map::from_iter([("table".to_owned(), json!(table))]);
     if !columns.is_empty() {
@@ -251,10 +246,7 @@ fn about(table: &str, columns: Map<String, Json>) -> Map<String, Json> {
     about
 }
 
-/// Whether nothing has ever been written into this database.
-///
-/// # Errors
-/// What the engine says.
+/// Returns true if nothing has ever been written into this database.
 pub fn is_fresh(tx: &ReadTx<'_>) -> Result<bool, StoreError> {
     for table in ["events", "state", "sentinels", "event_cursors", "coordination_locks", "idempotency"] {
         let found: i64 = tx.scalar(&format!("SELECT count(*) FROM {table}"), &[])?;
@@ -265,23 +257,17 @@ pub fn is_fresh(tx: &ReadTx<'_>) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-/// How many rows a table of ours has; for tables that an import writes.
-///
-/// # Errors
-/// What the engine says.
+/// Returns how many rows a table of ours has; for tables that an import writes.
 pub fn stored(tx: &ReadTx<'_>, table: &str) -> Result<i64, StoreError> {
     Ok(tx.scalar(&format!("SELECT count(*) FROM {table}"), &[])?)
 }
 
-/// Whether a table goes over row by row, and not as events.
+/// Returns true if a table goes over row by row, and not as events.
 pub fn is_row_table(table: &str) -> bool {
     ["phase_skips", "event_cursors"].contains(&table) || source::ROWS.contains(&table)
 }
 
-/// How many rows a table of the old database has; 0 if there is no such table.
-///
-/// # Errors
-/// What the engine says.
+/// Returns how many rows a table of the old database has; 0 if there is no such table.
 pub fn found(go: &GoDb, table: &str) -> Result<i64, StoreError> {
     Source::new(go)?.count(table)
 }

@@ -56,7 +56,8 @@ impl Import<'_, '_> {
                 }
             }
             if waiting.len() == before {
-                // Parents in a circle: from any run upwards the way leads into it, and one there loses its parent.
+                // Parents in a circle: from any run upwards the way leads into it, and one there loses its
+                // parent.
                 let above = |at: usize| {
                     let parent = waiting[at].get("parent_run_id");
                     waiting.iter().position(|row| row.get("id") == parent)
@@ -71,7 +72,7 @@ impl Import<'_, '_> {
         Ok(())
     }
 
-    /// Whether the parent of a run is still to come.
+    /// Returns true if the parent of a run is still to come.
     fn awaits_parent(&self, row: &Object) -> Result<bool, StoreError> {
         let Some(parent) = row.get("parent_run_id").and_then(Json::as_str) else { return Ok(false) };
         Ok(self.runs.contains(parent) && phase_of(self.tx, parent)?.is_none())
@@ -156,8 +157,8 @@ impl Import<'_, '_> {
         let mut columns = Columns::new("run_agents", &["id"], row, &mut self.report.remarks);
         let id = columns.word("id").unwrap_or_default();
         let run = columns.word("run_id").unwrap_or_default();
-        // Nobody wrote down in which phase it was added. With the run's own, the next rollback fails it if it is still
-        // active, as the Go program would have done.
+        // Nobody wrote down in which phase it was added. With the run's own, the next rollback fails it if it
+        // is still active, as the Go program would have done.
         let phase = phase_of(self.tx, &run)?.unwrap_or_else(|| NO_PHASE.to_owned());
         let status = columns.one_of("status", AgentStatus::Active, AgentStatus::Failed);
         let cells: Cells = vec![
@@ -222,7 +223,7 @@ impl Import<'_, '_> {
         let id = columns.word("id").unwrap_or_default();
         let status = columns.one_of("status", DispatchStatus::Spawned, DispatchStatus::Failed);
         if has_pid && !status.is_terminal() {
-            // A number alone is no identity (DI-03): it stays in the event, and nobody will signal it.
+            // A number alone is no identity: it stays in the event, and nobody will signal it.
             columns.remark("pid", "a process known by its number alone is not followed");
         }
         let scope = columns.text("scope_id");
@@ -280,7 +281,8 @@ impl Import<'_, '_> {
         let mut ttl = columns.int("ttl_seconds");
         let mut expires_at = columns.int("expires_at");
         if kind == "named_lock" && expires_at.is_none() {
-            // From now on if it is held, so that its owner has the time to renew it; its own time first, if it has one.
+            // From now on if it is held, so that its owner has the time to renew it; its own time first, if
+            // it has one.
             let held = released_at.is_none() && ttl.is_none();
             let from = if held { self.stamp.secs() } else { created_at };
             let lasts = *ttl.get_or_insert(NAMED_LOCK_TTL);
@@ -314,7 +316,7 @@ impl Import<'_, '_> {
     }
 }
 
-/// A row that may belong to a run.
+/// Returns a row that may belong to a run.
 fn of_run(source: EventSource, cells: Cells, subject: String, run: &str, to: &str) -> Made {
     Made {
         cells,
@@ -327,7 +329,7 @@ fn of_run(source: EventSource, cells: Cells, subject: String, run: &str, to: &st
     }
 }
 
-/// The phase of a run that is imported already.
+/// Returns the phase of a run that is imported already.
 fn phase_of(tx: &ReadTx<'_>, run: &str) -> Result<Option<String>, StoreError> {
     let phase = |row: &Row| Ok::<_, StoreError>(row.get("phase")?);
     tx.query_opt("SELECT phase FROM runs WHERE id = $1", params![run.to_owned()], phase)

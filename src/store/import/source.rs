@@ -46,7 +46,7 @@ pub(super) struct Source<'a> {
     tables: BTreeMap<String, Shape>,
 }
 
-/// A name as SQL takes it.
+/// Returns a name as SQL takes it.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
@@ -78,7 +78,7 @@ impl<'a> Source<'a> {
         self.tables.iter().map(|(name, shape)| (name.as_str(), shape))
     }
 
-    /// The rows of a table in the order of their insertion; none if there is no such table.
+    /// Returns the rows of a table in the order of their insertion; none if there is no such table.
     pub(super) fn rows(
         &self,
         table: &str,
@@ -112,7 +112,7 @@ impl<'a> Source<'a> {
         Ok(found.ok_or_else(|| DbError::Engine(format!("no count of {table}")))?)
     }
 
-    /// The tables that have rows and no place in the new database.
+    /// Returns the tables that have rows and no place in the new database.
     pub(super) fn left_behind(&self) -> Result<Vec<LeftBehind>, StoreError> {
         let mut left = Vec::new();
         for (name, shape) in &self.tables {

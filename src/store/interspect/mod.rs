@@ -5,8 +5,6 @@
 //! samples of a canary are counted, is the recorded events of source `interspect`, which never change and
 //! have an index (`evidence.rs`).
 
-#![expect(missing_docs, reason = "most fields say by their name what they hold")]
-
 mod evidence;
 
 use serde_json::{Map, Value as Json};
@@ -24,7 +22,7 @@ use crate::domain::interspect::modification::{
 use crate::domain::time::Stamp;
 use crate::params;
 
-pub use evidence::{ImportCounts, evidence, import, is_evidence};
+pub use evidence::{ImportCounts, evidence, import};
 
 /// The content of an event.
 #[derive(Clone, Debug, Default)]
