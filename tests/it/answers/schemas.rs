@@ -24,6 +24,9 @@ const OTHER_FORMS: &[(&str, &str)] = &[
     ("--format=cloudevents", "the CloudEvents specification has them"),
 ];
 
+/// Commands of which no line is checked: they are recorded in another form, or print nothing.
+const WITHOUT_LINES: [&str; 3] = ["compat status", "dispatch logs", "hook stop"];
+
 /// A recorded call that ended with an answer.
 struct Recorded {
     place: String,
@@ -168,6 +171,8 @@ fn answers_are_as_their_schemas_say() {
     println!("skipped, in another form: {OTHER_FORMS:?}");
     assert!(wrong.is_empty(), "{} answers:\n{}", wrong.len(), wrong.join("\n"));
     let unchecked: Vec<_> = schemas.keys().filter(|command| !checked.contains_key(*command)).collect();
+    let unchecked: Vec<_> =
+        unchecked.iter().filter(|command| !WITHOUT_LINES.contains(&command.as_str())).collect();
     assert!(unchecked.is_empty(), "no recorded answer of {unchecked:?} was checked");
 }
 
