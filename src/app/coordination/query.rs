@@ -55,7 +55,6 @@ pub(crate) struct Verified {
 }
 
 /// Whether two patterns overlap, in canonical form.
-#[expect(clippy::struct_field_names, reason = "the member is part of the interface")]
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Overlap {
     pub overlap: bool,
