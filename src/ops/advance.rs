@@ -1,4 +1,4 @@
-//! Advance: the next phase, if the gate lets the run through.
+//! Advance: moving a run to its next phase, if the gate is open.
 
 use serde_json::{Map, json};
 
@@ -13,25 +13,24 @@ use crate::domain::time::Stamp;
 use crate::store;
 use crate::store::phase::{PhaseEvent, Place};
 
-/// What the caller asks for.
+/// The request of a caller.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The run.
     pub id: RunId,
-    /// The phase that the caller believes it is in.
+    /// The phase in which the caller expects it.
     pub expect: Option<Phase>,
-    /// How the gate is looked at.
+    /// The terms on which the gate is evaluated.
     pub terms: Terms,
-    /// Why the run moves although it does not advance by itself.
+    /// The reason to move a run that does not advance by itself.
     pub skip_reason: Option<String>,
 }
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The run is in the next phase.
+    /// The run has moved to the next phase.
     Advanced,
-    /// The gate stayed shut.
+    /// The gate is closed.
     Blocked,
     /// The run does not advance by itself.
     Paused,
@@ -44,13 +43,11 @@ pub struct Advance {
     pub outcome: Outcome,
     /// The run as it was before.
     pub run: Run,
-    /// The step taken or refused.
+    /// The step that was taken or refused.
     pub step: Step,
-    /// The gate's verdict.
     pub verdict: Verdict,
-    /// The reason that the event holds.
+    /// The reason in the event.
     pub reason: Option<String>,
-    /// The event's number.
     pub event_id: i64,
 }
 
@@ -65,7 +62,7 @@ impl Outcome {
     }
 }
 
-/// Moves a run to its next phase, or records why it stays.
+/// Moves a run to its next phase, or records the reason why it stays.
 ///
 /// # Errors
 /// * [`StoreError`](store::StoreError) for an unknown run, a terminal one, or one in another phase than
@@ -87,8 +84,8 @@ pub fn advance(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<Adv
     record(tx, run, answer.step, outcome, answer.verdict, reason, stamp)
 }
 
-/// Returns the reason of the event: the evidence with the caller's words beside it, or the words alone.
-/// Always one JSON document when there is evidence.
+/// Returns the reason of the event: a JSON document with the evidence and the caller's reason, or only that
+/// reason.
 fn explain(verdict: &Verdict, said: Option<String>) -> Option<String> {
     if verdict.conditions.is_empty() {
         return said;
@@ -125,7 +122,7 @@ fn record(
     Ok(Advance { outcome, run, step, verdict, reason, event_id })
 }
 
-/// Returns where a run is after entering `to`: completed, if that is the last phase.
+/// Returns the state of a run after it enters `to`: completed, if that is the last phase.
 pub(super) fn place_at(run: &Run, to: &Phase, stamp: &Stamp) -> Place {
     let ends = run.chain().last() == to;
     Place {

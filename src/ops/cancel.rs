@@ -1,4 +1,4 @@
-//! Cancel: a run is called off, with everything that works on it.
+//! Cancel: ending a run with everything that works on it.
 
 use super::OpsError;
 use crate::db::WriteTx;
@@ -12,12 +12,12 @@ use crate::store::agent::Because;
 use crate::store::dispatch::Decision;
 use crate::store::phase::{PhaseEvent, Place};
 
-/// What was called off.
+/// The outcome of cancelling a run.
 #[derive(Clone, Debug)]
 pub struct Cancelled {
     /// Whether the run is a portfolio.
     pub portfolio: bool,
-    /// The children that were called off with it.
+    /// The children that were cancelled with it.
     pub children: Vec<RunId>,
     /// The dispatches that were cancelled.
     pub dispatches: Vec<DispatchId>,
@@ -26,7 +26,7 @@ pub struct Cancelled {
 /// Cancels a run, its live dispatches and its active agents; of a portfolio also every active child.
 ///
 /// # Errors
-/// [`StoreError`](store::StoreError) for an unknown run or one that is over.
+/// [`StoreError`](store::StoreError) for an unknown run, or one that has ended.
 pub fn cancel(tx: &WriteTx<'_>, id: &RunId, signal: bool, stamp: &Stamp) -> Result<Cancelled, OpsError> {
     let run = store::run::get(tx, id)?;
     super::require_active(&run)?;

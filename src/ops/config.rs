@@ -1,4 +1,4 @@
-//! Settings of a project: kept as state under `kernel.<key>` in everybody's scope.
+//! Settings of a project, which are stored as state under `kernel.<key>` in the global scope.
 
 use super::OpsError;
 use crate::db::ReadTx;
@@ -8,22 +8,22 @@ use crate::domain::state::{Key, Scope};
 use crate::domain::time::Stamp;
 use crate::store;
 
-/// Before the keys of settings.
+/// The prefix of the keys of settings.
 pub const PREFIX: &str = "kernel.";
 
 /// Returns the key of state that holds a setting.
 ///
 /// # Errors
-/// What is wrong with the name.
+/// If the name is invalid.
 pub fn state_key(key: &str) -> Result<Key, String> {
     if key.is_empty() { Err("key must not be empty".to_owned()) } else { format!("{PREFIX}{key}").parse() }
 }
 
-/// Returns what the project delegates.
+/// Returns the level of delegation of the project.
 pub fn delegation(tx: &ReadTx<'_>, stamp: &Stamp) -> Result<Delegation, OpsError> {
     let Ok(key) = state_key(DELEGATION_LEVEL) else { return Ok(Delegation::default()) };
     let stored = store::state::get(tx, &key, &Scope::global(), stamp)?;
-    // Whatever else may stand there was not written by `config set`: then nobody has declared anything.
+    // An invalid value was not written by `config set`, and counts as not set.
     let level = stored.and_then(|text| text.parse().ok());
     Ok(level.map_or_else(Delegation::default, |level| Delegation { level, declared: true }))
 }

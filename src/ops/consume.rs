@@ -1,4 +1,4 @@
-//! Consumers: where one goes on reading the log, and moving on.
+//! Consumers: the position from which one continues to read the log, and moving it.
 
 use super::OpsError;
 use crate::db::{ReadTx, WriteTx};
@@ -6,10 +6,10 @@ use crate::domain::time::{Stamp, secs_up};
 use crate::store::cursor::Cursor;
 use crate::store::{self, StoreError};
 
-/// How long a cursor that is not durable is kept after it was moved, in seconds: a day.
+/// How long a cursor that is not durable is kept after it was moved, in seconds (one day).
 pub const KEPT: i64 = 24 * 3600;
 
-/// Who reads, and whose events.
+/// A consumer of events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Consumer {
     pub name: String,
@@ -17,12 +17,11 @@ pub struct Consumer {
     pub run_id: String,
 }
 
-/// Returns where the consumer goes on: the number of the last event that it has seen, 0 for a new one.
+/// Returns the position of a consumer: the number of the last event that it has seen, 0 for a new one.
 ///
 /// # Errors
-/// * [`OpsError::CursorExpired`] if it was away for too long: going on at the start would tell it everything
-///   again.
-/// * [`OpsError::CursorAhead`] if it has seen events that the log does not have any more.
+/// * [`OpsError::CursorExpired`] if its cursor has expired: starting over would repeat all events.
+/// * [`OpsError::CursorAhead`] if it has seen events that the log does not have.
 pub fn position(tx: &ReadTx<'_>, consumer: &Consumer, stamp: &Stamp) -> Result<i64, OpsError> {
     let Some(cursor) = find(tx, consumer)? else { return Ok(0) };
     if has_expired(&cursor, stamp) {
@@ -35,12 +34,12 @@ pub fn position(tx: &ReadTx<'_>, consumer: &Consumer, stamp: &Stamp) -> Result<i
     Ok(cursor.position)
 }
 
-/// Holds that the log still has all that was read of it up to `position`, when it was the one of `epoch`.
-/// Returns which one it is now.
+/// Checks that the log still has the events up to `position` that were read in `epoch`. Returns the current
+/// epoch.
 ///
 /// # Errors
-/// [`OpsError::CursorAhead`] if the log was restored from a backup that does not reach that far: what comes
-/// now under the numbers that were read are other events.
+/// [`OpsError::CursorAhead`] if the log was restored from a backup that ends before `position`: the next
+/// events have the same numbers as those that were read.
 pub fn go_on(tx: &ReadTx<'_>, position: i64, epoch: &str) -> Result<String, OpsError> {
     let now = store::event::epoch(tx)?;
     if now != epoch {
@@ -61,11 +60,11 @@ pub fn require_known(tx: &ReadTx<'_>, position: i64) -> Result<(), OpsError> {
     if position > head { Err(OpsError::CursorAhead { position, known: head }) } else { Ok(()) }
 }
 
-/// Moves the consumer on to `to`, which was read when the log was the one of `epoch`; and never back: another
-/// process may have come further under the same name.
+/// Moves the consumer forward to `to`, which was read in `epoch`. Never moves it back, because another
+/// process may have moved it further under the same name.
 ///
-/// If the log was replaced since by one without these events, they stay events of the old one: the consumer's
-/// next call is told that it is ahead, instead of skipping what comes under their numbers.
+/// If the log was replaced since by one without these events, the position stays one of the old epoch: the
+/// next call fails with `cursor_ahead`, and does not skip the new events with their numbers.
 pub fn advance(
     tx: &WriteTx<'_>,
     consumer: &Consumer,
@@ -77,7 +76,7 @@ pub fn advance(
     let now = store::event::epoch(tx)?;
     if now != epoch && to > known(tx, epoch)? {
         if find(tx, consumer)?.is_some_and(|cursor| cursor.epoch == now) {
-            // Somebody has put it into the new log on purpose.
+            // A caller has set it in the new log on purpose.
             return Ok(());
         }
         let durable = cursor.durable;
@@ -88,12 +87,12 @@ pub fn advance(
     store_at(tx, cursor, position, stamp)
 }
 
-/// Puts the consumer at `to`, on request.
+/// Sets the position of a consumer to `to`.
 ///
 /// # Errors
 /// * [`OpsError::CursorAhead`] if the log does not reach that far.
-/// * [`OpsError::CursorRewind`] if that is a step back and not `forced`: what lies between would be told
-///   again.
+/// * [`OpsError::CursorRewind`] if that is a step back and not `forced`: the events in between would be
+///   repeated.
 pub fn set(
     tx: &WriteTx<'_>,
     consumer: &Consumer,
@@ -109,8 +108,8 @@ pub fn set(
     store_at(tx, cursor, to, stamp)
 }
 
-/// Makes a consumer known. One that is known keeps its position, and its place if it is durable; one whose
-/// time was over goes on where it stopped. Returns whether it is durable.
+/// Registers a consumer. A known consumer keeps its position, also after its cursor has expired, and stays
+/// durable if it was. Returns whether it is durable.
 pub fn register(
     tx: &WriteTx<'_>,
     consumer: &Consumer,
@@ -119,17 +118,17 @@ pub fn register(
 ) -> Result<bool, OpsError> {
     let cursor = found_or_new(tx, consumer, stamp)?;
     let durable = durable || cursor.durable;
-    // Neither the position nor which log it is from changes.
+    // Neither the position nor its epoch changes.
     store::cursor::put(tx, &kept(cursor, durable, stamp))?;
     Ok(durable)
 }
 
-/// Returns true if the cursor's time is over.
+/// Returns true if the cursor has expired.
 pub fn has_expired(cursor: &Cursor, stamp: &Stamp) -> bool {
     cursor.expires_at.is_some_and(|at| at <= stamp.secs())
 }
 
-/// Returns the consumer's cursor. One of a run's events is as durable as the same consumer's for all runs.
+/// Returns the consumer's cursor. A cursor of a run is as durable as that of the same consumer for all runs.
 pub fn find(tx: &ReadTx<'_>, consumer: &Consumer) -> Result<Option<Cursor>, StoreError> {
     let Some(cursor) = store::cursor::find(tx, &consumer.name, &consumer.run_id)? else { return Ok(None) };
     if !cursor.durable && is_durable(tx, consumer)? {
@@ -166,13 +165,13 @@ fn store_at(tx: &WriteTx<'_>, cursor: Cursor, position: i64, stamp: &Stamp) -> R
     Ok(store::cursor::put(tx, &Cursor { position, epoch, ..kept(cursor, durable, stamp) })?)
 }
 
-/// Returns the cursor with its time begun anew.
+/// Returns the cursor with a new time of expiry.
 fn kept(cursor: Cursor, durable: bool, stamp: &Stamp) -> Cursor {
     let expires_at = (!durable).then(|| secs_up(stamp.after(KEPT)));
     Cursor { durable, expires_at, updated_at: stamp.secs(), ..cursor }
 }
 
-/// Returns how far this log is the one that it was in `epoch`.
+/// Returns the last event up to which this log is the same as in `epoch`.
 fn known(tx: &ReadTx<'_>, epoch: &str) -> Result<i64, StoreError> {
     let head = store::event::head(tx)?.id;
     if epoch == store::event::epoch(tx)? {

@@ -1,4 +1,4 @@
-//! Creating runs, alone or as a portfolio with a child per project.
+//! Creating single runs, and portfolios with a child per project.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,14 +30,13 @@ pub struct Request {
     pub projects: Vec<Project>,
     /// The actions that are due in each phase.
     pub actions: Vec<NewAction>,
-    /// Whether the complexity leaves phases of the default chain out.
+    /// Whether phases of the default chain are skipped according to the complexity.
     pub auto_skip: bool,
 }
 
 /// The run that was created. It is also stored as the answer for a repeated call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Created {
-    /// The run.
     pub id: RunId,
     /// The phase in which it starts.
     pub phase: Phase,
@@ -45,10 +44,10 @@ pub struct Created {
     pub children: Vec<RunId>,
 }
 
-/// Creates a run, or a portfolio, with its actions and skips: all of it or nothing.
+/// Creates a run, or a portfolio, with its actions and skips.
 ///
 /// # Errors
-/// [`StoreError`](store::StoreError) for an action that is named twice.
+/// [`StoreError`](store::StoreError) for a duplicate action.
 pub fn create(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<Created, OpsError> {
     let chain = request.run.phases.clone().unwrap_or_default();
     let skips = if request.auto_skip && request.run.phases.is_none() && !request.run.force_full {
@@ -57,7 +56,7 @@ pub fn create(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<Crea
         Vec::new()
     };
     let phase = request.run.phase.as_ref().unwrap_or(chain.first()).clone();
-    // Phases before the first one are not walked anyway.
+    // Phases before the first one need no skips.
     let skips =
         skips.into_iter().filter(|skipped| chain.index(skipped) > chain.index(&phase)).collect::<Vec<_>>();
     let auto_advance = super::config::delegation(tx, stamp)?.level.auto_advance();

@@ -30,7 +30,7 @@ pub fn record(tx: &WriteTx<'_>, new: &NewDispatch, stamp: &Stamp) -> Result<Disp
 /// A threshold of a run's budget that was passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Crossing {
-    /// What the run stands at now.
+    /// The state of the budget now.
     pub standing: Standing,
     /// Tokens used.
     pub used: i64,
@@ -38,7 +38,7 @@ pub struct Crossing {
 }
 
 /// Sets the tokens of a dispatch; `None` leaves a counter as it is. Returns the thresholds of its run's
-/// budget that this passes; each is an event.
+/// budget that are passed by it. Each is an event.
 ///
 /// # Errors
 /// [`StoreError::DispatchNotFound`](store::StoreError::DispatchNotFound).

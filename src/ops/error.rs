@@ -1,4 +1,4 @@
-//! What a use case can refuse, beyond what a store knows.
+//! Refusals and failures of use cases.
 
 use super::coordination::Wait;
 use crate::db::DbError;
@@ -15,15 +15,15 @@ pub enum OpsError {
     /// The run's phase is not in its chain: damaged data.
     #[error("phase \"{phase}\" of run `{run}` not found in chain")]
     PhaseNotInChain { run: RunId, phase: Phase },
-    /// A rollback target that is not behind the run's phase, or not in its chain.
+    /// A rollback target that is not before the run's phase, or not in its chain.
     #[error("target phase `{target}` is not behind current phase `{current}`")]
     NotBehind {
-        /// Where the caller wanted to go.
+        /// The requested phase.
         target: Phase,
-        /// Where the run is.
+        /// The current phase.
         current: Phase,
     },
-    /// Only a completed run may come back.
+    /// Of ended runs, only a completed one can be rolled back.
     #[error("rollback: run is in a terminal status: {0}")]
     NotRollable(crate::domain::run::RunStatus),
     /// A phase to skip that the chain does not have.
@@ -34,7 +34,7 @@ pub enum OpsError {
     SkipNotAhead {
         /// The phase to skip.
         phase: Phase,
-        /// Where the run is.
+        /// The current phase.
         current: Phase,
     },
     /// The last phase cannot be skipped.
@@ -43,7 +43,7 @@ pub enum OpsError {
     /// No such skip is in force.
     #[error("unskip: phase \"{0}\" is not skipped")]
     NotSkipped(Phase),
-    /// The event named is not a rollback, or of another run.
+    /// The event is not a rollback, or belongs to another run.
     #[error("event {0} is not a rollback{1}")]
     NotARollback(i64, String),
     /// Something happened after the rollback.
@@ -51,7 +51,7 @@ pub enum OpsError {
     UndoBlocked {
         /// The rollback's event.
         event: i64,
-        /// What happened, oldest first.
+        /// The later events, oldest first.
         since: Vec<String>,
     },
     /// A setting that a finished run does not take any more.
@@ -71,30 +71,29 @@ pub enum OpsError {
         /// The run that was named.
         run: RunId,
     },
-    /// A consumer that was away for too long.
+    /// A consumer whose cursor has expired.
     #[error("the cursor of consumer `{consumer}` has expired; it had read up to event {position}")]
     CursorExpired {
-        /// Who.
         consumer: String,
-        /// How far it had read.
+        /// Its position.
         position: i64,
     },
-    /// A position that the log does not have, or not any more.
+    /// A position that the log does not have.
     #[error("position {position} is ahead of the log, which agrees with it up to event {known}")]
     CursorAhead {
         position: i64,
-        /// The last event before which nothing was lost.
+        /// The last event up to which the log is the same.
         known: i64,
     },
-    /// A position before the present one.
+    /// A position before the current one.
     #[error("position {to} lies before the present one, {from}")]
     CursorRewind {
-        /// The present position.
+        /// The current position.
         from: i64,
-        /// The one that was asked for.
+        /// The requested position.
         to: i64,
     },
-    /// A log that is to be taken over and is not the continuation of the one that is there.
+    /// An imported log that does not continue the existing one.
     #[error("the log that is here is another one: they part before event {0}")]
     LogDiverged(i64),
     /// The content of an event that a caller records.
@@ -105,63 +104,45 @@ pub enum OpsError {
     SpawnRejected,
     /// A lock of another owner.
     #[error("lock {lock} belongs to {owner}")]
-    LockOwner {
-        lock: String,
-        /// Whose it is.
-        owner: String,
-    },
-    /// A lock that does not hold any more.
+    LockOwner { lock: String, owner: String },
+    /// A lock that has ended.
     #[error("lock {lock} is {state}")]
     LockGone {
         lock: String,
-        /// What it is.
+        /// Its state.
         state: &'static str,
     },
-    /// To wait would be to wait for oneself.
+    /// The caller would wait for itself.
     #[error("a deadlock: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     Deadlock(Vec<Wait>),
-    /// A reservation of another store under the identifier of something else.
+    /// A reservation of another store that has the identifier of another lock here.
     #[error("lock {0} is another one in the other store: its owner, scope, pattern or kind differs")]
     MirrorConflict(String),
     /// Too many locks.
     #[error("{owner} has {held} live locks in {scope}, which is the most")]
-    LockLimit {
-        /// Whose.
-        owner: String,
-        /// Where.
-        scope: String,
-        /// How many.
-        held: i64,
-    },
-    /// Another attempt at a dispatch that does not take one.
+    LockLimit { owner: String, scope: String, held: i64 },
+    /// A retry of a dispatch that cannot be retried.
     #[error("retry: dispatch {dispatch} is not retryable ({why})")]
     NotRetryable { dispatch: DispatchId, why: String },
-    /// The state of a chain of attempts that cannot be read.
+    /// The state of an escalation chain that cannot be read.
     #[error("the state of escalation chain {0} cannot be read")]
     Chain(String),
-    /// The key was used for something else.
+    /// The idempotency key was used with other arguments.
     #[error("idempotency key `{0}` was used before with other arguments")]
     IdempotencyConflict(String),
-    /// A kept answer that cannot be read.
+    /// A stored answer that cannot be read.
     #[error("the answer kept under idempotency key `{0}` cannot be read")]
     IdempotencyAnswer(String),
-    /// Metadata that is not a JSON object, in the database.
+    /// Stored metadata that is not a JSON object.
     #[error("stored metadata of run `{0}` is not a JSON object")]
     StoredMetadata(RunId),
     /// An import wrote another number of rows than it read.
     #[error("import: {what}: {read} read, {written} written")]
-    ImportMismatch {
-        /// The table.
-        what: String,
-        /// On one side.
-        read: i64,
-        /// On the other.
-        written: i64,
-    },
+    ImportMismatch { what: String, read: i64, written: i64 },
     /// A change of an override was refused.
     #[error(transparent)]
     Interspect(Box<super::interspect::Refusal>),
-    /// A store said no.
+    /// A store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

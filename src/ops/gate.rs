@@ -131,7 +131,7 @@ pub fn rules_between(run: &Run, from: &Phase, to: &Phase) -> (RuleSource, Vec<Ru
     (source, rules)
 }
 
-/// Adds the rule that no caller can waive; returns the source of the rules with it.
+/// Adds the rule that no caller can waive. Returns the source of the rules with it.
 fn with_evidence(source: RuleSource, rules: &mut Vec<Rule>) -> RuleSource {
     let only = rules.is_empty() && source != RuleSource::PerRun;
     rules.push(Rule { check: Check::RuntimeEvidence, phase: None, tier: Some(Tier::Hard) });
@@ -236,9 +236,8 @@ fn fact(tx: &ReadTx<'_>, run: &Run, rule: &Rule, step: &Step, terms: &Terms) -> 
     })
 }
 
-/// Returns the verdicts that a rule is about, and the phase in which they have to be given: an earlier phase
-/// if the rule names one, else the run's own. They count only if they were given in the run's latest stay
-/// there.
+/// Returns the verdicts that a rule checks, and the phase in which they must be given: an earlier phase if
+/// the rule names one, else the run's own. They count only if they were given in the run's latest stay there.
 fn verdicts(tx: &ReadTx<'_>, run: &Run, rule: &Rule) -> Result<(Phase, Verdicts), OpsError> {
     let chain = run.chain();
     let is_behind = |phase: &&Phase| chain.index(phase).is_some_and(|at| Some(at) < chain.index(&run.phase));
@@ -248,7 +247,7 @@ fn verdicts(tx: &ReadTx<'_>, run: &Run, rule: &Rule) -> Result<(Phase, Verdicts)
     Ok((phase, verdicts))
 }
 
-/// Says why verdicts that are on record do not count, if there are any.
+/// Returns the reason why recorded verdicts do not count, if there are any.
 fn uncounted(phase: &Phase, verdicts: &Verdicts) -> String {
     if verdicts.counted.is_empty() && verdicts.known > 0 {
         format!(" in the present stay in phase \"{phase}\" ({} given before or after it)", verdicts.known)

@@ -1,4 +1,4 @@
-//! Moving in from the Go program: everything or nothing, counted on both sides.
+//! Importing a database of the Go program, with a comparison of counts.
 
 use std::path::Path;
 
@@ -8,12 +8,12 @@ use crate::domain::time::Stamp;
 use crate::store::event;
 use crate::store::import::{self, Import, Report};
 
-/// Copies everything from `go` into the database of `tx`, which is the one at `to` and has to be empty. `key`
+/// Copies everything from `go` into the database of `tx`, which is the one at `to` and must be empty. `key`
 /// resolves the symlinks of a project's directory.
 ///
 /// # Errors
-/// [`DbError::Occupied`] if the database has content, [`OpsError::ImportMismatch`] if a table of one side
-/// does not have the rows of the other; also errors of the database.
+/// [`DbError::Occupied`] if the database has content, [`OpsError::ImportMismatch`] if the numbers of rows
+/// differ; also errors of the database.
 pub fn import(
     tx: &WriteTx<'_>,
     go: &GoDb,
@@ -35,7 +35,7 @@ pub fn import(
     Ok((report, head))
 }
 
-/// Counts both databases again, in their own words: what was counted while it was copied proves nothing.
+/// Counts the rows of both databases again, independently of the counts during copying.
 fn check_counts(tx: &WriteTx<'_>, go: &GoDb, report: &Report) -> Result<(), OpsError> {
     let hold = |what: &str, read: i64, written: i64| {
         if read == written {

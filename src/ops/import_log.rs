@@ -1,4 +1,4 @@
-//! Taking over a log that was exported elsewhere, chain and all.
+//! Importing a log that was exported elsewhere, with its chain.
 
 use super::OpsError;
 use crate::db::WriteTx;
@@ -7,12 +7,12 @@ use crate::domain::event::Event;
 use crate::store::event::Head;
 use crate::store::{self, StoreError};
 
-/// Appends the events of a log that are not here yet. What is here already has to be its beginning.
+/// Appends the events of a log that are not here yet. The existing log must be its beginning.
 pub struct Import<'a> {
     tx: &'a WriteTx<'a>,
-    /// The end of what was here before.
+    /// The end of the existing log.
     here: Head,
-    /// The end of what has been gone through.
+    /// The end of the part that was processed.
     head: Head,
 }
 
@@ -25,8 +25,8 @@ impl<'a> Import<'a> {
     /// Takes the next event.
     ///
     /// # Errors
-    /// * [`StoreError::ChainBroken`] if it does not follow the one before.
-    /// * [`OpsError::LogDiverged`] if another event of its number is here.
+    /// * [`StoreError::ChainBroken`] if it does not follow the previous one.
+    /// * [`OpsError::LogDiverged`] if another event has its number here.
     pub fn take(&mut self, event: &Event) -> Result<(), OpsError> {
         self.head = if event.id <= self.here.id {
             let next = store::event::follows(&self.head, event).map_err(StoreError::ChainBroken)?;
@@ -40,10 +40,11 @@ impl<'a> Import<'a> {
         Ok(())
     }
 
-    /// Ends. Returns the end of the log and how many events are new.
+    /// Completes the import. Returns the end of the log and the number of new events.
     ///
     /// # Errors
-    /// [`StoreError::ChainBroken`] if the log was to end elsewhere, or is shorter than what was here before.
+    /// [`StoreError::ChainBroken`] if the log ends before its head. [`OpsError::LogDiverged`] if it is
+    /// shorter than the existing one.
     pub fn finish(self, expected: &str) -> Result<(Head, i64), OpsError> {
         if self.head.to_string() != expected {
             let cut = Break { id: self.head.id + 1, problem: "the export ends before its head" };

@@ -1,4 +1,4 @@
-//! What belongs to a run: agents, artifacts, actions.
+//! The members of a run: agents, artifacts, actions.
 
 use serde::Serialize;
 
@@ -20,19 +20,18 @@ use crate::store::artifact::NewArtifact;
 #[derive(Clone, Debug, Serialize)]
 pub struct AddAgent {
     pub run_id: RunId,
-    /// Kind of agent.
     pub agent_type: String,
     pub name: Option<String>,
     /// Its phase; the run's own if not given.
     pub phase: Option<Phase>,
-    /// The child process that it runs in.
+    /// The dispatch that it runs in.
     pub dispatch_id: Option<DispatchId>,
 }
 
-/// Adds an agent to a run that is under way.
+/// Adds an agent to an active run.
 ///
 /// # Errors
-/// [`StoreError`] for an unknown run or one that is over.
+/// [`StoreError`] for an unknown run, or one that has ended.
 pub fn add_agent(tx: &WriteTx<'_>, add: &AddAgent, stamp: &Stamp) -> Result<Agent, OpsError> {
     let run = store::run::get(tx, &add.run_id)?;
     super::require_active(&run)?;
@@ -46,7 +45,7 @@ pub fn add_agent(tx: &WriteTx<'_>, add: &AddAgent, stamp: &Stamp) -> Result<Agen
     Ok(store::agent::insert(tx, &new, stamp)?)
 }
 
-/// Changes the status of an agent, which has to belong to `run` if one is named.
+/// Changes the status of an agent, which must belong to `run` if that is given.
 ///
 /// # Errors
 /// [`StoreError::AgentNotFound`], or [`OpsError::AgentOfOtherRun`].
@@ -66,7 +65,7 @@ pub fn update_agent(
     Ok(Agent { status, ..agent })
 }
 
-/// Files an artifact; answers it and whether its phase is one of the run's chain.
+/// Files an artifact. Returns it, and whether its phase is in the run's chain.
 ///
 /// # Errors
 /// [`StoreError::RunNotFound`].
@@ -80,7 +79,7 @@ pub fn add_artifact(
     Ok((store::artifact::insert(tx, new, stamp)?, known))
 }
 
-/// Returns an action of the run, which has to be there.
+/// Returns an action of the run.
 ///
 /// # Errors
 /// [`StoreError::RunNotFound`], [`StoreError::ActionNotFound`].

@@ -1,5 +1,6 @@
 //! Use cases over several stores, each inside the one transaction that the caller opened. Nothing here opens
-//! a database, prints, or touches the world outside: effects that must follow a commit are returned as data.
+//! a database, prints, or has effects outside of the database: effects that must follow a commit are returned
+//! as data.
 
 pub mod advance;
 pub mod cancel;
@@ -35,7 +36,7 @@ use crate::domain::phase::Phase;
 use crate::domain::run::Run;
 use crate::store::StoreError;
 
-/// Refuses a run that is over.
+/// Refuses a run that has ended.
 fn require_active(run: &Run) -> Result<(), OpsError> {
     if run.status.is_terminal() {
         return Err(StoreError::Terminal { run: run.id.clone(), status: run.status }.into());
@@ -56,7 +57,7 @@ fn require_phase(run: &Run, expected: Option<&Phase>) -> Result<(), OpsError> {
     }
 }
 
-/// Refuses a run whose phase its own chain does not know.
+/// Refuses a run whose phase is not in its own chain.
 fn require_in_chain(run: &Run) -> Result<(), OpsError> {
     if run.chain().index(&run.phase).is_none() {
         return Err(OpsError::PhaseNotInChain { run: run.id.clone(), phase: run.phase.clone() });

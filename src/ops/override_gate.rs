@@ -1,4 +1,4 @@
-//! Override: the next phase, whatever the gate says, with its true verdict on record.
+//! Override: moving a run to its next phase regardless of the gate, and recording the gate's verdict.
 
 use serde_json::{Map, json};
 
@@ -13,16 +13,14 @@ use crate::domain::time::Stamp;
 use crate::store;
 use crate::store::phase::PhaseEvent;
 
-/// What the caller asks for.
+/// The request of a caller.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The run.
     pub id: RunId,
-    /// The phase that the caller believes it is in.
+    /// The phase in which the caller expects it.
     pub expect: Option<Phase>,
-    /// Why.
     pub reason: String,
-    /// What kind of why.
+    /// The category of the reason.
     pub category: OverrideCategory,
 }
 
@@ -31,15 +29,14 @@ pub struct Request {
 pub struct Override {
     /// The run as it was before.
     pub run: Run,
-    /// The step taken.
+    /// The step that was taken.
     pub step: Step,
-    /// What the gate would have said.
+    /// The verdict of the gate.
     pub verdict: Verdict,
-    /// The reason that the event holds.
+    /// The reason in the event.
     pub reason: String,
-    /// The event's number.
     pub event_id: i64,
-    /// Whether the run stays where it is: runtime evidence cannot be overridden.
+    /// Whether the run stays in its phase, because runtime evidence cannot be overridden.
     pub blocked: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Events that callers record beside the kernel's own.
+//! Events that callers record besides the kernel's own.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -15,9 +15,7 @@ use crate::store;
 /// An event to record.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Whose event it is.
     pub source: Source,
-    /// What happened.
     pub kind: String,
     /// The run that it belongs to.
     pub run_id: Option<RunId>,
@@ -25,22 +23,22 @@ pub struct Request {
     pub session: Option<String>,
     /// The caller's project directory.
     pub project: Option<String>,
-    /// What the payload says.
+    /// The content of the payload.
     pub content: Content,
-    /// The caller's key: a repeat answers the first event's number.
+    /// The caller's key. A repeat returns the number of the first event.
     pub key: Option<String>,
 }
 
-/// The number of an event, as it is kept under its key.
+/// The number of an event, as it is stored under its key.
 #[derive(Serialize, Deserialize)]
 struct Recorded {
     id: i64,
 }
 
-/// Checks what can be checked without a database.
+/// Checks an event as far as possible without a database.
 ///
 /// # Errors
-/// [`RecordError::NoKey`] for an event of an agency without a key: agencies repeat themselves.
+/// [`RecordError::NoKey`] for an event of an agency without a key, because agencies repeat events.
 pub fn check(request: &Request) -> Result<(), RecordError> {
     if request.source.as_str() == "agency" && request.key.is_none() {
         return Err(RecordError::NoKey("agency".to_owned()));
@@ -51,9 +49,8 @@ pub fn check(request: &Request) -> Result<(), RecordError> {
 /// Records the event, once per key. Returns its number.
 ///
 /// # Errors
-/// * [`StoreError::RunNotFound`](store::StoreError::RunNotFound) if it is to belong to a run that does not
-///   exist.
-/// * [`OpsError::IdempotencyConflict`] if the key was used for something else.
+/// * [`StoreError::RunNotFound`](store::StoreError::RunNotFound) if its run does not exist.
+/// * [`OpsError::IdempotencyConflict`] if the key was used for another event.
 pub fn record(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<i64, OpsError> {
     if let Some(run) = &request.run_id {
         store::run::get(tx, run)?;
@@ -72,7 +69,7 @@ pub fn record(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<i64,
     Ok(recorded.id)
 }
 
-/// Returns what a key belongs to: keys of different agencies, or of different agents of a run, do not meet.
+/// Returns the scope of a key: keys of different agencies, or of different agents of a run, are independent.
 fn scope(request: &Request) -> Vec<String> {
     let run = request.run_id.as_ref().map_or("", RunId::as_str);
     let mut scope = vec![request.source.to_string()];
@@ -86,7 +83,7 @@ fn scope(request: &Request) -> Vec<String> {
     scope
 }
 
-/// Returns these report the same thing again in other words: the first report stands.
+/// Returns true for sources that report the same thing repeatedly in other words: the first event stays.
 fn first_wins(request: &Request) -> bool {
     ["agency", "interspect"].contains(&request.source.as_str())
 }
@@ -105,7 +102,7 @@ fn event(request: &Request) -> NewEvent {
     let content = request.content.clone();
     let mut data = content.data;
     for (member, value) in [("session_id", &request.session), ("project_dir", &request.project)] {
-        // A payload that says it itself is not contradicted.
+        // A member of the payload is not overwritten.
         if let Some(value) = value
             && !data.contains_key(member)
         {

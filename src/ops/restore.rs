@@ -1,4 +1,4 @@
-//! Completing a copy that takes the place of a database: where the log comes from, and who had read how far.
+//! Completing a copy that replaces a database: the origin of its log, and the positions of consumers.
 
 use serde_json::{Map, Value, json};
 
@@ -10,24 +10,24 @@ use crate::store::cursor::Cursor;
 use crate::store::event::Head;
 use crate::store::{self, StoreError};
 
-/// What the database that is replaced knew and the copy does not.
+/// The content of the replaced database that the copy takes over.
 #[derive(Debug, Default)]
 pub struct Old {
-    /// Where its log ended.
+    /// The end of its log.
     pub head: Option<Head>,
-    /// How far its consumers had read.
+    /// The cursors of its consumers.
     pub cursors: Option<Vec<Cursor>>,
 }
 
-/// Reads what has to be carried over from a database that can still be read.
+/// Reads the content to take over from a readable database.
 pub fn read_old(tx: &ReadTx<'_>) -> Result<Old, StoreError> {
     Ok(Old { head: Some(store::event::head(tx)?), cursors: Some(store::cursor::list(tx)?) })
 }
 
-/// Appends the event that begins a new epoch of the log, and carries the cursors over. Returns the new head.
+/// Appends the event that begins a new epoch of the log, and takes over the cursors. Returns the new head.
 ///
-/// The cursors of the replaced database are the ones that tell what consumers have seen; those that lie
-/// behind the end of the restored log are answered `cursor_ahead` from then on.
+/// The cursors of the replaced database say what consumers have seen. Those after the end of the restored log
+/// fail with `cursor_ahead` from then on.
 pub fn seal(
     tx: &WriteTx<'_>,
     old: &Old,

@@ -1,4 +1,4 @@
-//! Another attempt at a dispatch that failed.
+//! Retrying a failed dispatch.
 
 use serde_json::json;
 
@@ -13,54 +13,54 @@ use crate::domain::time::Stamp;
 use crate::store;
 use crate::store::dispatch::NewDispatch;
 
-/// How many attempts there are beside the first.
+/// The maximum number of attempts after the first.
 const MOST: i64 = 3;
-/// The first wait, in milliseconds; each further attempt waits twice as long.
+/// The delay of the first retry, in milliseconds; it doubles with each further one.
 const BACKOFF: i64 = 5_000;
-/// The longest wait, in milliseconds.
+/// The maximum delay, in milliseconds.
 const LONGEST: i64 = 300_000;
-/// The scope of state in which the chains are kept.
+/// The scope of the state in which the chains are stored.
 const SCOPE: &str = "escalation";
 
-/// How escalation is asked for.
+/// A request of an escalation.
 #[derive(Clone, Debug)]
 pub struct Escalation {
-    /// The key of state under which the chain is kept.
+    /// The key of the state under which the chain is stored.
     pub key: Key,
     /// The chain's name.
     pub name: String,
-    /// What went wrong: `mode: detail`.
+    /// The failure as `mode: detail`.
     pub failure: String,
-    /// Whether the strongest model may be asked.
+    /// Whether the strongest model may be used.
     pub strongest: bool,
 }
 
-/// What a retry came to.
+/// The outcome of a retry.
 #[derive(Debug)]
 pub enum Retried {
-    /// Another attempt is recorded.
+    /// A new attempt is recorded.
     Again {
-        /// What the spawn came to.
+        /// The outcome of the spawn.
         spawned: Spawned,
-        /// Which attempt it is, the first retry being 1.
+        /// The number of the attempt; the first retry is 1.
         attempt: i64,
-        /// How long to wait before it starts, in milliseconds.
+        /// The delay before it starts, in milliseconds.
         backoff_ms: i64,
         model: Option<String>,
-        /// Whether that is a stronger one than before.
+        /// Whether the model is stronger than before.
         escalated: bool,
-        /// What went wrong so far, if escalation was asked for.
+        /// The failures so far, if escalation was requested.
         chain: Option<Chain>,
     },
-    /// There is no stronger model to ask.
+    /// There is no stronger model.
     Exhausted(Chain),
 }
 
-/// Returns the dispatch, if another attempt may be made at it.
+/// Returns the dispatch if it may be retried.
 ///
 /// # Errors
-/// [`StoreError::DispatchNotFound`](store::StoreError::DispatchNotFound), or [`OpsError::NotRetryable`]
-/// saying why not.
+/// [`StoreError::DispatchNotFound`](store::StoreError::DispatchNotFound), or [`OpsError::NotRetryable`] with
+/// the reason.
 pub fn require(tx: &ReadTx<'_>, id: &DispatchId) -> Result<Dispatch, OpsError> {
     let dispatch = store::dispatch::get(tx, id)?;
     let refuse = |why: String| Err(OpsError::NotRetryable { dispatch: id.clone(), why });
@@ -73,7 +73,7 @@ pub fn require(tx: &ReadTx<'_>, id: &DispatchId) -> Result<Dispatch, OpsError> {
     Ok(dispatch)
 }
 
-/// Records another attempt. `build` describes it, given its model.
+/// Records another attempt, which `build` describes for a given model.
 ///
 /// # Errors
 /// As [`require`]; [`OpsError::NotRetryable`] also after three attempts, or for a chain that is exhausted.

@@ -1,4 +1,4 @@
-//! Rollback: back to an earlier phase, with everything that followed from the later ones, all or nothing.
+//! Rollback: moving a run back to an earlier phase, and undoing what followed from the later ones.
 
 use serde_json::{Map, json};
 
@@ -18,28 +18,26 @@ use crate::store::coordination::End;
 use crate::store::dispatch::Decision;
 use crate::store::phase::{AUTO, PhaseEvent, Place, Skip};
 
-/// What the caller asks for.
+/// The request of a caller.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The run.
     pub id: RunId,
     /// The phase to go back to.
     pub to: Phase,
-    /// The phase that the caller believes the run is in.
+    /// The phase in which the caller expects the run.
     pub expect: Option<Phase>,
-    /// Why.
     pub reason: Option<String>,
-    /// Whether the processes of cancelled dispatches are to be stopped.
+    /// Whether the processes of cancelled dispatches are stopped.
     pub signal: bool,
 }
 
-/// Everything that a rollback changes. A dry run shows it, the real one carries it out: the same value, so
-/// they cannot differ.
+/// Everything that a rollback changes. A dry run shows the same value that the real one carries out, so they
+/// cannot differ.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The run as it is before.
+    /// The run before.
     pub run: Run,
-    /// Where it goes.
+    /// The phase that it returns to.
     pub to: Phase,
     /// The phases that are undone, first to last.
     pub rolled_back: Vec<Phase>,
@@ -55,12 +53,12 @@ pub struct Plan {
     pub skips: Vec<(Phase, Skip)>,
 }
 
-/// Works out what a rollback would change. Reads the run once and writes nothing.
+/// Determines what a rollback would change. Reads the run once and writes nothing.
 ///
 /// # Errors
 /// * [`StoreError`](store::StoreError) for an unknown run or one in another phase than expected.
 /// * [`OpsError::NotRollable`] for a cancelled or failed run.
-/// * [`OpsError::NotBehind`] for a target that is not behind the run's phase.
+/// * [`OpsError::NotBehind`] for a target that is not before the run's phase.
 pub fn plan(tx: &ReadTx<'_>, request: &Request) -> Result<Plan, OpsError> {
     let run = store::run::get(tx, &request.id)?;
     if matches!(run.status, RunStatus::Cancelled | RunStatus::Failed) {
@@ -104,16 +102,14 @@ pub fn plan(tx: &ReadTx<'_>, request: &Request) -> Result<Plan, OpsError> {
     Ok(Plan { to: request.to.clone(), rolled_back, artifacts, dispatches, agents, locks, skips, run })
 }
 
-/// Carries a rollback out. Returns what it changed and the number of its event.
+/// Carries out a rollback. Returns what it changed and the number of its event.
 ///
-/// Each thing changed has its own event, after the one that moves the run, and names it as its cause. A
-/// completed run becomes active again: the one way out of a terminal status, kept with its `completed_at` in
-/// the event.
+/// Each changed row has its own event, after the one that moves the run, which it names as its cause. A
+/// completed run becomes active again, which is the only way out of a terminal status. The event keeps its
+/// `completed_at`.
 ///
 /// # Errors
-/// As [`plan`], and errors of the database.
-///
-/// Source: seed 000.
+/// As [`plan`].
 pub fn rollback(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<(Plan, i64), OpsError> {
     let plan = plan(tx, request)?;
     let told = json!({

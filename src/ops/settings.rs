@@ -11,7 +11,7 @@ use crate::domain::time::Stamp;
 use crate::store;
 use crate::store::run::Settings;
 
-/// What the caller asks for; `None` leaves a setting as it is.
+/// The settings to change; `None` leaves one as it is.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     /// Size of the work.
@@ -20,26 +20,26 @@ pub struct Request {
     pub auto_advance: Option<bool>,
     /// Whether automatic skips are off.
     pub force_full: Option<bool>,
-    /// Most dispatches at a time.
+    /// The maximum number of dispatches at a time, 0 for no limit.
     pub max_dispatches: Option<i64>,
     /// Members to merge into the metadata.
     pub metadata: Option<Map<String, Value>>,
 }
 
-/// Something that the caller should know about a change that was made.
+/// A remark about a change that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overridden {
     /// The level whose implication was overridden.
     pub level: Level,
-    /// What `auto_advance` is now.
+    /// The new `auto_advance`.
     pub auto_advance: bool,
 }
 
-/// Changes settings. On a run that is over, only its metadata may change.
+/// Changes settings. Of a run that has ended, only the metadata may change.
 ///
 /// # Errors
-/// [`StoreError`](store::StoreError) for an unknown run, [`OpsError::OnlyMetadata`] for one that is over,
-/// [`OpsError::SealedMetadata`] for a change of what a close gate has sealed.
+/// [`StoreError`](store::StoreError) for an unknown run, [`OpsError::OnlyMetadata`] for one that has ended,
+/// [`OpsError::SealedMetadata`] for metadata that a close gate has sealed.
 pub fn set(
     tx: &WriteTx<'_>,
     id: &RunId,

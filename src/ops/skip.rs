@@ -1,4 +1,4 @@
-//! Skip and unskip: phases that a run walks past.
+//! Skip and unskip: phases that a run passes over.
 
 use super::OpsError;
 use crate::db::WriteTx;
@@ -8,20 +8,19 @@ use crate::domain::time::Stamp;
 use crate::store;
 use crate::store::phase::Skip;
 
-/// What the caller asks for.
+/// The request of a caller.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The run.
     pub id: RunId,
-    /// The phase to skip, or to skip no more.
+    /// The phase to skip or unskip.
     pub phase: Phase,
-    /// Why, and who asks.
+    /// The reason and the caller.
     pub skip: Skip,
-    /// The phase that the caller believes the run is in.
+    /// The phase in which the caller expects the run.
     pub expect: Option<Phase>,
 }
 
-/// Puts a skip in force. Skipping a phase that is skipped already is done already.
+/// Skips a phase. Does nothing if it is skipped already.
 ///
 /// # Errors
 /// * [`StoreError`](store::StoreError) for an unknown run, a terminal one, or one in another phase than
@@ -49,7 +48,7 @@ pub fn skip(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<(), Op
     Ok(())
 }
 
-/// Takes a skip back.
+/// Removes a skip.
 ///
 /// # Errors
 /// As [`skip`]; [`OpsError::NotSkipped`] if the phase is not skipped.

@@ -1,4 +1,4 @@
-//! Spawning: whether one more child may be started, decided in the transaction that records it.
+//! Spawning: recording a child, unless a limit forbids it, in one transaction.
 
 use serde_json::Value;
 
@@ -13,35 +13,35 @@ use crate::domain::time::Stamp;
 use crate::store;
 use crate::store::dispatch::NewDispatch;
 
-/// Why a child was not started.
+/// The reason why a child was not started.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Rejection {
-    /// Which limit: `budget_exceeded`, `concurrency_limit_per_run`, …
+    /// The limit: `budget_exceeded`, `concurrency_limit_per_run`, …
     pub reason: &'static str,
-    /// The run whose limit it is.
+    /// The run that has the limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_id: Option<RunId>,
-    /// What there is.
+    /// The current value.
     pub current: i64,
-    /// What there may be.
+    /// The limit's value.
     pub limit: i64,
 }
 
-/// What a spawn came to.
+/// The outcome of a spawn.
 #[derive(Debug)]
 pub enum Spawned {
-    /// Recorded; to be started.
+    /// The child is recorded and must be started.
     Accepted {
         /// The new row.
         dispatch: Box<Dispatch>,
-        /// Whether a portfolio has a limit that could not be looked at.
+        /// Whether a portfolio has a limit that could not be checked.
         unenforced: bool,
     },
-    /// Not recorded.
+    /// The child is not recorded.
     Rejected(Rejection),
 }
 
-/// Records a child that is to be started, unless a limit forbids it.
+/// Records a child to start, unless a limit forbids it.
 ///
 /// # Errors
 /// [`StoreError::DispatchNotFound`](store::StoreError::DispatchNotFound) for an unknown parent.
@@ -50,7 +50,7 @@ pub fn spawn(tx: &WriteTx<'_>, new: &NewDispatch, stamp: &Stamp) -> Result<Spawn
         None => 0,
         Some(parent) => store::dispatch::get(tx, parent)?.spawn_depth + 1,
     };
-    // Another attempt is as deep as the one before.
+    // A retry has the depth of the first attempt.
     let depth =
         if new.launch.as_ref().is_some_and(|launch| launch.retry_of.is_some()) { depth - 1 } else { depth };
     let run = match new.scope_id.as_deref().and_then(|scope| scope.parse::<RunId>().ok()) {
@@ -115,7 +115,7 @@ fn rejection(
     Ok(None)
 }
 
-/// Returns the limit of the portfolio that the run belongs to, as far as a relay has counted.
+/// Checks the limit of the run's portfolio, as far as a relay has counted.
 fn portfolio(
     tx: &ReadTx<'_>,
     run: Option<&Run>,

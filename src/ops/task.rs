@@ -1,4 +1,4 @@
-//! What the log is told of tasks: changes, and what went wrong with them. The tasks themselves are in files.
+//! Events of tasks: changes and problems. The tasks themselves are in files.
 
 use serde_json::{Map, json};
 
@@ -15,7 +15,7 @@ use crate::store;
 use crate::store::artifact::NewArtifact;
 use crate::store::event::Filter;
 
-/// The type of the events that tell of a problem.
+/// The type of the events of problems.
 const ERROR: &str = "error";
 
 /// A change that was made.
@@ -28,13 +28,12 @@ pub struct Changed {
     pub from: String,
     /// The status after.
     pub to: String,
-    /// Why.
     pub reason: Option<String>,
-    /// Everything else: directory, files, artifacts, links, who.
+    /// Everything else: directory, files, artifacts, links, caller.
     pub data: Map<String, serde_json::Value>,
 }
 
-/// Says that a task was changed: `status`, or `link` if it only got links. Returns the event's number.
+/// Appends the event of a changed task: `status`, or `link` if it only got links. Returns the event's number.
 pub fn changed(tx: &WriteTx<'_>, change: Changed, stamp: &Stamp) -> Result<i64, OpsError> {
     let kind = if change.from == change.to { "link" } else { "status" };
     let event = NewEvent {
@@ -51,7 +50,7 @@ pub fn changed(tx: &WriteTx<'_>, change: Changed, stamp: &Stamp) -> Result<i64, 
     Ok(store::event::append(tx, &event, stamp)?)
 }
 
-/// Says what went wrong with a task, one event for each problem.
+/// Appends an event for each problem of a task.
 pub fn went_wrong(tx: &WriteTx<'_>, task: u64, problems: &[Problem], stamp: &Stamp) -> Result<(), OpsError> {
     for problem in problems {
         let event = NewEvent {
@@ -62,7 +61,7 @@ pub fn went_wrong(tx: &WriteTx<'_>, task: u64, problems: &[Problem], stamp: &Sta
             from: String::new(),
             to: String::new(),
             reason: None,
-            // What it repeats may come out of a file.
+            // The message may quote a file.
             data: Problem::new(problem.kind, redact(&problem.message)).members(),
             envelope: Map::new(),
         };
@@ -71,7 +70,7 @@ pub fn went_wrong(tx: &WriteTx<'_>, task: u64, problems: &[Problem], stamp: &Sta
     Ok(())
 }
 
-/// Returns what went wrong so far, with one task or with all, oldest first; the last `limit` of them.
+/// Returns the last `limit` problems of one task or of all, oldest first.
 pub fn errors(tx: &ReadTx<'_>, task: Option<u64>, limit: usize) -> Result<Vec<Event>, OpsError> {
     let filter = Filter { source: Some(Source::TASK), kind: Some(ERROR.to_owned()), ..Filter::default() };
     let subject = task.map(|task| task.to_string());
@@ -88,29 +87,28 @@ pub fn errors(tx: &ReadTx<'_>, task: Option<u64>, limit: usize) -> Result<Vec<Ev
     Ok(found.into())
 }
 
-/// What a task's run is told.
+/// The changes of a task's run.
 #[derive(Clone, Debug)]
 pub struct ForRun {
-    /// The run.
     pub id: RunId,
     /// Path, type and content hash of each artifact.
     pub artifacts: Vec<(String, String, Option<String>)>,
     /// The artifacts with runtime evidence whose files are unchanged, for its last step.
     pub unchanged: Vec<ArtifactId>,
-    /// Whether it goes on to its next phase.
+    /// Whether it advances to its next phase.
     pub advance: bool,
 }
 
-/// What became of it.
+/// The outcome for a task's run.
 #[derive(Clone, Debug)]
 pub struct OnRun {
-    /// The artifacts that were filed; what was filed before with the same content is not filed again.
+    /// The artifacts that were filed. One that was filed before with the same content is not filed again.
     pub filed: Vec<ArtifactId>,
-    /// The step, if one was asked for.
+    /// The advance, if it was requested.
     pub advance: Option<Advance>,
 }
 
-/// Files the artifacts of a task under its run's phase, and then lets the run go on if that was asked for.
+/// Files the artifacts of a task under its run's phase, and then advances the run if requested.
 ///
 /// # Errors
 /// As [`advance::advance`].
@@ -134,7 +132,7 @@ pub fn on_run(tx: &WriteTx<'_>, wanted: &ForRun, stamp: &Stamp) -> Result<OnRun,
             filed.push(store::artifact::insert(tx, &new, stamp)?.id);
         }
     }
-    // What was filed just now has been hashed just now.
+    // Artifacts that were just filed were also just hashed.
     let unchanged = wanted.unchanged.iter().chain(&filed).cloned().collect();
     let terms = Terms { evidence: Some(unchanged), ..Terms::at(1) };
     let request = Request { id: run.id, expect: None, terms, skip_reason: None };
@@ -142,7 +140,7 @@ pub fn on_run(tx: &WriteTx<'_>, wanted: &ForRun, stamp: &Stamp) -> Result<OnRun,
     Ok(OnRun { filed, advance })
 }
 
-/// Returns the members that a change's event has in `data`, as far as there is something to say.
+/// Returns the members of a change's event that are not empty.
 pub fn data(members: &[(&str, serde_json::Value)]) -> Map<String, serde_json::Value> {
     let empty = |value: &serde_json::Value| value.is_null() || *value == json!([]) || *value == json!(false);
     let mut out = Map::new();

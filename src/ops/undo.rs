@@ -1,4 +1,4 @@
-//! Undoing a rollback, as long as nothing has happened to the run since.
+//! Undoing a rollback, unless something has happened to the run since.
 
 use serde::Deserialize;
 use serde_json::{Map, json};
@@ -17,30 +17,29 @@ use crate::store::agent::Because;
 use crate::store::event::Filter;
 use crate::store::phase::{PhaseEvent, Place, Skip};
 
-/// How many happenings are named in a refusal.
+/// The number of events that a refusal names.
 const NAMED: usize = 5;
 
-/// What the caller asks for.
+/// The request of a caller.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The rollback's event.
     pub event: i64,
-    /// The run that the caller means, as a check.
+    /// The run that the caller expects, as a check.
     pub run: Option<RunId>,
-    /// The phase that the caller believes the run is in.
+    /// The phase in which the caller expects the run.
     pub expect: Option<Phase>,
-    /// Why.
     pub reason: Option<String>,
 }
 
-/// What came back, and what did not.
+/// The outcome of an undo.
 #[derive(Clone, Debug)]
 pub struct Undone {
     /// The run as it was before the undo.
     pub run: Run,
-    /// The phase it is in again.
+    /// The restored phase.
     pub to: Phase,
-    /// The status it has again.
+    /// The restored status.
     pub status: RunStatus,
     /// Artifacts that count again.
     pub artifacts: Vec<ArtifactId>,
@@ -48,13 +47,12 @@ pub struct Undone {
     pub agents: Vec<AgentId>,
     /// Skips in force again.
     pub skips: Vec<Phase>,
-    /// Dispatches that stay cancelled: a process does not come back.
+    /// Dispatches that stay cancelled, because a process cannot be restored.
     pub still_cancelled: Vec<DispatchId>,
     /// Agents that stay failed with them.
     pub still_failed: Vec<AgentId>,
     /// The number of the undo's event.
     pub event_id: i64,
-    /// Why, as given.
     pub reason: Option<String>,
 }
 
@@ -74,12 +72,12 @@ struct ToldSkip {
     skip: Skip,
 }
 
-/// Puts a run back to where it was before a rollback.
+/// Restores the state of a run before a rollback.
 ///
 /// # Errors
 /// * [`StoreError::EventNotFound`](store::StoreError::EventNotFound) and [`OpsError::NotARollback`] for
 ///   another event.
-/// * [`OpsError::UndoBlocked`] if something happened since, saying what.
+/// * [`OpsError::UndoBlocked`] if something happened since, with the events.
 pub fn undo(tx: &WriteTx<'_>, request: &Request, stamp: &Stamp) -> Result<Undone, OpsError> {
     let event = store::event::get(tx, request.event)?;
     let (run_id, told) = read(&event)?;
@@ -158,8 +156,8 @@ fn read(event: &Event) -> Result<(RunId, Told), OpsError> {
     Ok((event.run_id.clone().ok_or_else(not_one)?, told))
 }
 
-/// Returns what happened to the run after a rollback, in words. The rollback's own consequences do not count,
-/// nor do the ends of the dispatches that it cancelled.
+/// Describes the events of the run after a rollback. The rollback's own consequences do not count, nor do the
+/// ends of the dispatches that it cancelled.
 fn happened_since(
     tx: &ReadTx<'_>,
     rollback: &Event,

@@ -12,27 +12,25 @@ use crate::domain::phase::Phase;
 use crate::domain::time::Stamp;
 use crate::params;
 
-/// What a caller says of an action that it registers.
+/// An action to register.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct NewAction {
     /// The phase that triggers it.
     pub phase: Phase,
-    /// What it is.
     pub action_type: ActionType,
-    /// What to run.
     pub command: String,
-    /// Arguments, text meant as JSON.
+    /// Text that is meant to be JSON.
     pub args: Option<String>,
-    /// Who carries it out.
+    /// The program that carries it out.
     pub mode: ActionMode,
-    /// Order within the phase.
+    /// The order within the phase.
     pub priority: i64,
 }
 
 /// Registers an action. Returns its number.
 ///
 /// # Errors
-/// [`StoreError::DuplicateAction`] if the run has the same command for the phase.
+/// [`StoreError::DuplicateAction`] if the run already has the command for the phase.
 pub fn insert(tx: &WriteTx<'_>, run_id: &RunId, new: &NewAction, stamp: &Stamp) -> Result<i64, StoreError> {
     if find(tx, run_id, &new.phase, &new.command)?.is_some() {
         return Err(StoreError::DuplicateAction);
@@ -90,13 +88,13 @@ pub fn find(
 pub struct Changes {
     /// Arguments.
     pub args: Option<String>,
-    /// Who carries it out.
+    /// The program that carries it out.
     pub mode: Option<ActionMode>,
-    /// Order within the phase.
+    /// The order within the phase.
     pub priority: Option<i64>,
 }
 
-/// Changes an action; the event tells the old and the new values.
+/// Changes an action. The event has the old and the new values.
 pub fn update(tx: &WriteTx<'_>, action: &Action, changes: &Changes, stamp: &Stamp) -> Result<(), StoreError> {
     let mut old: Cells = Vec::new();
     let mut new: Cells = Vec::new();

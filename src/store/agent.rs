@@ -12,24 +12,23 @@ use crate::domain::phase::Phase;
 use crate::domain::time::Stamp;
 use crate::params;
 
-/// What a caller says of an agent that it adds.
+/// An agent to add.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct NewAgent {
     /// The run that it works on.
     pub run_id: RunId,
-    /// Kind of agent.
     pub agent_type: String,
     pub name: Option<String>,
     /// The phase that it is added in.
     pub phase: Phase,
-    /// The child process that it runs in.
+    /// The dispatch that it runs in.
     pub dispatch_id: Option<DispatchId>,
 }
 
 /// Adds an active agent.
 ///
 /// # Errors
-/// Errors of the database; the run has to exist.
+/// If there is no such run.
 pub fn insert(tx: &WriteTx<'_>, new: &NewAgent, stamp: &Stamp) -> Result<Agent, StoreError> {
     let id = AgentId::fresh(|id| cells::taken(tx, "run_agents", id))?;
     let cells: Cells = vec![
@@ -59,7 +58,7 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewAgent, stamp: &Stamp) -> Result<Agent, 
     get(tx, &id)
 }
 
-/// One agent by id.
+/// Returns an agent by its id.
 ///
 /// # Errors
 /// [`StoreError::AgentNotFound`] if there is none.
@@ -73,22 +72,22 @@ pub fn list(tx: &ReadTx<'_>, run_id: &RunId) -> Result<Vec<Agent>, StoreError> {
     tx.query("SELECT * FROM run_agents WHERE run_id = $1 ORDER BY seq", params![*run_id], from_row)
 }
 
-/// Returns how many agents of a run are active.
+/// Returns the number of active agents of a run.
 pub fn count_active(tx: &ReadTx<'_>, run_id: &RunId) -> Result<i64, StoreError> {
     let sql = "SELECT count(*) FROM run_agents WHERE run_id = $1 AND status = 'active'";
     Ok(tx.scalar(sql, params![*run_id])?)
 }
 
-/// Why an agent's status changes, when not because a caller said so.
+/// The cause of a change of an agent's status that no caller asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Because {
-    /// The reason, for people.
+    /// The reason, for readers of the log.
     pub reason: Option<String>,
-    /// The event that brought it about.
+    /// The event that caused it.
     pub cause: Option<i64>,
 }
 
-/// Changes an agent's status; the event tells the old one. Nothing happens if it has that status already.
+/// Changes an agent's status. Does nothing if it has that status already.
 pub fn set_status(
     tx: &WriteTx<'_>,
     agent: &Agent,

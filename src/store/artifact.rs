@@ -12,7 +12,7 @@ use crate::domain::phase::Phase;
 use crate::domain::time::Stamp;
 use crate::params;
 
-/// What a caller says of an artifact that it files.
+/// An artifact to file.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct NewArtifact {
     /// The run that produced it.
@@ -31,7 +31,7 @@ pub struct NewArtifact {
 /// Files an artifact.
 ///
 /// # Errors
-/// Errors of the database; the run has to exist.
+/// If there is no such run.
 pub fn insert(tx: &WriteTx<'_>, new: &NewArtifact, stamp: &Stamp) -> Result<Artifact, StoreError> {
     let id = ArtifactId::fresh(|id| cells::taken(tx, "run_artifacts", id))?;
     let cells: Cells = vec![
@@ -84,13 +84,13 @@ pub fn list(tx: &ReadTx<'_>, run_id: &RunId, phase: Option<&Phase>) -> Result<Ve
     }
 }
 
-/// Returns how many artifacts under a phase still count.
+/// Returns the number of artifacts under a phase that count.
 pub fn count_active(tx: &ReadTx<'_>, run_id: &RunId, phase: &Phase) -> Result<i64, StoreError> {
     let sql = "SELECT count(*) FROM run_artifacts WHERE run_id = $1 AND phase = $2 AND status = 'active'";
     Ok(tx.scalar(sql, params![*run_id, *phase])?)
 }
 
-/// Returns the path of the newest artifact of a kind that still counts, for templates.
+/// Returns the path of the newest artifact of a kind that counts, for templates.
 pub fn newest_path(tx: &ReadTx<'_>, run_id: &RunId, kind: &str) -> Result<Option<String>, StoreError> {
     let path = |row: &Row| Ok::<_, StoreError>(row.get("path")?);
     tx.query_opt(
@@ -100,7 +100,7 @@ pub fn newest_path(tx: &ReadTx<'_>, run_id: &RunId, kind: &str) -> Result<Option
     )
 }
 
-/// Changes whether an artifact counts, because of the event `cause`.
+/// Changes whether an artifact counts. `cause` is the event that caused it.
 pub fn set_status(
     tx: &WriteTx<'_>,
     artifact: &Artifact,

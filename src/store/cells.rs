@@ -1,4 +1,4 @@
-//! Rows as lists of cells: the same list is inserted and goes into the event, so that they cannot differ.
+//! Rows as lists of cells. The same list is inserted and put into the event, so that they cannot differ.
 
 use serde_json::{Map, Value as Json};
 
@@ -9,7 +9,7 @@ use crate::domain::process::ProcessKey;
 /// Columns with their values.
 pub(super) type Cells = Vec<(&'static str, Value)>;
 
-/// Returns true if a table has a row with this id: what a fresh id is checked against.
+/// Returns true if a table has a row with this id.
 pub(super) fn taken(tx: &ReadTx<'_>, table: &str, id: &impl Column) -> Result<bool, StoreError> {
     let found: i64 = tx.scalar(&format!("SELECT count(*) FROM {table} WHERE id = $1"), &[id.encode()])?;
     Ok(found > 0)
@@ -24,8 +24,8 @@ pub(super) fn insert(tx: &WriteTx<'_>, table: &str, cells: &Cells) -> Result<(),
     Ok(())
 }
 
-/// Changes the cells of the row whose guard cells are still as given. `false` if there is no such row any
-/// more.
+/// Changes the cells of the row whose guard cells are still as given. Returns `false` if there is no such
+/// row.
 pub(super) fn update(
     tx: &WriteTx<'_>,
     table: &str,
@@ -47,22 +47,22 @@ pub(super) fn object(cells: &Cells) -> Json {
     cells.iter().map(|(name, value)| ((*name).to_owned(), value.to_json())).collect::<Map<_, _>>().into()
 }
 
-/// `data` of an event that tells of a new row.
+/// Returns `data` of an event of a new row.
 pub(super) fn created(cells: &Cells) -> Map<String, Json> {
     Map::from_iter([("new".to_owned(), object(cells))])
 }
 
-/// `data` of an event that tells of changed columns.
+/// Returns `data` of an event of changed columns.
 pub(super) fn changed(old: &Cells, new: &Cells) -> Map<String, Json> {
     Map::from_iter([("old".to_owned(), object(old)), ("new".to_owned(), object(new))])
 }
 
-/// `data` of an event that tells of a removed row.
+/// Returns `data` of an event of a removed row.
 pub(super) fn removed(old: &Cells) -> Map<String, Json> {
     Map::from_iter([("old".to_owned(), object(old)), ("new".to_owned(), Json::Null)])
 }
 
-/// Returns the cells of a process that a row lives with.
+/// Returns the cells of the process of a row.
 pub(super) fn process(process: Option<&ProcessKey>) -> Cells {
     vec![
         ("pid", process.map(|p| p.pid).encode()),
@@ -73,12 +73,12 @@ pub(super) fn process(process: Option<&ProcessKey>) -> Cells {
     ]
 }
 
-/// Returns the cell that says where a process's pid has its meaning.
+/// Returns the cell with the PID namespace of a process.
 pub(super) fn space(process: Option<&ProcessKey>) -> Option<String> {
     process.and_then(|p| p.space.clone())
 }
 
-/// Reads the process that a row lives with, from the columns of [`process`].
+/// Reads the process of a row, from the columns of [`process`].
 pub(super) fn process_of(row: &Row) -> Result<Option<ProcessKey>, StoreError> {
     process_in(row, "pid", "pid_start")
 }
@@ -95,7 +95,7 @@ pub(super) fn process_in(row: &Row, pid: &str, start: &str) -> Result<Option<Pro
     }))
 }
 
-/// Reads where the pids of a row have their meaning: `None` for a row of an older version.
+/// Reads the PID namespace of a row; `None` for a row of an older version.
 pub(super) fn space_in(row: &Row) -> Result<Option<String>, StoreError> {
     Ok(row.get("pid_namespace")?)
 }

@@ -1,4 +1,4 @@
-//! Cursors: how far each consumer has read the event log.
+//! Cursors: the position of each consumer in the event log.
 
 use super::StoreError;
 use super::quiet::{self, Quiet};
@@ -7,22 +7,21 @@ use crate::params;
 
 const COLUMNS: &str = "consumer, run_id, position, epoch, durable, expires_at, updated_at";
 
-/// How far one consumer has read, of one run or of all.
+/// The position of one consumer, in the events of one run or of all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// Who reads.
     pub consumer: String,
-    /// Whose events; empty for those of all runs.
+    /// Empty for the events of all runs.
     pub run_id: String,
-    /// Number of the last event that was read.
+    /// The number of the last event that was read.
     pub position: i64,
-    /// Which log it was read from: [`epoch`] at that time.
+    /// The [`epoch`] of the log at that time.
     pub epoch: String,
     /// Whether it stays until it is reset.
     pub durable: bool,
-    /// When it ends otherwise, in Unix seconds.
+    /// When it expires otherwise, in Unix seconds.
     pub expires_at: Option<i64>,
-    /// When it was last moved, in Unix seconds.
+    /// In Unix seconds.
     pub updated_at: i64,
 }
 
@@ -31,13 +30,13 @@ pub fn list(tx: &ReadTx<'_>) -> Result<Vec<Cursor>, StoreError> {
     tx.query(&format!("SELECT {COLUMNS} FROM event_cursors ORDER BY consumer, run_id"), &[], from_row)
 }
 
-/// One cursor.
+/// Returns a cursor, if there is one.
 pub fn find(tx: &ReadTx<'_>, consumer: &str, run_id: &str) -> Result<Option<Cursor>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM event_cursors WHERE consumer = $1 AND run_id = $2");
     tx.query_opt(&sql, params![consumer.to_owned(), run_id.to_owned()], from_row)
 }
 
-/// Stores a cursor in the place of the one of its consumer and run.
+/// Stores a cursor, replacing that of the same consumer and run.
 pub fn put(tx: &WriteTx<'_>, cursor: &Cursor) -> Result<(), StoreError> {
     let sql = format!(
         "INSERT INTO event_cursors ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7) \
@@ -56,13 +55,13 @@ pub fn put(tx: &WriteTx<'_>, cursor: &Cursor) -> Result<(), StoreError> {
     quiet::execute(tx, Quiet::Cursors, &sql, values).map(drop)
 }
 
-/// Forgets a cursor. Returns whether there was one.
+/// Removes a cursor. Returns whether there was one.
 pub fn remove(tx: &WriteTx<'_>, consumer: &str, run_id: &str) -> Result<bool, StoreError> {
     let sql = "DELETE FROM event_cursors WHERE consumer = $1 AND run_id = $2";
     Ok(quiet::execute(tx, Quiet::Cursors, sql, params![consumer.to_owned(), run_id.to_owned()])? > 0)
 }
 
-/// Puts these cursors in the place of all that are there.
+/// Replaces all cursors.
 pub fn replace_all(tx: &WriteTx<'_>, cursors: &[Cursor]) -> Result<(), StoreError> {
     quiet::execute(tx, Quiet::Cursors, "DELETE FROM event_cursors", &[])?;
     cursors.iter().try_for_each(|cursor| put(tx, cursor))

@@ -1,4 +1,4 @@
-//! What a store can answer instead of a result: facts, not sentences for every taste.
+//! Failures of store functions.
 
 use crate::db::DbError;
 use crate::domain::chain::Break;
@@ -6,13 +6,13 @@ use crate::domain::ids::{AgentId, ArtifactId, DispatchId, IdError, RunId};
 use crate::domain::phase::Phase;
 use crate::domain::run::RunStatus;
 
-/// A failure of a store function; each variant is a case that some caller tells apart.
+/// A failure of a store function. Callers distinguish all variants.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// No such run.
     #[error("run `{0}` not found")]
     RunNotFound(RunId),
-    /// No such agent, or not of this run.
+    /// There is no such agent in this run.
     #[error("agent `{0}` not found")]
     AgentNotFound(AgentId),
     /// There is no artifact with this id.
@@ -30,34 +30,34 @@ pub enum StoreError {
     /// No cursor of this name.
     #[error("consumer `{0}` has no cursor")]
     CursorNotFound(String),
-    /// The hash chain does not hold.
+    /// The hash chain is broken.
     #[error("the event log does not verify: {0}")]
     ChainBroken(Break),
     /// No such action.
     #[error("action not found")]
     ActionNotFound,
-    /// The same action is there already.
+    /// The action exists already.
     #[error("duplicate action for run/phase/command")]
     DuplicateAction,
-    /// The run is not where the caller thought.
+    /// The run is in another phase than the caller expects.
     #[error(
         "phase changed since read (optimistic concurrency conflict): run `{run}` is at `{actual}`, not `{expected}`"
     )]
     StalePhase {
         run: RunId,
-        /// Where the caller thought it was.
+        /// The phase that the caller expects.
         expected: Phase,
-        /// Where it is.
+        /// The current phase.
         actual: Phase,
     },
-    /// The run is over.
+    /// The run has ended.
     #[error("run is in a terminal status: run `{run}` is {status}")]
     Terminal {
         run: RunId,
         /// How it ended.
         status: RunStatus,
     },
-    /// No identifier could be made.
+    /// No identifier could be created.
     #[error(transparent)]
     Id(#[from] IdError),
     /// The engine failed.

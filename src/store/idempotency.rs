@@ -1,5 +1,5 @@
-//! Answers kept under a caller's key, so that a repeated call changes nothing. Quiet: the command's own
-//! events tell what happened.
+//! Answers stored under a caller's key, so that a repeated call changes nothing. Quiet: the command has its
+//! own events.
 
 use super::StoreError;
 use super::quiet::{self, Quiet};
@@ -7,19 +7,19 @@ use crate::db::{ReadTx, Row, WriteTx};
 use crate::domain::time::Stamp;
 use crate::params;
 
-/// How long an answer is kept at least, in seconds: 30 days.
+/// How long an answer is kept at least, in seconds (30 days).
 const KEPT: i64 = 30 * 24 * 3600;
 
-/// An answer given earlier.
+/// A stored answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Given {
-    /// Digest of the arguments that it was given for.
+    /// The digest of the arguments.
     pub digest: String,
-    /// The answer, JSON text.
+    /// JSON text.
     pub answer: String,
 }
 
-/// Returns the answer given to `command` under `key`, if it is still kept.
+/// Returns the stored answer of `command` under `key`, if there is one.
 pub fn find(tx: &ReadTx<'_>, command: &str, key: &str, stamp: &Stamp) -> Result<Option<Given>, StoreError> {
     let given =
         |row: &Row| Ok::<_, StoreError>(Given { digest: row.get("digest")?, answer: row.get("answer")? });
@@ -30,7 +30,7 @@ pub fn find(tx: &ReadTx<'_>, command: &str, key: &str, stamp: &Stamp) -> Result<
     )
 }
 
-/// Keeps an answer, and drops a few that are older than they need to be.
+/// Stores an answer, and removes some that have expired.
 pub fn keep(
     tx: &WriteTx<'_>,
     command: &str,
@@ -38,7 +38,7 @@ pub fn keep(
     given: &Given,
     stamp: &Stamp,
 ) -> Result<(), StoreError> {
-    // The oldest rows come first: looking at a hundred of them per call keeps up with any rate of new ones.
+    // The oldest rows come first. Checking a hundred of them per call keeps up with any rate of new ones.
     quiet::execute(
         tx,
         Quiet::Idempotency,

@@ -1,8 +1,8 @@
-//! Intents: work outside the database that is under way, say a commit or a set of files that change together.
+//! Intents: work in progress outside the database, such as a commit, or a set of files that change together.
 //!
-//! One is written before the work begins and removed, in the transaction that records the outcome, when it is
-//! done. What a dead process left is settled by the next command that needs the same resource: forward if the
-//! work is there, back if it is not. Quiet: the events tell of the outcome.
+//! An intent is written before the work begins, and removed in the transaction that records the outcome. The
+//! next command that needs the same resource settles the intent of a dead process: forward if the work is
+//! there, back if it is not. Quiet: the outcome has events.
 
 use super::quiet::{self, Quiet};
 use super::{StoreError, cells};
@@ -15,21 +15,20 @@ use crate::params;
 /// A row of `intents`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {
-    /// Identifier, which the work itself may carry.
+    /// The identifier, which the work itself may carry.
     pub id: IntentId,
-    /// What kind of work: each kind has its own form of `detail`.
+    /// The kind of work. Each kind has its own form of `detail`.
     pub kind: String,
-    /// What it changes: nobody else may, while its process lives.
+    /// The resource that it changes, which no other process may change while its process runs.
     pub resource: String,
-    /// What is needed to tell whether the work was done, and to finish it: JSON.
+    /// JSON that is needed to determine whether the work was done, and to finish it.
     pub detail: String,
-    /// Who does it.
     pub process: ProcessKey,
     /// Unix seconds.
     pub created_at: i64,
 }
 
-/// Writes down what is about to be done.
+/// Stores an intent.
 pub fn begin(
     tx: &WriteTx<'_>,
     kind: &str,
@@ -38,7 +37,7 @@ pub fn begin(
     process: &ProcessKey,
     stamp: &Stamp,
 ) -> Result<Intent, StoreError> {
-    // Not looked up in the table: an identifier must not come back after its row is gone.
+    // Not looked up in the table, because an identifier must not be reused after its row is removed.
     let id = IntentId::fresh(|_| Ok::<_, IdError>(false))?;
     let ProcessKey { pid, start_time, boot_id, host, .. } = process;
     quiet::execute(
@@ -63,19 +62,19 @@ pub fn begin(
     Ok(Intent { id, kind, resource, detail, process: process.clone(), created_at: stamp.secs() })
 }
 
-/// Returns the work of one kind that is under way on a resource, oldest first.
+/// Returns the intents of one kind on a resource, oldest first.
 pub fn on(tx: &ReadTx<'_>, kind: &str, resource: &str) -> Result<Vec<Intent>, StoreError> {
     let sql = "SELECT * FROM intents WHERE kind = $1 AND resource = $2 ORDER BY seq";
     tx.query(sql, params![kind.to_owned(), resource.to_owned()], from_row)
 }
 
-/// Writes down how far the work has come. `false` if it is settled already.
+/// Updates the details of the work. Returns `false` if it is settled already.
 pub fn update(tx: &WriteTx<'_>, id: &IntentId, detail: &str) -> Result<bool, StoreError> {
     let sql = "UPDATE intents SET detail = $1 WHERE id = $2";
     Ok(quiet::execute(tx, Quiet::Intents, sql, params![detail.to_owned(), *id])? > 0)
 }
 
-/// Ends it: the work is done, or undone. `false` if somebody else has settled it.
+/// Removes an intent whose work is done, or undone. Returns `false` if another process has done so.
 pub fn settle(tx: &WriteTx<'_>, id: &IntentId) -> Result<bool, StoreError> {
     Ok(quiet::execute(tx, Quiet::Intents, "DELETE FROM intents WHERE id = $1", params![*id])? > 0)
 }

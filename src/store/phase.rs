@@ -1,4 +1,4 @@
-//! Where a run is: moves along its chain, and skips.
+//! The phase of a run: moves along its chain, and skips.
 
 use std::collections::BTreeMap;
 
@@ -13,22 +13,22 @@ use crate::domain::run::{Run, RunStatus};
 use crate::domain::time::Stamp;
 use crate::params;
 
-/// Where a move leaves a run.
+/// The state of a run after a move.
 #[derive(Clone, Debug)]
 pub struct Place {
     pub phase: Phase,
     pub status: RunStatus,
-    /// When it ended, if it did.
+    /// The time of its end, if it has ended.
     pub completed_at: Option<i64>,
 }
 
-/// Moves a run, or ends it where it is, and appends the event that says so. Returns the event's number.
+/// Moves a run, or ends it in its phase, and appends the event. Returns the event's number.
 ///
 /// `seen` is the run as the caller read it: if it is no longer in that phase and status, nothing changes.
 /// This is the only statement that changes a run's phase or status.
 ///
 /// # Errors
-/// * [`StoreError::Terminal`] if the run ended meanwhile.
+/// * [`StoreError::Terminal`] if the run has ended.
 /// * [`StoreError::StalePhase`] if the run is no longer in that phase.
 pub fn transit(
     tx: &WriteTx<'_>,
@@ -75,7 +75,7 @@ pub fn transit(
 pub struct Span {
     /// The number of the event before the first one.
     pub after: i64,
-    /// The number of the event after the last one; `i64::MAX` where there is none yet.
+    /// The number of the event after the last one; `i64::MAX` if there is none yet.
     pub before: i64,
 }
 
@@ -120,9 +120,8 @@ pub fn stay(tx: &ReadTx<'_>, run: &Run, phase: &Phase) -> Result<Vec<Span>, Stor
 /// A skip in force.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Skip {
-    /// Why.
     pub reason: String,
-    /// Who asked; [`AUTO`] for the kernel itself.
+    /// The caller; [`AUTO`] for the kernel itself.
     pub actor: Option<String>,
 }
 
@@ -160,8 +159,8 @@ pub fn skips(tx: &ReadTx<'_>, run: &Run) -> Result<BTreeMap<Phase, Skip>, StoreE
     Ok(skips)
 }
 
-/// Puts a skip in force. Returns the event's number. The caller has checked that the phase may be skipped and
-/// is not yet.
+/// Inserts a skip. Returns the event's number. The caller has checked that the phase may be skipped and is
+/// not skipped yet.
 pub fn add_skip(
     tx: &WriteTx<'_>,
     run: &Run,
@@ -179,8 +178,8 @@ pub fn add_skip(
     note(tx, run, &event, stamp)
 }
 
-/// Takes a skip back. Returns the event's number. `reason` is why it is taken back; `cause` is the event that
-/// brought it about, if not a caller.
+/// Removes a skip. Returns the event's number. `reason` is the reason of the removal; `cause` is the event
+/// that caused it, if no caller did.
 pub fn clear_skip(
     tx: &WriteTx<'_>,
     run: &Run,

@@ -1,24 +1,24 @@
-//! The one list of what may change without an event, and the only way to change it.
+//! The list of all that may change without an event, and the only way to change it.
 
 use super::StoreError;
 use crate::db::{Value, WriteTx};
 
-/// What is quiet by design.
+/// The rows and columns that have no events.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Quiet {
-    /// Returns kept for repeated calls.
+    /// Answers for repeated calls.
     Idempotency,
-    /// What scripts keep.
+    /// Values of scripts.
     State,
-    /// When throttled things last happened.
+    /// Times of throttled events.
     Sentinels,
-    /// How far consumers have read.
+    /// Positions of consumers.
     Cursors,
-    /// Token and turn counters of a dispatch, and how far stopping its process has come.
+    /// Token and turn counters of a dispatch, and the progress of stopping its process.
     DispatchTelemetry,
-    /// Work outside the database that is under way.
+    /// Work in progress outside the database.
     Intents,
-    /// Who waits for a lock.
+    /// Waiters for a lock.
     Waiters,
 }
 
@@ -36,7 +36,7 @@ impl Quiet {
     }
 }
 
-/// Changes rows of a quiet table, or quiet columns. Returns how many.
+/// Changes rows of a quiet table, or quiet columns. Returns their number.
 pub(super) fn execute(
     tx: &WriteTx<'_>,
     what: Quiet,

@@ -23,13 +23,13 @@ pub struct NewRun {
     /// The same directory without symlinks, by which it is found again.
     pub project_key: String,
     pub goal: String,
-    /// Size of the work, 1 to 5.
+    /// The size of the work, 1 to 5.
     pub complexity: i64,
     /// Whether automatic skips are off.
     pub force_full: bool,
     /// A caller-defined scope.
     pub scope_id: Option<String>,
-    /// JSON object, canonical text.
+    /// A JSON object as canonical text.
     pub metadata: Option<String>,
     /// The run's own chain.
     pub phases: Option<Chain>,
@@ -57,7 +57,7 @@ pub struct NewRun {
 /// Creates a run in its first phase. `auto_advance` says whether `advance` moves it without a skip reason.
 ///
 /// # Errors
-/// [`StoreError::Db`] if the database cannot be used.
+/// [`StoreError::Db`].
 pub fn insert(tx: &WriteTx<'_>, new: &NewRun, auto_advance: bool, stamp: &Stamp) -> Result<Run, StoreError> {
     let id = RunId::fresh(|id| cells::taken(tx, "runs", id))?;
     let chain = new.phases.clone().unwrap_or_default();
@@ -111,10 +111,10 @@ pub fn get(tx: &ReadTx<'_>, id: &RunId) -> Result<Run, StoreError> {
     find(tx, id)?.ok_or_else(|| StoreError::RunNotFound(id.clone()))
 }
 
-/// One run by id, if there is one.
+/// Returns a run by its id, if there is one.
 ///
 /// # Errors
-/// [`StoreError::Db`] if the database cannot be used.
+/// [`StoreError::Db`].
 pub fn find(tx: &ReadTx<'_>, id: &RunId) -> Result<Option<Run>, StoreError> {
     tx.query_opt("SELECT * FROM runs WHERE id = $1", params![*id], from_row)
 }
@@ -140,7 +140,7 @@ pub struct Filter {
     pub portfolio: bool,
 }
 
-/// A run that could not be read: one bad row must not hide the good ones.
+/// A run that could not be read, which must not hide the others.
 #[derive(Debug)]
 pub struct Unreadable {
     /// Its identifier.
@@ -149,10 +149,10 @@ pub struct Unreadable {
     pub problem: String,
 }
 
-/// Lists runs, newest first, also within a second.
+/// Lists runs, newest first, in the order of insertion within a second.
 ///
 /// # Errors
-/// [`StoreError::Db`] if the database cannot be used.
+/// [`StoreError::Db`].
 pub fn list(tx: &ReadTx<'_>, filter: &Filter) -> Result<Vec<Result<Run, Unreadable>>, StoreError> {
     let mut sql = "SELECT * FROM runs WHERE 1 = 1".to_owned();
     let mut values = Vec::new();
@@ -176,7 +176,7 @@ pub fn list(tx: &ReadTx<'_>, filter: &Filter) -> Result<Vec<Result<Run, Unreadab
 /// Returns the newest active run of a project, by creation, then insertion.
 ///
 /// # Errors
-/// [`StoreError::Db`] if the database cannot be used.
+/// [`StoreError::Db`].
 pub fn current(tx: &ReadTx<'_>, project_key: &str, scope: Option<&str>) -> Result<Option<Run>, StoreError> {
     let order = "ORDER BY created_at DESC, seq DESC LIMIT 1";
     let by_key = "SELECT * FROM runs WHERE project_key = $1 AND status = 'active'";
@@ -193,7 +193,7 @@ pub fn current(tx: &ReadTx<'_>, project_key: &str, scope: Option<&str>) -> Resul
 /// Returns the children of a portfolio, oldest first.
 ///
 /// # Errors
-/// [`StoreError::Db`] if the database cannot be used.
+/// [`StoreError::Db`].
 pub fn children(tx: &ReadTx<'_>, parent: &RunId) -> Result<Vec<Run>, StoreError> {
     tx.query("SELECT * FROM runs WHERE parent_run_id = $1 ORDER BY seq", params![*parent], from_row)
 }

@@ -1,4 +1,4 @@
-//! Sentinels: things that may happen once, or once per interval. Quiet: no event tells of them.
+//! Sentinels: throttles that allow something once, or once per interval. Quiet: they have no events.
 
 use super::StoreError;
 use super::quiet::{self, Quiet};
@@ -7,18 +7,19 @@ use crate::domain::state::Scope;
 use crate::domain::time::{Stamp, secs_up};
 use crate::params;
 
-/// How long a sentinel is remembered at least, in seconds: seven days.
+/// How long a sentinel is kept at least, in seconds (seven days).
 const REMEMBERED: i64 = 7 * 24 * 3600;
 
-/// When a sentinel last fired, in Unix milliseconds. Another program keeps whole seconds only.
+/// The SQL of the time at which a sentinel last fired, in Unix milliseconds. Another program stores whole
+/// seconds only.
 const LAST: &str = "CASE WHEN (sentinels.last_fired_ms + 999) / 1000 = sentinels.last_fired \
                     THEN sentinels.last_fired_ms ELSE sentinels.last_fired * 1000 END";
 
-/// Returns whether it may happen now; if so, it has happened. One conditional statement under the write lock:
-/// of any number of callers at once, one is allowed.
+/// Fires a sentinel if it may fire now, and returns whether it did. One conditional statement under the write
+/// lock, so that only one of any number of concurrent callers is allowed.
 ///
-/// A sentinel that last fired in the future tells that the clock was set back since. How long ago that was is
-/// not known; it counts as now, so that it throttles for its interval and no longer.
+/// If a sentinel last fired in the future, the clock was set back. That time counts as now, so that it
+/// throttles for its interval and no longer.
 pub fn check(
     tx: &WriteTx<'_>,
     name: &Scope,
@@ -38,7 +39,7 @@ pub fn check(
     let values = params![name, scope, secs_up(began), began, interval, due];
     let fired = quiet::execute(tx, Quiet::Sentinels, &sql, values)? > 0;
     if fired {
-        // Never one that still throttles: a long interval outlasts the seven days.
+        // Never one that still throttles: its interval may be longer than seven days.
         quiet::execute(
             tx,
             Quiet::Sentinels,
@@ -50,20 +51,20 @@ pub fn check(
             "UPDATE sentinels SET last_fired = $1, last_fired_ms = $2 \
              WHERE name = $3 AND scope_id = $4 AND last_fired > $5 AND {LAST} > $2"
         );
-        // Compared in seconds first, for a time beyond what fits into milliseconds.
+        // Compared in seconds first, because a time may be too large for milliseconds.
         quiet::execute(tx, Quiet::Sentinels, &sql, params![secs_up(began), began, name, scope, now])?;
     }
     Ok(fired)
 }
 
-/// Forgets that it happened.
+/// Removes a sentinel.
 pub fn reset(tx: &WriteTx<'_>, name: &Scope, scope: &Scope) -> Result<(), StoreError> {
     let sql = "DELETE FROM sentinels WHERE name = $1 AND scope_id = $2";
     quiet::execute(tx, Quiet::Sentinels, sql, params![name.as_str().to_owned(), scope.as_str().to_owned()])?;
     Ok(())
 }
 
-/// Forgets that it happened, in every scope.
+/// Removes a sentinel in every scope.
 pub fn reset_all(tx: &WriteTx<'_>, name: &Scope) -> Result<(), StoreError> {
     let sql = "DELETE FROM sentinels WHERE name = $1";
     quiet::execute(tx, Quiet::Sentinels, sql, params![name.as_str().to_owned()])?;
@@ -73,13 +74,11 @@ pub fn reset_all(tx: &WriteTx<'_>, name: &Scope) -> Result<(), StoreError> {
 /// A sentinel, as listed.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Sentinel {
-    /// What may happen.
     pub name: String,
-    /// For whom.
     pub scope_id: String,
-    /// When it last did, Unix seconds, rounded up.
+    /// In Unix seconds, rounded up.
     pub last_fired: i64,
-    /// How long it is throttled, seconds; 0 for once.
+    /// In seconds; 0 for once.
     pub interval_secs: i64,
 }
 
@@ -95,7 +94,7 @@ pub fn list(tx: &ReadTx<'_>) -> Result<Vec<Sentinel>, StoreError> {
     })
 }
 
-/// Forgets what last happened more than `age` seconds ago. Returns how many.
+/// Removes the sentinels that last fired more than `age` seconds ago. Returns their number.
 pub fn prune(tx: &WriteTx<'_>, age: i64, stamp: &Stamp) -> Result<usize, StoreError> {
     let sql = "DELETE FROM sentinels WHERE last_fired < $1";
     quiet::execute(tx, Quiet::Sentinels, sql, params![stamp.secs().saturating_sub(age)])

@@ -1,4 +1,4 @@
-//! State: values by key and scope. Quiet: no event tells of them.
+//! State: values by key and scope. Quiet: they have no events.
 
 use super::StoreError;
 use super::quiet::{self, Quiet};
@@ -7,7 +7,8 @@ use crate::domain::state::{Key, Scope};
 use crate::domain::time::{Stamp, secs_up};
 use crate::params;
 
-/// Whether a value has not expired at `$n`, in Unix milliseconds. Another program keeps whole seconds only.
+/// The SQL condition that a value has not expired at `$n`, in Unix milliseconds. Another program stores whole
+/// seconds only.
 macro_rules! live {
     ($n:literal) => {
         concat!(
@@ -19,8 +20,8 @@ macro_rules! live {
     };
 }
 
-/// Stores a value, replacing payload and expiry. It is kept for `ttl` seconds, or until it is deleted.
-/// Returns when it expires, in Unix seconds, rounded up.
+/// Stores a value, replacing payload and expiry. It expires after `ttl` seconds, if given. Returns the time
+/// of expiry in Unix seconds, rounded up.
 pub fn set(
     tx: &WriteTx<'_>,
     key: &Key,
@@ -59,7 +60,7 @@ pub fn delete(tx: &WriteTx<'_>, key: &Key, scope: &Scope) -> Result<bool, StoreE
     Ok(quiet::execute(tx, Quiet::State, sql, params![key.to_string(), scope.as_str().to_owned()])? > 0)
 }
 
-/// Removes the values of every scope. Returns how many.
+/// Removes the values of every scope. Returns their number.
 pub fn delete_all(tx: &WriteTx<'_>, key: &Key) -> Result<usize, StoreError> {
     quiet::execute(tx, Quiet::State, "DELETE FROM state WHERE key = $1", params![key.to_string()])
 }
@@ -92,7 +93,7 @@ pub fn with_prefix(
     Ok(all.into_iter().take_while(|(key, _)| key.starts_with(prefix)).collect())
 }
 
-/// Removes what has expired. Returns how many values.
+/// Removes expired values. Returns their number.
 pub fn prune(tx: &WriteTx<'_>, stamp: &Stamp) -> Result<usize, StoreError> {
     let sql = concat!("DELETE FROM state WHERE NOT ", live!("$1"));
     quiet::execute(tx, Quiet::State, sql, params![stamp.millis()])

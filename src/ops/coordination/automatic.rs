@@ -1,4 +1,4 @@
-//! Locks that hooks reserved, and that hooks may end.
+//! Locks that hooks have reserved, and may end.
 
 use super::{OpsError, give_back};
 use crate::db::{ReadTx, WriteTx};
@@ -13,8 +13,8 @@ pub fn automatic(tx: &ReadTx<'_>, owner: &str) -> Result<Vec<Lock>, OpsError> {
     Ok(found)
 }
 
-/// Releases those of `seen` that have not changed since the caller read them: one that was renewed, handed
-/// over or asked for in the meantime stays. Returns how many were released.
+/// Releases those of `seen` that have not changed since the caller read them: one that was renewed,
+/// transferred or requested in the meantime stays. Returns the number of released ones.
 pub fn release_unchanged(tx: &WriteTx<'_>, seen: &[Lock], stamp: &Stamp) -> Result<usize, OpsError> {
     let mut released = 0;
     for lock in seen {

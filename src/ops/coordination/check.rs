@@ -1,4 +1,4 @@
-//! Looking at what is in the way of a reservation, without changing anything.
+//! Finding what is in the way of a reservation, without changing anything.
 
 use super::query::{Asked, candidates, is_abandoned, is_in_the_way};
 use super::{OpsError, Outside, Request, mirror, queue, strangers};
@@ -48,7 +48,7 @@ pub fn outlook(
     let asked = Asked::of(request, Some(ticket));
     let blockers = check(tx, &asked, outside, stamp)?;
     let waiters = queue::look(tx, outside, stamp)?;
-    // A place that was taken to be left is taken up again. One that closes a cycle since then is given up.
+    // A place that was marked as left is occupied again. One that closes a cycle since then is given up.
     let lost = !waiters.iter().any(|waiter| waiter.ticket == ticket && waiter.left_at.is_none());
     if blockers.is_empty() || lost || queue::cycle(tx, &waiters, &asked, &request.owner, stamp)?.is_some() {
         return Ok(Ok(()));

@@ -1,4 +1,4 @@
-//! The files of a commit, checked against the locks of other owners.
+//! Checking the files of a commit against the locks of other owners.
 
 use super::check::check;
 use super::grant::refuse;
@@ -15,7 +15,8 @@ pub struct InTheWay {
     pub lock: Lock,
 }
 
-/// Returns the locks that are in the way of any of the requests, each lock once. Holds and changes nothing.
+/// Returns the locks that are in the way of any of the requests, each lock once. Reserves and changes
+/// nothing.
 pub fn gate(
     tx: &ReadTx<'_>,
     requests: &[Request],

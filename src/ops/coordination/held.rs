@@ -1,11 +1,11 @@
-//! What a lock holds: paths or a name; what meets it, and where that is found.
+//! The paths or the name that a lock holds, what overlaps it, and by which keys that is found.
 
 use super::Outside;
 use crate::domain::coordination::Lock;
 use crate::domain::glob::{Below, Key, Pattern, Side};
 use crate::store::coordination::{Keys, Reach, Span};
 
-/// What is to be held.
+/// What a lock holds.
 #[derive(Clone, Debug)]
 pub enum Held {
     /// Paths of a scope.
@@ -19,7 +19,7 @@ impl Held {
     /// Returns what a stored lock holds. A pattern that cannot be read holds all that it could mean.
     pub fn of(lock: &Lock) -> Self {
         if lock.kind.is_named() {
-            // A name that is not UTF-8 is no other caller's.
+            // A name that is not UTF-8 belongs to no caller.
             return Self::Name(lock.pattern.clone());
         }
         let pattern = if lock.unreadable("pattern").is_some() {
@@ -48,7 +48,7 @@ impl Held {
         }
     }
 
-    /// Returns what a lock holds that another program has made: it does not say what it knows to be a file.
+    /// Returns what a lock of another program holds, which does not record that a path is a file.
     pub(super) fn as_seen(lock: &Lock, outside: Outside<'_>) -> Self {
         match Self::of(lock) {
             Self::Paths(pattern)
@@ -70,7 +70,7 @@ impl Held {
         matches!(self, Self::Paths(pattern) if pattern.is_literal() && !pattern.is_file())
     }
 
-    /// Returns what is stored of it.
+    /// Returns the text that is stored.
     pub fn text(&self) -> &str {
         match self {
             Self::Paths(pattern) => pattern.as_str(),
@@ -78,7 +78,7 @@ impl Held {
         }
     }
 
-    /// Returns true if a lock on the one is in the way of the other.
+    /// Returns true if the two overlap.
     pub fn meets(&self, other: &Self) -> bool {
         let paths = self.paths().zip(other.paths()).is_some_and(|(one, other)| one.overlaps(other));
         paths || self.name().zip(other.name()).is_some_and(|(one, other)| one == other)
@@ -94,7 +94,7 @@ impl Held {
         }
     }
 
-    /// Returns where everything lies that can meet it: by its two literal ends.
+    /// Returns the keys of everything that can overlap it, by its two literal ends.
     pub(in crate::ops) fn reach(&self) -> Reach {
         match self {
             Self::Name(name) => Reach::Name(name.clone()),
@@ -114,8 +114,7 @@ impl Held {
     }
 }
 
-/// Makes a text that no pattern has of an escaped one: what comes before the first byte that was escaped says
-/// where it lies.
+/// Returns an invalid pattern for an escaped text, below the directory in front of the first escaped byte.
 fn unclear(escaped: &str) -> String {
     let (known, rest) = escaped.split_at(escaped.find("\\x").unwrap_or(0));
     let dir = known.rfind('/').map_or("", |slash| &known[..=slash]);

@@ -24,7 +24,7 @@ pub struct Changes {
 /// A lock that was released here stays released, whatever the other program says.
 ///
 /// # Errors
-/// [`OpsError::MirrorConflict`] if a lock of the same identifier is another one.
+/// [`OpsError::MirrorConflict`] if the identifier belongs to another lock here.
 pub fn mirror(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<Changes, OpsError> {
     let mut changes = Changes::default();
     for row in outside.theirs {

@@ -1,4 +1,4 @@
-//! Reservations: granted, refused, waited for, renewed, given back, handed over, swept, each in one
+//! Reservations: granting, refusing, queueing, renewing, releasing, transferring and sweeping, each in one
 //! transaction.
 
 mod automatic;
@@ -33,11 +33,11 @@ pub use queue::look;
 pub use request::{Request, Reserved, Turn, Wait};
 pub use strangers::{meet, odd};
 
-/// Releases one lock. Returns how many were: none if it was released already.
+/// Releases one lock. Returns 1, or 0 if it was released already.
 ///
 /// # Errors
 /// * [`StoreError::LockNotFound`] for an unknown id.
-/// * [`OpsError::LockOwner`] if `owner` is given and it is not theirs.
+/// * [`OpsError::LockOwner`] if `owner` is given and is not its owner.
 pub fn release(tx: &WriteTx<'_>, id: &str, owner: Option<&str>, stamp: &Stamp) -> Result<usize, OpsError> {
     let lock = locks::get(tx, id)?;
     require_owner(&lock, owner)?;
@@ -48,14 +48,14 @@ pub fn release(tx: &WriteTx<'_>, id: &str, owner: Option<&str>, stamp: &Stamp) -
     Ok(1)
 }
 
-/// Ends a lock as what it is by now.
+/// Ends a lock as released, or as expired if it has expired.
 fn give_back(tx: &WriteTx<'_>, lock: &Lock, stamp: &Stamp) -> Result<(), StoreError> {
     let end = if lock.has_expired(stamp) { End::Expired } else { End::Released };
     locks::end(tx, lock, end, None, stamp)
 }
 
-/// Releases everything that an owner holds in a scope, and gives up its places in the queue. Returns how many
-/// locks that were. What another program keeps in a file of its own is released there.
+/// Releases all locks of an owner in a scope, and removes its places in the queue. Returns the number of
+/// locks. Locks that another program keeps in a file of its own must be released there.
 pub fn release_all(tx: &WriteTx<'_>, owner: &str, scope: &str, stamp: &Stamp) -> Result<usize, OpsError> {
     let mut held = locks::of_owner(tx, owner, scope)?;
     held.retain(|lock| !lock.mirrored);
@@ -66,7 +66,7 @@ pub fn release_all(tx: &WriteTx<'_>, owner: &str, scope: &str, stamp: &Stamp) ->
     Ok(held.len())
 }
 
-/// Releases everything that is held for a run.
+/// Releases all locks of a run.
 pub fn release_run(tx: &WriteTx<'_>, run_id: &RunId, why: &str, stamp: &Stamp) -> Result<usize, OpsError> {
     let held = locks::of_run(tx, run_id)?;
     for lock in &held {
@@ -84,11 +84,10 @@ fn require_owner(lock: &Lock, owner: Option<&str>) -> Result<(), OpsError> {
     }
 }
 
-/// Holds a lock for longer: the heartbeat of whoever works under it. Without a time of its own, for as long
-/// as when it was reserved.
+/// Extends a lock, as the heartbeat of its owner. Without `ttl_seconds`, by the duration of the reservation.
 ///
 /// # Errors
-/// As [`release`], and [`OpsError::LockGone`] for one that does not hold any more.
+/// As [`release`]; [`OpsError::LockGone`] for a lock that has ended.
 pub fn renew(
     tx: &WriteTx<'_>,
     id: &str,
@@ -111,10 +110,10 @@ fn require_live(lock: &Lock, stamp: &Stamp) -> Result<(), OpsError> {
     Err(OpsError::LockGone { lock: lock.id.clone(), state: lock.state(stamp) })
 }
 
-/// Returns whether a lock still holds, under this token.
+/// Checks that a lock is held under this token.
 ///
 /// # Errors
-/// [`StoreError::LockNotFound`], or [`OpsError::LockGone`] saying why not.
+/// [`StoreError::LockNotFound`], or [`OpsError::LockGone`] with the reason.
 pub fn verify(tx: &ReadTx<'_>, id: &str, token: i64, stamp: &Stamp) -> Result<Lock, OpsError> {
     let lock = locks::get(tx, id)?;
     require_live(&lock, stamp)?;
@@ -124,18 +123,18 @@ pub fn verify(tx: &ReadTx<'_>, id: &str, token: i64, stamp: &Stamp) -> Result<Lo
     Ok(lock)
 }
 
-/// What a sweep found.
+/// The outcome of a sweep.
 #[derive(Clone, Debug, Default)]
 pub struct Swept {
-    /// Ended, or to be ended: their time is over.
+    /// Locks that have expired.
     pub expired: usize,
-    /// Ended, or to be ended: their process is gone.
+    /// Locks whose process has exited.
     pub abandoned: usize,
 }
 
-/// Ends every lock whose time was over `older_than` seconds ago, and those whose process is gone, and removes
-/// the places in the queue at which no process waits. Each lock is ended once, however many sweeps run at
-/// once.
+/// Ends every lock that expired at least `older_than` seconds ago, and those whose process has exited, and
+/// removes the places in the queue at which no process waits. Each lock is ended once, however many sweeps
+/// run at once.
 pub fn sweep(
     tx: &WriteTx<'_>,
     older_than: i64,
@@ -155,7 +154,7 @@ pub fn sweep(
     Ok(Swept { expired: due.0.len(), abandoned: due.1.len() })
 }
 
-/// Returns what a sweep would find.
+/// Returns what [`sweep`] would end.
 pub fn would_sweep(
     tx: &ReadTx<'_>,
     older_than: i64,
@@ -178,8 +177,8 @@ fn due(
     Ok((expired, abandoned))
 }
 
-/// Hands every live lock of one owner in a scope to another. Returns how many, or the two locks that cannot
-/// be one owner's and another's at once.
+/// Transfers every live lock of one owner in a scope to another. Returns their number, or two locks of the
+/// owners that conflict.
 pub fn transfer(
     tx: &WriteTx<'_>,
     from: &str,

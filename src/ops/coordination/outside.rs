@@ -1,4 +1,4 @@
-//! What only the operating system and other programs know, as values and functions of the caller.
+//! What only the operating system and other programs know, supplied by the caller.
 
 use crate::domain::coordination::Lock;
 use crate::domain::process::ProcessKey;

@@ -1,4 +1,4 @@
-//! Which locks are in the way of a reservation.
+//! Finding the locks that are in the way of a reservation.
 
 use super::{Held, Outside, Request};
 use crate::db::ReadTx;
@@ -35,7 +35,7 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// Returns true if a lock is in the way of what is asked for, whoever holds it and wherever it counts.
+/// Returns true if a lock is in the way of what is asked for, regardless of owner and scope.
 pub(super) fn blocks(lock: &Lock, held: &Held, exclusive: bool) -> bool {
     (lock.exclusive || exclusive) && Held::of(lock).meets(held)
 }

@@ -13,8 +13,8 @@ use crate::store::StoreError;
 use crate::store::coordination::{self as locks, Waiter};
 
 /// Returns the places in the queue that still count, in order. A place has `left_at` if no process waits
-/// there now: its process left it, died, or stayed away beyond its time. Such a place keeps its order for its
-/// owner, and keeps nothing from others.
+/// there now: its process left it, exited, or exceeded its deadline. Such a place keeps its order for its
+/// owner, and blocks no other owner.
 ///
 /// # Errors
 /// If the database cannot be read.
@@ -61,8 +61,8 @@ pub(super) fn sweep(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Re
     left.map(|waiter| waiter.ticket).try_for_each(|ticket| locks::remove(tx, ticket))
 }
 
-/// Returns the caller's place: the one of its ticket, if that is its owner's and for the same thing; without
-/// such a ticket, the first such place that was left.
+/// Returns the caller's place: that of its ticket, if it has the same owner and is for the same thing;
+/// otherwise the first such place that was left.
 pub(super) fn place(waiters: &[Waiter], ticket: Option<i64>, request: &Request) -> Option<i64> {
     let own = |waiter: &&Waiter| {
         waiter.owner == request.owner

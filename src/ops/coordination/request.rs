@@ -1,4 +1,4 @@
-//! What a caller asks for, and what comes of it.
+//! The request of a reservation, and its outcome.
 
 use std::fmt;
 

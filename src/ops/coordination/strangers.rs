@@ -25,7 +25,7 @@ pub(super) fn adopt(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Re
             odd.push(meant);
             continue;
         }
-        // A text that cannot be read stays as it is; what it may mean is in its keys.
+        // A text that cannot be read stays as it is. Its keys cover all that it may mean.
         let pattern = if readable(&meant) { held.text() } else { &meant.pattern };
         locks::adopt(tx, &lock, &meant.scope, pattern, &held.keys(), stamp)?;
     }
@@ -48,8 +48,8 @@ pub(super) fn readable(lock: &Lock) -> bool {
         && (lock.kind.is_named() || Pattern::parse_in(&lock.scope, &lock.pattern).is_ok())
 }
 
-/// Returns the locks of which something cannot be understood: those of our table, and those that hold in
-/// another program's file.
+/// Returns the locks that cannot be understood: those of our table, and those that are held in another
+/// program's file.
 pub fn odd(tx: &ReadTx<'_>, theirs: &[Theirs]) -> Result<Vec<Lock>, StoreError> {
     let mut found = locks::unreadable(tx)?;
     for row in theirs.iter().filter(|row| !row.released && !row.lock.unreadable.is_empty()) {

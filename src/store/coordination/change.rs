@@ -1,4 +1,4 @@
-//! Granting, holding, handing over and ending locks: each is one event of its lock.
+//! Granting, renewing, transferring and ending locks. Each change is one event of its lock.
 
 use serde_json::{Map, Value as Json};
 
@@ -14,12 +14,12 @@ use crate::domain::time::{Stamp, secs_up};
 use crate::store::cells::{self, Cells};
 use crate::store::{StoreError, event};
 
-/// Returns a fencing token: the number that the event to be written next will have.
+/// Returns a fencing token, which is the number of the next event.
 fn next_fence(tx: &WriteTx<'_>) -> Result<i64, StoreError> {
     Ok(event::head(tx)?.id + 1)
 }
 
-/// Grants a lock. Its fencing token is the number of the event that tells of it.
+/// Grants a lock. Its fencing token is the number of its event.
 pub fn insert(tx: &WriteTx<'_>, new: &NewLock, stamp: &Stamp) -> Result<Lock, StoreError> {
     let id = LockId::fresh(|id| cells::taken(tx, "coordination_locks", id))?;
     let now = stamp.secs();
@@ -76,7 +76,7 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewLock, stamp: &Stamp) -> Result<Lock, St
     Ok(lock)
 }
 
-/// Columns of a lock that change, before and after: it becomes `changed`.
+/// Returns the columns that change, before and after.
 fn change(
     tx: &WriteTx<'_>,
     changed: Lock,
@@ -91,27 +91,26 @@ fn change(
     Ok(changed)
 }
 
-/// What becomes of a lock that is held on to.
+/// The changes of a lock that is renewed.
 #[derive(Clone, Debug, Default)]
 pub struct Renewal<'a> {
-    /// For how long from now on, in seconds; `None` until it is released.
+    /// The duration from now on, in seconds; `None` until it is released.
     pub ttl_seconds: Option<i64>,
     /// Whether it becomes exclusive.
     pub exclusive: bool,
-    /// What was known to be a file is held with all below it: by these keys.
+    /// The keys with which a lock of a file is extended to all that lies below.
     pub wider: Option<&'a Keys>,
-    /// The process that it lives with from now on, if it is another.
+    /// The new process that it ends with, if any.
     pub process: Option<&'a ProcessKey>,
-    /// The run that it is for, if it is another.
+    /// The new run, if any.
     pub run_id: Option<&'a str>,
-    /// The dispatch that it is for, if it is another.
+    /// The new dispatch, if any.
     pub dispatch_id: Option<&'a str>,
-    /// Whether the owner asks for it: from then on no hook ends it.
+    /// Whether the owner asks for it, after which no hook ends it.
     pub explicit: bool,
 }
 
-/// Holds a lock for longer, and exclusively if that is asked for. A lock that becomes exclusive gets a new
-/// token.
+/// Extends a lock, and makes it exclusive if requested. A lock that becomes exclusive gets a new token.
 pub fn renew(
     tx: &WriteTx<'_>,
     lock: &Lock,
@@ -166,12 +165,12 @@ pub fn renew(
     change(tx, renewed, kind, None, &old, &new, stamp)
 }
 
-/// How a lock ends.
+/// The end of a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Its owner gave it back, or the run that it was for is over.
+    /// Its owner released it, or its run has ended.
     Released,
-    /// Its time is over, or the process that it lived with is gone.
+    /// It has expired, or its process has exited.
     Expired,
 }
 
@@ -194,10 +193,10 @@ pub fn end(
     change(tx, ended, kind, reason.map(ToOwned::to_owned), &old, &new, stamp).map(drop)
 }
 
-/// Gives a lock to another owner, with a new token.
+/// Transfers a lock to another owner, with a new token.
 pub fn transfer(tx: &WriteTx<'_>, lock: &Lock, to: &str, stamp: &Stamp) -> Result<(), StoreError> {
     let fence = next_fence(tx)?;
-    // The process is the old owner's: the new one's lock does not end with it.
+    // The process belongs to the old owner, so the lock does not end with it any more.
     let mut old: Cells = vec![("owner", lock.owner.encode()), ("fence", lock.fence.encode())];
     let mut new: Cells = vec![("owner", to.to_owned().encode()), ("fence", fence.encode())];
     if lock.process.is_some() {
@@ -209,7 +208,7 @@ pub fn transfer(tx: &WriteTx<'_>, lock: &Lock, to: &str, stamp: &Stamp) -> Resul
     change(tx, moved, "coordination.transferred", reason, &old, &new, stamp).map(drop)
 }
 
-/// Takes a lock in that another program has inserted: its event tells of the whole row.
+/// Adopts a lock that another program has inserted. Its event has the whole row.
 pub fn adopt(
     tx: &WriteTx<'_>,
     lock: &Lock,
@@ -255,9 +254,9 @@ pub fn adopt(
     Ok(adopted)
 }
 
-/// Takes in a lock that another program holds in a file of its own, under its identifier there: a new one, or
-/// one that is `known` here and was another program's all along, or has come back. Its fencing token is new.
-/// Without `keys` it is looked at before every reservation: it cannot be understood.
+/// Stores a lock of another program's file, under its identifier there: a new one, or one that is `known`
+/// here. Its fencing token is new. Without `keys` it cannot be understood, and is read before every
+/// reservation.
 pub fn mirror(
     tx: &WriteTx<'_>,
     lock: &Lock,
@@ -301,8 +300,7 @@ pub fn mirror(
     Ok(lock)
 }
 
-/// Tells of a reservation that was refused, and by which lock; and of the cycle of waiters that it would have
-/// closed.
+/// Records a refused reservation, the lock in its way, and the cycle of waiters that it would have closed.
 pub fn conflict(
     tx: &WriteTx<'_>,
     asked: &NewLock,

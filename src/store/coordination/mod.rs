@@ -1,4 +1,4 @@
-//! Locks on files and names: candidates, grants, ends. Each change is one event of its lock.
+//! Locks on files and names: finding candidates, granting, ending. Each change is one event of its lock.
 
 mod change;
 mod mirror;
@@ -18,82 +18,77 @@ pub use change::{End, Renewal, adopt, conflict, end, insert, mirror, renew, tran
 pub use mirror::{Mirrored, reservations};
 pub use queue::{Waiter, enqueue, leave, queue, rejoin, remove, remove_all};
 
-/// By what a lock is found among many: everything that overlaps it has a related one.
+/// The index keys of a lock. Every overlapping lock has related ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keys {
-    /// The directory that the pattern begins with; the whole pattern of one without wildcards, and a name.
+    /// The literal directory at the start of the pattern; the whole pattern if it has no wildcards; a whole
+    /// name.
     pub prefix: String,
-    /// The end of the pattern, backwards.
+    /// The literal end of the pattern, reversed.
     pub suffix: String,
 }
 
-/// Where the candidates lie.
+/// The keys of the candidates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// At exactly this name.
+    /// This name.
     Name(String),
-    /// By both keys.
+    /// Both keys.
     Paths {
-        /// Where the prefix keys lie.
+        /// The range of prefix keys.
         prefix: Span,
-        /// Where the suffix keys lie.
+        /// The range of suffix keys.
         suffix: Span,
-        /// Which of them says more.
+        /// Whether the suffix is the more selective one.
         by_suffix: bool,
     },
 }
 
-/// Which keys can belong to something that overlaps.
+/// The keys that an overlapping lock can have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
     /// Any of these.
     pub at: Vec<String>,
-    /// Or one from here on,
+    /// Or from this one on,
     pub from: String,
     /// up to this one, which is not included.
     pub to: Option<String>,
 }
 
-/// What a caller asks to hold.
+/// A lock to grant.
 #[derive(Clone, Debug)]
 pub struct NewLock {
-    /// What it is for.
     pub kind: LockKind,
-    /// Whose it is to be.
     pub owner: String,
-    /// Where the pattern counts.
+    /// The scope of the pattern.
     pub scope: String,
-    /// What is to be held.
     pub pattern: String,
-    /// Whether nobody else may.
     pub exclusive: bool,
-    /// Why.
     pub reason: Option<String>,
-    /// For how long, in seconds.
+    /// In seconds.
     pub ttl_seconds: Option<i64>,
     pub dispatch_id: Option<String>,
     pub run_id: Option<String>,
     /// The process that it lives with.
     pub process: Option<ProcessKey>,
-    /// By what it is found.
+    /// Its index keys.
     pub keys: Keys,
-    /// Whether a hook reserves it without being asked.
+    /// Whether a hook reserves it, and not the owner itself.
     pub automatic: bool,
 }
 
-/// What is to be seen to before a lock is granted, in one look: most of the time there is nothing.
+/// The work that is due before a lock is granted. Usually there is none.
 #[derive(Clone, Copy, Debug)]
 pub struct Pending {
-    /// Rows that another program has inserted and that were not met yet, or that cannot be understood
-    /// ([`strangers`]).
+    /// Rows of other programs that were not adopted yet, or cannot be understood ([`strangers`]).
     pub strangers: bool,
-    /// Locks whose time is over ([`expired`]).
+    /// Expired locks ([`expired`]).
     pub expired: bool,
-    /// Somebody who waits ([`queue`]).
+    /// Waiters ([`queue`]).
     pub waiters: bool,
 }
 
-/// Returns what is pending at `now` (Unix seconds).
+/// Returns the work that is due at `now` (Unix seconds).
 pub fn pending(tx: &ReadTx<'_>, now: i64) -> Result<Pending, StoreError> {
     let sql = "SELECT \
                EXISTS (SELECT 1 FROM coordination_locks WHERE released_at IS NULL AND prefix_key IS NULL AND id >= '') \
@@ -107,9 +102,8 @@ pub fn pending(tx: &ReadTx<'_>, now: i64) -> Result<Pending, StoreError> {
     Ok(found.unwrap_or(Pending { strangers: true, expired: true, waiters: true }))
 }
 
-/// Returns the locks of a scope, and of the name `alias` that others may have for it, that are not released
-/// and may overlap what lies within `reach`, oldest first. Whether they do, and whether their time is over,
-/// is for the caller.
+/// Returns the locks of a scope, or of its other name `alias`, that are not released and whose keys are
+/// within `reach`, oldest first. The caller checks whether they overlap, and whether they have expired.
 pub fn candidates(
     tx: &ReadTx<'_>,
     scope: &str,
@@ -124,7 +118,7 @@ pub fn candidates(
         values.push(value.to_owned().encode());
         format!("${}", values.len())
     };
-    // What another type means is not known: it counts among both.
+    // An unknown type counts as both.
     let kinds = if kind.is_named() {
         "type NOT IN ('file_reservation', 'write_set')"
     } else {
@@ -143,12 +137,12 @@ pub fn candidates(
                 columns.swap(0, 1);
             }
             let [(first, one), (second, other)] = columns;
-            // In this order, because parameters are numbered by where they first appear.
+            // In this order, because parameters are numbered by first appearance.
             let first_at = one_of(first, one, &mut at);
             let (second_at, second_below) = (one_of(second, other, &mut at), below(second, other, &mut at));
             let first_below = below(first, one, &mut at);
-            // Searches of one index that never find the same row twice: a condition with OR would read the
-            // whole scope.
+            // Several searches of one index that never find the same row twice. A condition with OR would
+            // read the whole scope.
             let each = [
                 format!("{first_at} AND {second_at}"),
                 format!("{first_at} AND {second_below}"),
@@ -159,8 +153,7 @@ pub fn candidates(
         }
     };
     let mut locks = tx.query(&sql, &values, row::lock)?;
-    // Sorted here, because the engine prepares a statement without an order in less than it takes to sort a
-    // handful.
+    // Sorted here, because preparing a statement with an order takes longer than sorting a few rows.
     order::by(&mut locks, |a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
     Ok(locks)
 }
@@ -176,26 +169,25 @@ fn below(column: &str, span: &Span, at: &mut impl FnMut(&str) -> String) -> Stri
     format!("{column} >= {from}{to}")
 }
 
-/// Locks that another program has inserted and that were not met yet, or that cannot be understood, oldest
-/// first.
+/// Returns the rows of other programs that were not adopted yet, or cannot be understood, oldest first.
 pub fn strangers(tx: &ReadTx<'_>) -> Result<Vec<Lock>, StoreError> {
-    // Every identifier is `>= ''`: without a range on its column the index of strangers is not taken.
+    // Every identifier is `>= ''`. Without a range on its column the index of strangers is not used.
     let sql = "SELECT * FROM coordination_locks WHERE released_at IS NULL AND prefix_key IS NULL AND id >= '' \
                ORDER BY created_at, id";
     tx.query(sql, &[], row::lock)
 }
 
-/// Returns up to `most` locks whose time was over at a moment, the oldest first.
+/// Returns up to `most` locks that had expired at a moment, oldest first.
 pub fn expired(tx: &ReadTx<'_>, before: &Stamp, most: i64) -> Result<Vec<Lock>, StoreError> {
     let sql = "SELECT * FROM coordination_locks WHERE released_at IS NULL AND expires_at <= $1 \
                ORDER BY expires_at, id LIMIT $2";
-    // The index is of whole seconds, which are rounded up.
+    // The index has whole seconds, which are rounded up.
     let mut found = tx.query(sql, params![secs_up(before.millis()), most], row::lock)?;
     found.retain(|lock| lock.has_expired(before));
     Ok(found)
 }
 
-/// Locks that live with a process and are not released, oldest first.
+/// Returns the locks that end with a process and are not released, oldest first.
 pub fn with_process(tx: &ReadTx<'_>) -> Result<Vec<Lock>, StoreError> {
     let sql = "SELECT * FROM coordination_locks WHERE released_at IS NULL AND pid IS NOT NULL ORDER BY created_at, id";
     tx.query(sql, &[], row::lock)
@@ -229,14 +221,14 @@ pub fn automatic_of(tx: &ReadTx<'_>, owner: &str) -> Result<Vec<Lock>, StoreErro
     tx.query(sql, params![owner.to_owned(), true], row::lock)
 }
 
-/// Returns how many locks an owner has in a scope that are live at `now` (Unix seconds).
+/// Returns the number of locks of an owner in a scope that are live at `now` (Unix seconds).
 pub fn count_live(tx: &ReadTx<'_>, owner: &str, scope: &str, now: i64) -> Result<i64, StoreError> {
     let sql = "SELECT count(*) FROM coordination_locks WHERE owner = $1 AND scope = $2 AND released_at IS NULL \
                AND (expires_at IS NULL OR expires_at > $3)";
     Ok(tx.scalar(sql, params![owner.to_owned(), scope.to_owned(), now])?)
 }
 
-/// Which locks to list: all conditions hold together.
+/// The locks to list. All conditions must hold.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// Only of this scope.
@@ -277,7 +269,7 @@ pub fn list(tx: &ReadTx<'_>, filter: &Filter) -> Result<Vec<Lock>, StoreError> {
     Ok(found)
 }
 
-/// One lock by id.
+/// Returns a lock by its id.
 ///
 /// # Errors
 /// [`StoreError::LockNotFound`] if there is none.
@@ -285,8 +277,8 @@ pub fn get(tx: &ReadTx<'_>, id: &str) -> Result<Lock, StoreError> {
     find(tx, id)?.ok_or_else(|| StoreError::LockNotFound(id.to_owned()))
 }
 
-/// One lock by its identifier, if there is one. One that is not UTF-8 is found by what is shown of it, while
-/// it holds.
+/// Returns a lock by its identifier, if there is one. An identifier that is not UTF-8 is found in its escaped
+/// form as long as the lock is not released.
 pub fn find(tx: &ReadTx<'_>, id: &str) -> Result<Option<Lock>, StoreError> {
     let found = by_key(tx, id.to_owned().encode())?;
     if found.is_some() || !id.contains("\\x") {
@@ -297,7 +289,7 @@ pub fn find(tx: &ReadTx<'_>, id: &str) -> Result<Option<Lock>, StoreError> {
     Ok(all.into_iter().find(|lock| lock.id == id))
 }
 
-/// Returns the lock that has the same identifier as this one, if there is one.
+/// Returns the stored lock with the same identifier, if there is one.
 pub fn find_same(tx: &ReadTx<'_>, lock: &Lock) -> Result<Option<Lock>, StoreError> {
     by_key(tx, row::key(lock))
 }
@@ -306,8 +298,7 @@ fn by_key(tx: &ReadTx<'_>, key: Value) -> Result<Option<Lock>, StoreError> {
     tx.query_opt("SELECT * FROM coordination_locks WHERE id = $1", &[key], row::lock)
 }
 
-/// Returns the locks that are not released of which something cannot be understood, oldest first. Reads the
-/// whole table.
+/// Returns the locks that are not released and cannot be understood, oldest first. Reads the whole table.
 pub fn unreadable(tx: &ReadTx<'_>) -> Result<Vec<Lock>, StoreError> {
     let sql = "SELECT * FROM coordination_locks WHERE released_at IS NULL ORDER BY created_at, id";
     let mut found = tx.query(sql, &[], row::lock)?;

@@ -1,4 +1,4 @@
-//! Who waits for a lock, in the order of arrival. Quiet: what comes of it, a grant or a refusal, is an event.
+//! The queue of waiters, in the order of arrival. Quiet: only the outcome, a grant or a refusal, is an event.
 
 use super::super::cells;
 use super::super::quiet::{self, Quiet};
@@ -13,26 +13,22 @@ use crate::store::StoreError;
 /// A row of `lock_waiters`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiter {
-    /// Its place: a smaller number came first.
+    /// Its place in the queue; smaller numbers came first.
     pub ticket: i64,
-    /// What for.
     pub kind: LockKind,
-    /// Who.
     pub owner: String,
-    /// Where.
     pub scope: String,
-    /// For what.
     pub pattern: String,
-    /// Whether a plain path is known to be a file.
+    /// Whether the pattern is a plain path that is known to be a file.
     pub file: bool,
-    /// Whether nobody else may hold what overlaps.
+    /// Whether no other owner may hold an overlapping lock.
     pub exclusive: bool,
     /// The process that waits.
     pub process: Option<ProcessKey>,
     /// Unix seconds.
     pub created_at: i64,
-    /// When it stops waiting at the latest: Unix milliseconds. Whether a process of another machine or
-    /// namespace still runs cannot be told.
+    /// When it stops waiting at the latest, in Unix milliseconds. Needed because it is not known whether a
+    /// process of another machine or namespace still runs.
     pub deadline: i64,
     /// How long the place is kept after the waiter has left, in seconds.
     pub grace: i64,
@@ -46,21 +42,20 @@ impl Waiter {
         self.kept_until() <= now.millis()
     }
 
-    /// Until when the place is kept if its owner does not come back to it, in Unix milliseconds.
+    /// Returns the time until which the place is kept if its owner does not return, in Unix milliseconds.
     pub fn kept_until(&self) -> i64 {
         self.left_at.unwrap_or(self.deadline).saturating_add(self.grace.saturating_mul(1000))
     }
 }
 
-/// Everybody who waits, first come first.
+/// Returns all waiters in order.
 pub fn queue(tx: &ReadTx<'_>) -> Result<Vec<Waiter>, StoreError> {
     tx.query("SELECT * FROM lock_waiters ORDER BY ticket", &[], from_row)
 }
 
-/// Joins the queue at its end, whatever ticket `waiter` has; answers with its own.
+/// Appends a waiter to the queue. Returns its new ticket.
 pub fn enqueue(tx: &WriteTx<'_>, waiter: &Waiter) -> Result<i64, StoreError> {
-    // The number of the last in the queue may come back once it is empty: whoever shows a ticket has to be
-    // its owner.
+    // Numbers are reused after the last waiter has left, so a ticket is valid for its owner only.
     let ticket: i64 = tx.scalar("SELECT coalesce(max(ticket), 0) + 1 FROM lock_waiters", &[])?;
     let process = waiter.process.clone();
     quiet::execute(
@@ -90,7 +85,7 @@ pub fn enqueue(tx: &WriteTx<'_>, waiter: &Waiter) -> Result<i64, StoreError> {
     Ok(ticket)
 }
 
-/// Takes a place up again that was left.
+/// Occupies a place again that was left.
 pub fn rejoin(tx: &WriteTx<'_>, waiter: &Waiter) -> Result<(), StoreError> {
     let process = waiter.process.clone();
     let sql = "UPDATE lock_waiters SET exclusive = $1, file = $2, pid = $3, pid_start = $4, boot_id = $5, host = $6, \
@@ -111,21 +106,21 @@ pub fn rejoin(tx: &WriteTx<'_>, waiter: &Waiter) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Leaves a place at a moment (Unix milliseconds), which is kept for a while.
+/// Leaves a place at a moment (Unix milliseconds). The place is kept for a while.
 pub fn leave(tx: &WriteTx<'_>, ticket: i64, at: i64) -> Result<(), StoreError> {
     let sql = "UPDATE lock_waiters SET left_at = $1 WHERE ticket = $2";
     quiet::execute(tx, Quiet::Waiters, sql, params![at, ticket])?;
     Ok(())
 }
 
-/// Gives up all places of an owner in a scope.
+/// Removes all places of an owner in a scope.
 pub fn remove_all(tx: &WriteTx<'_>, owner: &str, scope: &str) -> Result<(), StoreError> {
     let sql = "DELETE FROM lock_waiters WHERE owner = $1 AND scope = $2";
     quiet::execute(tx, Quiet::Waiters, sql, params![owner.to_owned(), scope.to_owned()])?;
     Ok(())
 }
 
-/// Gives a place up.
+/// Removes a place.
 pub fn remove(tx: &WriteTx<'_>, ticket: i64) -> Result<(), StoreError> {
     quiet::execute(tx, Quiet::Waiters, "DELETE FROM lock_waiters WHERE ticket = $1", params![ticket])?;
     Ok(())
@@ -147,7 +142,7 @@ fn from_row(row: &Row) -> Result<Waiter, StoreError> {
         grace: read.get("grace", 0)?,
         left_at: read.get("left_at", None)?,
     };
-    // A damaged place is none: its process joins the queue again.
+    // A damaged place does not count: its process joins the queue again.
     let over = Waiter { deadline: 0, grace: 0, left_at: Some(0), ..waiter.clone() };
     Ok(if read.unreadable.is_empty() { waiter } else { over })
 }

@@ -1,15 +1,15 @@
-//! Reading rows of which any cell may hold anything: other programs write them too. What cannot be understood
-//! widens to what it may mean, and is named.
+//! Reading rows that other programs may have written, with any content in any cell. A cell that cannot be
+//! understood is read as all that it may mean, and is recorded.
 
 use crate::db::{Column, Row, Value};
 use crate::domain::coordination::{Lock, LockKind, Unreadable};
 use crate::domain::text::escaped;
 use crate::store::{StoreError, cells};
 
-/// A row, and what of it could not be understood so far.
+/// A row, and its cells that could not be understood so far.
 pub(super) struct Reader<'a> {
     row: &'a Row,
-    /// By our own names of the columns.
+    /// By the names of our columns.
     pub(super) unreadable: Vec<Unreadable>,
 }
 
@@ -18,8 +18,8 @@ impl<'a> Reader<'a> {
         Self { row, unreadable: Vec::new() }
     }
 
-    /// Returns the text in the cell `from`, which stands for our column `column`; what is not UTF-8 is
-    /// escaped.
+    /// Returns the text in the cell `from`, which corresponds to our column `column`. Bytes that are not
+    /// UTF-8 are escaped.
     pub(super) fn text_from(&mut self, from: &str, column: &'static str) -> Result<String, StoreError> {
         let bytes = match self.row.cell(from)? {
             Value::Text(text) => return Ok(text.clone()),
@@ -27,7 +27,7 @@ impl<'a> Reader<'a> {
                 Ok(text) => return Ok(text),
                 Err(err) => err.into_bytes(),
             },
-            // No text at all: stored as one that cannot be read either.
+            // Not a text: stored as one that cannot be read either.
             _ => vec![0xff],
         };
         let text = escaped(&bytes);
@@ -43,7 +43,7 @@ impl<'a> Reader<'a> {
         if *self.row.cell(column)? == Value::Null { Ok(None) } else { self.text(column).map(Some) }
     }
 
-    /// Returns the content of a cell, or what it may mean at most.
+    /// Returns the content of a cell, or the widest meaning that it may have.
     pub(super) fn get<T: Column>(&mut self, column: &'static str, at_most: T) -> Result<T, StoreError> {
         let cell = self.row.cell(column)?;
         Ok(T::decode(cell).unwrap_or_else(|_| {
@@ -68,7 +68,7 @@ pub(super) fn lock(row: &Row) -> Result<Lock, StoreError> {
     let mirrored = read.get("mirrored", None::<bool>)?.unwrap_or(false);
     let expires_at = read.get("expires_at", None)?;
     if mirrored && expires_at.is_none() {
-        // The other program says an end of each, which could not be read.
+        // Each row of the other program has an end, which could not be read.
         read.unreadable.push(Unreadable { column: "expires_at", bytes: Vec::new() });
     }
     let process = cells::process_of(row).unwrap_or_else(|_| {
@@ -88,7 +88,7 @@ pub(super) fn lock(row: &Row) -> Result<Lock, StoreError> {
         created_at,
         expires_at,
         expires_at_ms: read.get("expires_at_ms", None)?,
-        // The queries leave out what is not NULL here: it is over.
+        // The queries leave out released rows.
         released_at: read.get("released_at", Some(created_at))?,
         dispatch_id: read.optional_text("dispatch_id")?,
         run_id: read.optional_text("run_id")?,

@@ -1,4 +1,4 @@
-//! What becomes of a dispatch: taken over by its supervisor, started, ended, called off, removed.
+//! The life of a dispatch: claimed by its supervisor, started, ended, cancelled, removed.
 
 use super::{Told, from_row, note};
 use crate::db::{Column, ReadTx, Value, WriteTx};
@@ -11,7 +11,7 @@ use crate::store::StoreError;
 use crate::store::cells::{self, Cells};
 use crate::store::quiet::{self, Quiet};
 
-/// Takes the dispatch over as its supervisor. `false` if it is not waiting for one any more.
+/// Claims the dispatch for its supervisor. Returns `false` if it is not waiting for one any more.
 pub fn claim(
     tx: &WriteTx<'_>,
     id: &DispatchId,
@@ -24,7 +24,7 @@ pub fn claim(
     Ok(quiet::execute(tx, Quiet::DispatchTelemetry, sql, values)? > 0)
 }
 
-/// Says that the supervisor is at work.
+/// Records that the supervisor is running.
 pub fn heartbeat(
     tx: &WriteTx<'_>,
     id: &DispatchId,
@@ -38,12 +38,12 @@ pub fn heartbeat(
     quiet::execute(tx, Quiet::DispatchTelemetry, sql, values).map(drop)
 }
 
-/// Returns what an update of a dispatch is guarded by: the row, in this status.
+/// Returns the guard of an update: the row, in this status.
 fn still(dispatch: &Dispatch, status: DispatchStatus) -> [(&'static str, Value); 2] {
     [("id", dispatch.id.encode()), ("status", status.encode())]
 }
 
-/// Records the child's process. `false` if the dispatch is not waiting for it any more.
+/// Records the child's process. Returns `false` if the dispatch is not waiting for it any more.
 pub fn started(
     tx: &WriteTx<'_>,
     dispatch: &Dispatch,
@@ -80,20 +80,20 @@ pub fn started(
     Ok(true)
 }
 
-/// How a dispatch ended.
+/// The end of a dispatch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ending {
-    /// The child's exit status; 128 and the signal's number if a signal ended it.
+    /// The child's exit status; after a signal, 128 plus the signal's number.
     pub exit_code: Option<i64>,
-    /// Why it ended badly.
+    /// The reason of a failure.
     pub error: Option<String>,
-    /// What it found.
+    /// Its verdict.
     pub verdict_status: Option<String>,
-    /// One sentence to go with it.
+    /// One sentence about it.
     pub verdict_summary: Option<String>,
 }
 
-/// Ends a live dispatch. `false` if somebody else was first: then nothing changes.
+/// Ends a live dispatch. Returns `false`, and changes nothing, if another process was first.
 pub fn finish(
     tx: &WriteTx<'_>,
     dispatch: &Dispatch,
@@ -134,7 +134,7 @@ pub fn finish(
     Ok(true)
 }
 
-/// Removes a dispatch that is over; its event keeps what the row held.
+/// Removes a dispatch that has ended. Its event keeps the row.
 pub fn remove(tx: &WriteTx<'_>, dispatch: &Dispatch, stamp: &Stamp) -> Result<(), StoreError> {
     let sql = "DELETE FROM dispatches WHERE id = $1 AND status = $2";
     tx.execute(sql, params![dispatch.id, dispatch.status])?;
@@ -154,21 +154,20 @@ pub fn remove(tx: &WriteTx<'_>, dispatch: &Dispatch, stamp: &Stamp) -> Result<()
     note(tx, dispatch, told, stamp)
 }
 
-/// Somebody's decision that a dispatch is over.
+/// A decision to end a dispatch.
 #[derive(Clone, Copy, Debug)]
 pub struct Decision<'a> {
-    /// What it is to be: called off, or given up waiting for.
+    /// The new status: cancelled, or timed out.
     pub status: DispatchStatus,
-    /// Why.
     pub reason: &'a str,
-    /// The event that brought it about.
+    /// The event that caused it.
     pub cause: Option<i64>,
-    /// Whether its process shall end.
+    /// Whether its process must be stopped.
     pub stop: bool,
 }
 
-/// Ends a live dispatch by a decision: its own event with the true status before, and, if it has a process
-/// that shall end, a note that it has to be stopped.
+/// Ends a live dispatch by a decision. Its event has the status before. If its process must be stopped, that
+/// is marked in the row.
 pub fn decide(
     tx: &WriteTx<'_>,
     dispatch: &Dispatch,
@@ -200,21 +199,21 @@ pub fn decide(
     note(tx, &Dispatch { status, ..dispatch.clone() }, told, stamp)
 }
 
-/// Returns the dispatches whose process is to be stopped and has not been seen gone.
+/// Returns the dispatches whose process must be stopped and is not known to be gone.
 pub fn to_stop(tx: &ReadTx<'_>) -> Result<Vec<Dispatch>, StoreError> {
     tx.query("SELECT * FROM dispatches WHERE stop_requested_at IS NOT NULL ORDER BY seq", &[], from_row)
 }
 
-/// How far stopping a process has come.
+/// The steps of stopping a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopping {
-    /// It was asked to end.
+    /// SIGTERM was sent.
     Asked,
-    /// It is gone, or not ours to stop.
+    /// It is gone, or must not be stopped from here.
     Over,
 }
 
-/// Notes how far stopping the process of a dispatch has come.
+/// Records a step of stopping the process of a dispatch.
 pub fn note_stop(tx: &WriteTx<'_>, id: &DispatchId, step: Stopping, stamp: &Stamp) -> Result<(), StoreError> {
     let sql = match step {
         Stopping::Asked => "UPDATE dispatches SET stop_signalled_at = $1 WHERE id = $2",

@@ -22,64 +22,62 @@ pub use life::{
 };
 pub use usage::{NewTokens, Usage, Verdicts, set_tokens, tokens_used, usage, verdicts};
 
-/// What a caller says of a dispatch that it records.
+/// A dispatch to record.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct NewDispatch {
-    /// Kind of agent.
     pub agent_type: String,
-    /// Where it stands.
     pub status: DispatchStatus,
-    /// Where it works.
+    /// Its working directory.
     pub project_dir: String,
-    /// The prompt that it was given.
+    /// The file of its prompt.
     pub prompt_file: Option<String>,
-    /// Where it writes its answer.
+    /// The file of its output.
     pub output_file: Option<String>,
     pub name: Option<String>,
     pub model: Option<String>,
     /// Grouping: a run's id, or the run's own scope.
     pub scope_id: Option<String>,
     pub run_phase: Option<Phase>,
-    /// Free text of the caller's.
+    /// Free text of the caller.
     pub parent_id: Option<String>,
     /// The dispatch that started it.
     pub parent_dispatch_id: Option<DispatchId>,
-    /// Depth below the first.
+    /// The depth below the first dispatch.
     pub spawn_depth: i64,
     #[serde(skip)]
     pub process: Option<ProcessKey>,
-    /// What a reviewer said.
+    /// The verdict of a reviewer.
     pub verdict_status: Option<String>,
-    /// One sentence to go with it.
+    /// One sentence about it.
     pub verdict_summary: Option<String>,
-    /// Exit status of the process.
+    /// The exit status of the process.
     pub exit_code: Option<i64>,
-    /// How it is to be started, if it is ours to start.
+    /// How the kernel starts it; `None` if another program does.
     pub launch: Option<NewLaunch>,
 }
 
-/// What is known of a dispatch that the kernel itself starts.
+/// The details of a dispatch that the kernel starts.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct NewLaunch {
-    /// What is run, and where: JSON with `argv` and `cwd`.
+    /// JSON with `argv` and `cwd`.
     pub command: String,
     /// The first 16 hexadecimal digits of the prompt's SHA-256.
     pub prompt_hash: Option<String>,
-    /// Where the child leaves its verdict.
+    /// The file in which the child leaves its verdict.
     pub verdict_file: Option<String>,
-    /// Name of the sandbox.
+    /// The name of the sandbox.
     pub sandbox: Option<String>,
-    /// Its specification, JSON.
+    /// JSON.
     pub sandbox_spec: Option<String>,
-    /// Time limit, in seconds.
+    /// In seconds.
     pub timeout_sec: Option<i64>,
-    /// The commit that the project is at.
+    /// The current commit of the project.
     pub base_repo_commit: Option<String>,
-    /// How many attempts there were before.
+    /// The number of attempts before.
     pub retry_count: i64,
-    /// The dispatch that this is another attempt at.
+    /// The dispatch that this one retries.
     pub retry_of: Option<DispatchId>,
-    /// Who looks after it until its supervisor does: the caller itself.
+    /// The process that watches it until its supervisor does: the caller itself.
     #[serde(skip)]
     pub keeper: ProcessKey,
 }
@@ -92,7 +90,7 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewDispatch, stamp: &Stamp) -> Result<Disp
     let ended = new.status.is_terminal().then_some(now);
     let process = new.process.as_ref();
     let launch = new.launch.as_ref();
-    // A supervisor runs where the process runs that starts it.
+    // A supervisor runs in the namespace of the process that starts it.
     let here = process.or(launch.map(|launch| &launch.keeper));
     let cells: Cells = vec![
         ("id", id.encode()),
@@ -142,7 +140,7 @@ pub fn insert(tx: &WriteTx<'_>, new: &NewDispatch, stamp: &Stamp) -> Result<Disp
     Ok(dispatch)
 }
 
-/// One dispatch by id.
+/// Returns a dispatch by its id.
 ///
 /// # Errors
 /// [`StoreError::DispatchNotFound`] if there is none.
@@ -151,7 +149,7 @@ pub fn get(tx: &ReadTx<'_>, id: &DispatchId) -> Result<Dispatch, StoreError> {
         .ok_or_else(|| StoreError::DispatchNotFound(id.clone()))
 }
 
-/// Lists dispatches, newest first; both conditions hold together.
+/// Lists dispatches, newest first. Both conditions must hold.
 pub fn list(tx: &ReadTx<'_>, active: bool, scope: Option<&str>) -> Result<Vec<Dispatch>, StoreError> {
     let mut sql = "SELECT * FROM dispatches WHERE 1 = 1".to_owned();
     let mut values = Vec::new();
@@ -166,7 +164,7 @@ pub fn list(tx: &ReadTx<'_>, active: bool, scope: Option<&str>) -> Result<Vec<Di
     tx.query(&sql, &values, from_row)
 }
 
-/// Returns every dispatch that is not over, oldest first.
+/// Returns every live dispatch, oldest first.
 pub fn live(tx: &ReadTx<'_>) -> Result<Vec<Dispatch>, StoreError> {
     let sql = "SELECT * FROM dispatches WHERE status IN ('spawned', 'running') ORDER BY seq";
     tx.query(sql, &[], from_row)
@@ -179,13 +177,13 @@ pub fn retry_of(tx: &ReadTx<'_>, id: &DispatchId) -> Result<Option<DispatchId>, 
     tx.query_opt(sql, params![*id], |row| Ok(row.get("id")?))
 }
 
-/// Dispatches that are over and were recorded before `before` (Unix seconds), oldest first.
+/// Returns the ended dispatches that were recorded before `before` (Unix seconds), oldest first.
 pub fn ended_before(tx: &ReadTx<'_>, before: i64) -> Result<Vec<Dispatch>, StoreError> {
     let sql = "SELECT * FROM dispatches WHERE status NOT IN ('spawned', 'running') AND created_at < $1 ORDER BY seq";
     tx.query(sql, params![before], from_row)
 }
 
-/// Returns how many dispatches there are: of a scope or of all, live ones or of any status.
+/// Returns the number of dispatches: of a scope or of all, live ones or of any status.
 pub fn count(tx: &ReadTx<'_>, scope: Option<&str>, live: bool) -> Result<i64, StoreError> {
     let live = if live { " AND status IN ('spawned', 'running')" } else { "" };
     Ok(match scope {
@@ -197,7 +195,7 @@ pub fn count(tx: &ReadTx<'_>, scope: Option<&str>, live: bool) -> Result<i64, St
     })
 }
 
-/// Returns the dispatches of a run that are not over, oldest first.
+/// Returns the live dispatches of a run, oldest first.
 pub fn live_of_run(tx: &ReadTx<'_>, run_id: &RunId) -> Result<Vec<Dispatch>, StoreError> {
     tx.query(
         "SELECT * FROM dispatches WHERE scope_id = $1 AND status IN ('spawned', 'running') ORDER BY seq",
@@ -206,7 +204,7 @@ pub fn live_of_run(tx: &ReadTx<'_>, run_id: &RunId) -> Result<Vec<Dispatch>, Sto
     )
 }
 
-/// What a dispatch event says beside the dispatch itself.
+/// The content of a dispatch event besides the row.
 struct Told<'a> {
     kind: &'static str,
     from: &'a str,

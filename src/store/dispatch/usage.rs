@@ -1,4 +1,4 @@
-//! What dispatches have used, and what they found.
+//! Tokens and verdicts of dispatches.
 
 use std::collections::BTreeMap;
 
@@ -35,10 +35,10 @@ pub fn set_tokens(tx: &WriteTx<'_>, id: &DispatchId, tokens: &NewTokens) -> Resu
     Ok(())
 }
 
-/// Everything that the dispatches of a scope have reported.
+/// The totals of the dispatches of a scope.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// How many dispatches there are.
+    /// The number of dispatches.
     pub dispatches: i64,
     /// Tokens read by models.
     pub input: i64,
@@ -48,7 +48,7 @@ pub struct Usage {
     pub cache: i64,
 }
 
-/// Adds up what the dispatches of a scope have reported.
+/// Adds up the counters of the dispatches of a scope.
 pub fn usage(tx: &ReadTx<'_>, scope: &str) -> Result<Usage, StoreError> {
     let usage = |row: &Row| {
         Ok::<_, StoreError>(Usage {
@@ -67,7 +67,7 @@ pub fn usage(tx: &ReadTx<'_>, scope: &str) -> Result<Usage, StoreError> {
     Ok(found.unwrap_or_default())
 }
 
-/// Tokens that the dispatches of a scope have used, in and out.
+/// Returns the input and output tokens that the dispatches of a scope have used.
 pub fn tokens_used(tx: &ReadTx<'_>, scope: &str) -> Result<i64, StoreError> {
     let sql = "SELECT coalesce(sum(input_tokens + output_tokens), 0) FROM dispatches WHERE scope_id = $1";
     Ok(tx.scalar(sql, params![scope.to_owned()])?)
@@ -76,7 +76,7 @@ pub fn tokens_used(tx: &ReadTx<'_>, scope: &str) -> Result<i64, StoreError> {
 /// The verdicts of the dispatches of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdicts {
-    /// Those given in the stay that was asked for: the last one of each dispatch and its retries.
+    /// Those given during the stay: the last one of each dispatch and its retries.
     pub counted: Vec<String>,
     /// The number of dispatches that have a verdict, whenever it was given.
     pub known: usize,
@@ -137,7 +137,7 @@ pub fn verdicts(tx: &ReadTx<'_>, run: &Run, stay: &[Span]) -> Result<Verdicts, S
 }
 
 /// Returns the verdict that a dispatch was given by this event, if it was given one. The end of a dispatch
-/// repeats a verdict that it had before: that is none.
+/// repeats an earlier verdict, which does not count.
 fn given(event: &Event) -> Option<String> {
     if !event.data.as_deref()?.contains("verdict_status") {
         return None;

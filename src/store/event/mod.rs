@@ -1,4 +1,4 @@
-//! The event log: append, read, verify, count.
+//! The event log: appending, reading, verifying, counting.
 
 mod read;
 mod stats;
@@ -23,10 +23,10 @@ pub use verify::{follows, verify, verify_range};
 const COLUMNS: &str =
     "id, at_ms, origin, run_id, source, type, subject, from_state, to_state, reason, data, envelope, hash";
 
-/// The end of the log: its last event's number and hash.
+/// The end of the log: the number and the hash of its last event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// Number of the last event, 0 for an empty log.
+    /// The number of the last event, 0 for an empty log.
     pub id: i64,
     pub hash: String,
 }
@@ -44,13 +44,13 @@ impl fmt::Display for Head {
     }
 }
 
-/// Appends an event of the kernel and returns its number (K-03: the last number plus one, drawn under the
-/// write lock).
+/// Appends an event of the kernel. Returns its number, which is the last one plus one, determined under the
+/// write lock.
 pub fn append(tx: &WriteTx<'_>, event: &NewEvent, stamp: &Stamp) -> Result<i64, StoreError> {
     append_as(tx, Origin::Kernel, event, stamp)
 }
 
-/// As [`append`], for an event that somebody else may have written.
+/// Does the same as [`append`], for an event of any origin.
 pub fn append_as(
     tx: &WriteTx<'_>,
     origin: Origin,
@@ -78,7 +78,7 @@ pub fn append_as(
     Ok(event.id)
 }
 
-/// Appends an event exactly as it was written elsewhere, chain and all.
+/// Appends an event exactly as it was written elsewhere, with its hash.
 ///
 /// # Errors
 /// [`StoreError::ChainBroken`] if it does not follow the last one; also errors of the database.
@@ -124,7 +124,7 @@ pub fn head(tx: &ReadTx<'_>) -> Result<Head, StoreError> {
     Ok(last.unwrap_or_else(Head::genesis))
 }
 
-/// Returns which log this is: the hash of the last restore, or nothing if there was none.
+/// Returns the identity of the log: the hash of its last restore, or an empty text.
 pub fn epoch(tx: &ReadTx<'_>) -> Result<String, StoreError> {
     let sql = "SELECT hash FROM events WHERE source = $1 AND type = $2 ORDER BY id DESC LIMIT 1";
     let last = tx.query_opt(sql, params![Source::LOG, "restore".to_owned()], |row| {
@@ -133,8 +133,8 @@ pub fn epoch(tx: &ReadTx<'_>) -> Result<String, StoreError> {
     Ok(last.unwrap_or_default())
 }
 
-/// Returns where the log that was read in `epoch` stopped being this one: the number of the first restore
-/// after it, if there was one. For an epoch that this log does not know, the first restore of all.
+/// Returns the number of the first restore after `epoch`, if there was one: from there on this log differs
+/// from the one that was read then. For an unknown epoch, that is the first restore of all.
 pub fn parted(tx: &ReadTx<'_>, epoch: &str) -> Result<Option<i64>, StoreError> {
     let sql = "SELECT id, hash FROM events WHERE source = $1 AND type = $2 ORDER BY id";
     let restores = tx.query(sql, params![Source::LOG, "restore".to_owned()], |row| {
@@ -144,10 +144,10 @@ pub fn parted(tx: &ReadTx<'_>, epoch: &str) -> Result<Option<i64>, StoreError> {
     Ok(restores.get(known.map_or(0, |at| at + 1)).map(|(id, _)| *id))
 }
 
-/// One event.
+/// Returns an event by its number.
 ///
 /// # Errors
-/// [`StoreError::EventNotFound`] if there is none with this number.
+/// [`StoreError::EventNotFound`] if there is none.
 pub fn get(tx: &ReadTx<'_>, id: i64) -> Result<Event, StoreError> {
     tx.query_opt(&format!("SELECT {COLUMNS} FROM events WHERE id = $1"), params![id], from_row)?
         .ok_or(StoreError::EventNotFound(id))

@@ -1,4 +1,4 @@
-//! Reading the log: one event after another, in the order of their numbers.
+//! Reading the log in the order of event numbers.
 
 use super::{COLUMNS, from_row};
 use crate::db::{ReadTx, Value};
@@ -7,28 +7,27 @@ use crate::domain::ids::RunId;
 use crate::params;
 use crate::store::StoreError;
 
-/// Which events to read: all conditions hold together.
+/// The events to read. All conditions must hold.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Only this run's.
+    /// Only of this run.
     pub run_id: Option<RunId>,
     /// Only of this source.
     pub source: Option<Source>,
     /// Only of this type.
     pub kind: Option<String>,
-    /// Only with a greater number.
+    /// Only with a greater number than this.
     pub since: i64,
-    /// Only with a number up to this one.
+    /// Only with a number up to this.
     pub until: Option<i64>,
-    /// At most so many.
+    /// The maximum number.
     pub limit: Option<i64>,
 }
 
-/// Hands the matching events to `each`, in order of their numbers, one at a time; `each` says whether to go
-/// on.
+/// Passes the matching events to `each`, in the order of their numbers, until `each` returns false.
 ///
 /// # Errors
-/// What `each` returns; also errors of the database.
+/// Errors of `each` and of the database.
 pub fn for_each<E: From<StoreError> + From<crate::db::DbError>>(
     tx: &ReadTx<'_>,
     filter: &Filter,
@@ -44,7 +43,7 @@ pub fn for_each<E: From<StoreError> + From<crate::db::DbError>>(
         and(" AND run_id = $n", crate::db::Column::encode(run_id));
     }
     if let Some(source) = &filter.source {
-        // Where a run is given its index is the better one: the unary plus keeps the other out of the plan.
+        // The index by run is the better one: the concatenation keeps the other one out of the plan.
         let clause = if filter.run_id.is_some() { " AND source || '' = $n" } else { " AND source = $n" };
         and(clause, crate::db::Column::encode(source));
     }

@@ -1,33 +1,29 @@
-//! What is in the log, in numbers.
+//! Statistics of the log.
 
 use super::Head;
 use crate::db::{ReadTx, Row};
 use crate::domain::event::{Origin, Source};
 use crate::store::StoreError;
 
-/// The log in numbers.
+/// Statistics of the log.
 #[derive(Clone, Debug)]
 pub struct Stats {
     /// The first event's time, in Unix milliseconds.
     pub first_ms: Option<i64>,
     /// The last event's time, in Unix milliseconds.
     pub last_ms: Option<i64>,
-    /// The end of the log; its number is how many events there are.
+    /// The end of the log. Its number is that of all events.
     pub head: Head,
-    /// How many of which kind, by source, type and origin.
+    /// By source, type and origin.
     pub counts: Vec<Count>,
 }
 
-/// How many events of one kind there are.
+/// The number of events of one kind.
 #[derive(Clone, Debug)]
 pub struct Count {
-    /// What part of the kernel, or what caller.
     pub source: Source,
-    /// What happened.
     pub kind: String,
-    /// Who wrote them.
     pub origin: Origin,
-    /// How many.
     pub number: i64,
 }
 

@@ -47,7 +47,7 @@ pub fn verify_range(tx: &ReadTx<'_>, from: i64, to: i64) -> Result<Result<Head, 
         Ok::<_, StoreError>(broken.is_none())
     })?;
     if from == 1 && broken.is_none() {
-        // Numbers below the first are not in the range above.
+        // Numbers below 1 are not in the range above.
         let sql = "SELECT min(id) AS first FROM events WHERE id < 1";
         let first = tx.query_opt(sql, &[], |row| Ok::<_, StoreError>(row.get::<Option<i64>>("first")?))?;
         broken = first.flatten().map(|id| Break { id, problem: "inserted" });
@@ -58,7 +58,7 @@ pub fn verify_range(tx: &ReadTx<'_>, from: i64, to: i64) -> Result<Result<Head, 
 /// Checks that `event` is the one that was written after `head`. Returns the new head.
 ///
 /// # Errors
-/// [`Break`] saying what is wrong with it.
+/// [`Break`] with the reason.
 pub fn follows(head: &Head, event: &Event) -> Result<Head, Break> {
     let expected = head.id + 1;
     if event.id > expected {

@@ -1,6 +1,5 @@
-//! One row of the old database, taken apart column by column. Whatever a column holds, the import goes on: a
-//! value that has no meaning here is replaced by one that has, the original stays with the event, and a
-//! remark says so.
+//! One row of the old database, column by column. The import goes on whatever a column holds: a value that is
+//! invalid here is replaced by a valid one, the original is kept in the event, and a remark reports it.
 
 use std::str::FromStr;
 
@@ -8,7 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::Remark;
 
-/// What is left of a row.
+/// The columns of a row that were not read yet.
 pub(super) struct Columns<'a> {
     table: &'a str,
     key: String,
@@ -18,7 +17,7 @@ pub(super) struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    /// `keys` are the columns that name the row in remarks.
+    /// Wraps a row. `keys` are the columns that identify it in remarks.
     pub(super) fn new(
         table: &'a str,
         keys: &[&str],
@@ -29,7 +28,7 @@ impl<'a> Columns<'a> {
         Self { table, key, row, originals: Map::new(), remarks }
     }
 
-    /// Returns what names the row in remarks.
+    /// Returns the identification of the row in remarks.
     pub(super) fn key(&self) -> String {
         self.key.clone()
     }
@@ -43,7 +42,7 @@ impl<'a> Columns<'a> {
         });
     }
 
-    /// Says that a value was not taken as it was, and keeps it.
+    /// Reports that a value was replaced, and keeps the original.
     pub(super) fn refuse(&mut self, column: &str, original: impl Into<Json>, said: impl Into<String>) {
         self.originals.insert(column.to_owned(), original.into());
         self.remark(column, said);
@@ -70,7 +69,7 @@ impl<'a> Columns<'a> {
         self.text(column).filter(|text| !text.is_empty())
     }
 
-    /// Returns a text that has to be there.
+    /// Returns a required text.
     pub(super) fn required(&mut self, column: &str, otherwise: &str) -> String {
         let found = self.word(column);
         if found.is_none() {
@@ -89,7 +88,7 @@ impl<'a> Columns<'a> {
         number
     }
 
-    /// Returns a point in time that has to be there.
+    /// Returns a required point in time.
     pub(super) fn time(&mut self, column: &str) -> i64 {
         let found = self.int(column);
         if found.is_none() {
@@ -102,7 +101,7 @@ impl<'a> Columns<'a> {
         self.int(column).map_or(otherwise, |number| number != 0)
     }
 
-    /// One of the words of `T`: `missing` where there is none, `unknown` for a word that `T` does not know.
+    /// Returns a word of `T`: `missing` if there is none, `unknown` for an unknown word.
     pub(super) fn one_of<T: FromStr + std::fmt::Display>(
         &mut self,
         column: &str,
@@ -117,7 +116,7 @@ impl<'a> Columns<'a> {
         unknown
     }
 
-    /// Returns a text that `check` accepts; it says what is wrong with any other, which is left out.
+    /// Returns a text that `check` accepts. Any other is left out, and its error reported.
     pub(super) fn checked(
         &mut self,
         column: &str,
@@ -138,13 +137,13 @@ impl<'a> Columns<'a> {
         self.checked(column, &is_json)
     }
 
-    /// As [`Self::rest`], without the columns that were taken by other means.
+    /// Does the same as [`Self::rest`], without the columns that were read otherwise.
     pub(super) fn without(mut self, taken: &[&str]) -> Map<String, Json> {
         self.row.retain(|name, _| !taken.contains(&name.as_str()));
         self.rest()
     }
 
-    /// Returns what nobody took, without what is empty, and the originals of what was not taken as it was.
+    /// Returns the columns that were not read and are not empty, and the originals of replaced values.
     pub(super) fn rest(self) -> Map<String, Json> {
         let mut rest = self.row;
         rest.retain(|_, value| !value.is_null());
@@ -153,12 +152,12 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// Returns whether a text is a JSON document.
+/// Checks that a text is a JSON document.
 pub(super) fn is_json(text: &str) -> Result<(), String> {
     serde_json::from_str::<serde::de::IgnoredAny>(text).map(drop).map_err(|err| format!("not JSON, {err}"))
 }
 
-/// Returns a value as text, whatever it is.
+/// Returns any value as text.
 pub(super) fn shown(value: &Json) -> String {
     value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
 }

@@ -15,19 +15,19 @@ use crate::domain::time::Stamp;
 use crate::store::cells::{self, Cells};
 use crate::store::{StoreError, event};
 
-/// How a table of events becomes events of ours. A column that is not named here goes into the event's data.
+/// The conversion of a table of events. A column that is not named here goes into the event's data.
 struct Spec {
     table: &'static str,
-    /// The source of its events; also the name of its position in a cursor.
+    /// The source of its events, which is also the name of its position in a cursor.
     source: &'static str,
     kind: &'static str,
-    /// What happened where the table does not say.
+    /// The type of events without one.
     otherwise: &'static str,
     subject: &'static str,
     from: &'static str,
     to: &'static str,
     reason: &'static str,
-    /// Whether its events were written by the kernel alone, and not by whoever asked.
+    /// Whether only the kernel wrote its events, and no caller.
     kernel: bool,
     /// Whether cursors count its events.
     followed: bool,
@@ -125,11 +125,11 @@ const SPECS: [Spec; 10] = [
     Spec { table: "audit_log", source: "audit", subject: "target", from: "actor", ..PLAIN },
 ];
 
-/// Where a cursor stood in each table.
+/// The positions of a cursor in each table.
 pub(super) struct Waiting {
     /// The run whose events it counts, if not all.
     pub run: Option<String>,
-    /// Last number read by source.
+    /// The last number that was read, by source.
     pub positions: Map<String, Json>,
 }
 
@@ -141,7 +141,7 @@ struct Table {
     count: Count,
 }
 
-/// Returns true if a table is one of events: those that are known, and any other that calls itself so.
+/// Returns true if a table is one of events: a known one, or any other named like one.
 pub(super) fn is_history(name: &str, shape: &Shape) -> bool {
     source_of(name).is_some() && shape.is_numbered()
 }
@@ -176,7 +176,7 @@ impl Import<'_, '_> {
             table.count.read += 1;
             let one = format!("SELECT * FROM {} WHERE rowid = $1", quoted(&table.name));
             source.query(&one, &[Value::Int(n)], &mut |row| {
-                // A row without a time of its own stands where the order has put it.
+                // A row without a time gets that of its predecessor.
                 last = number("at").unwrap_or(last);
                 let (id, run) = self.append(table, n, row, last, &mut skips)?;
                 table.count.written += 1;
@@ -216,7 +216,7 @@ impl Import<'_, '_> {
         tables
     }
 
-    /// Returns the query for all places in the merged log; `None` without any table of events.
+    /// Returns the query of the merged order; `None` without a table of events.
     fn merged(&self, tables: &[Table]) -> Option<String> {
         let has_time =
             |name: &str| self.source.tables().any(|(known, shape)| known == name && shape.has("created_at"));
@@ -305,7 +305,7 @@ impl Import<'_, '_> {
     }
 }
 
-/// Returns a skip in force, as its row: the Go program keeps no other record of it than its event.
+/// Returns a skip in force as a row. The Go program stores it only as an event.
 fn skip(run: &str, phase: &str, reason: &str) -> Cells {
     let by = reason.strip_prefix("actor=").and_then(|rest| rest.split_once(": "));
     let (actor, reason) = by.map_or((None, reason), |(actor, reason)| (Some(actor.to_owned()), reason));

@@ -1,4 +1,4 @@
-//! The quiet tables: state, sentinels, and the cursors that the Go program keeps as state.
+//! Importing the quiet tables: state, sentinels, and the cursors that the Go program stores as state.
 
 use serde_json::{Map, Value as Json};
 
@@ -11,33 +11,33 @@ use crate::params;
 use crate::store::quiet::{self, Quiet};
 use crate::store::{StoreError, event};
 
-/// Under this key of state the Go program keeps cursors.
+/// The key of state under which the Go program stores cursors.
 const CURSOR: &str = "cursor";
 
-/// The log that positions are of: one that was never restored.
+/// The epoch of positions: that of a log without a restore.
 const EPOCH: &str = "";
 
-/// A row of a quiet table as it was.
+/// A row of a quiet table.
 struct Kept {
     key: String,
     row: Map<String, Json>,
-    /// What has no place in the new table.
+    /// The columns that the new table does not have.
     rest: Map<String, Json>,
 }
 
-/// A cursor on its way over.
+/// A cursor that is being converted.
 pub(super) struct Cursor {
     consumer: String,
     run_id: String,
     expires_at: Option<i64>,
     updated_at: i64,
     kept: Kept,
-    /// Number of the last event read, once an unread one was met.
+    /// The number of the last event that was read, once an unread one was found.
     position: Option<i64>,
 }
 
 impl Import<'_, '_> {
-    /// Reads the cursors, whose positions only the merged history gives.
+    /// Reads the cursors. Their positions are determined while the history is merged.
     pub(super) fn read_cursors(&mut self) -> Result<Vec<(Cursor, Waiting)>, StoreError> {
         let mut cursors = Vec::new();
         self.source.clone().rows("state", &mut |row| {
@@ -73,8 +73,8 @@ impl Import<'_, '_> {
         Ok(cursors)
     }
 
-    /// Stores the cursors. One that has read everything stands at the end of the log: what the import itself
-    /// tells is no news to anybody.
+    /// Stores the cursors. One that has read everything is set to the end of the log, so that it does not get
+    /// the events of the import itself.
     pub(super) fn cursors(&mut self, cursors: Vec<Cursor>) -> Result<(), StoreError> {
         let mut count = Count { table: "event_cursors".to_owned(), read: 0, written: 0, only_in_log: 0 };
         for cursor in cursors {
@@ -127,8 +127,7 @@ impl Import<'_, '_> {
         Ok(())
     }
 
-    /// Stores the sentinels. Their interval is the caller's there; 0 stands for "not known", and the next
-    /// check sets it.
+    /// Stores the sentinels. The old table has no interval: 0 means unknown, and the next check sets it.
     pub(super) fn sentinels(&mut self) -> Result<(), StoreError> {
         let mut count = Count { table: "sentinels".to_owned(), read: 0, written: 0, only_in_log: 0 };
         self.source.clone().rows("sentinels", &mut |row| {
@@ -178,7 +177,7 @@ impl Import<'_, '_> {
 }
 
 impl Cursor {
-    /// Notes that the event after `position` is the first that the consumer has not read.
+    /// Records that the event after `position` is the first that the consumer has not read.
     pub(super) fn unread_after(&mut self, position: i64) {
         self.position = Some(position);
     }

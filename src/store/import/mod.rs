@@ -1,8 +1,7 @@
-//! A database of the Go program, read table by table and written into a new one of ours.
+//! Importing a database of the Go program, table by table, into a new one of ours.
 //!
-//! The one store that writes the tables of others: what it inserts was inserted before, by their own rules.
-//! Its order is that of [`Import::run`]: the history first, then every row with an event that tells of it, so
-//! that the fold holds.
+//! This is the only store that writes tables of other stores. Its order is that of [`Import::run`]: first the
+//! history, then every row with its event, so that folding the events gives the tables.
 
 mod column;
 mod history;
@@ -24,29 +23,30 @@ use crate::domain::ids::RunId;
 use crate::domain::time::Stamp;
 use source::Source;
 
-/// What became of one table.
+/// The outcome for one table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Count {
-    /// The table that was read; `event_cursors` are rows of `state` there, `phase_skips` are events.
+    /// The table that was read. Rows of `event_cursors` are in `state` there, and those of `phase_skips` are
+    /// events.
     pub table: String,
     /// Rows read.
     pub read: i64,
     /// Rows written, or events for a table of events.
     pub written: i64,
-    /// Rows that the new tables cannot hold: they are in the event log, whole, and nowhere else.
+    /// Rows that the new tables cannot hold. They are completely in the event log.
     pub only_in_log: i64,
 }
 
-/// Something about a row that did not go over as it was.
+/// A remark about a row that was changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Remark {
     /// The table that was read.
     pub table: String,
-    /// Which row, by its key.
+    /// The key of the row.
     pub row: String,
-    /// Which column, or empty for the row as a whole.
+    /// The column; empty for the whole row.
     pub column: String,
-    /// What was done about it.
+    /// What was done.
     pub said: String,
 }
 
@@ -58,22 +58,22 @@ pub struct LeftBehind {
     pub rows: i64,
 }
 
-/// What an import did.
+/// The outcome of an import.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Report {
     /// Table by table.
     pub tables: Vec<Count>,
-    /// What did not go over as it was.
+    /// The changes of rows.
     pub remarks: Vec<Remark>,
-    /// What did not go over at all.
+    /// The tables that were not imported.
     pub left_behind: Vec<LeftBehind>,
     /// Events of the history.
     pub history: i64,
-    /// Events that tell of imported rows.
+    /// Events of imported rows.
     pub row_events: i64,
 }
 
-/// An import under way.
+/// An import in progress.
 pub struct Import<'a, 'b> {
     tx: &'a WriteTx<'b>,
     source: Source<'a>,
@@ -83,10 +83,10 @@ pub struct Import<'a, 'b> {
     report: Report,
 }
 
-/// A row of ours with what its event says.
+/// A row to insert, and the content of its event.
 struct Made {
     cells: Cells,
-    /// Columns that no event tells.
+    /// Columns that are in no event.
     telemetry: Cells,
     source: EventSource,
     run_id: Option<RunId>,
@@ -96,7 +96,7 @@ struct Made {
 }
 
 impl<'a, 'b> Import<'a, 'b> {
-    /// Reads which tables there are. `key` resolves the symlinks of a project's directory.
+    /// Lists the tables. `key` resolves the symlinks of a project's directory.
     pub fn new(
         tx: &'a WriteTx<'b>,
         go: &'a GoDb,
@@ -151,9 +151,8 @@ impl<'a, 'b> Import<'a, 'b> {
         Ok(())
     }
 
-    /// Inserts a row and appends the event that tells of it. Returns whether the tables could take it. If
-    /// not, the event holds it whole. `rest` are the columns that have no place of their own, and the
-    /// originals of what was changed.
+    /// Inserts a row and appends its event. Returns whether the tables could hold it; if not, the event has
+    /// all of it. `rest` are the columns that the table does not have, and the originals of changed values.
     fn put(&mut self, table: &'static str, made: Made, rest: Map<String, Json>) -> Result<bool, StoreError> {
         let mut row = made.cells.clone();
         row.extend(made.telemetry);
@@ -197,8 +196,8 @@ impl<'a, 'b> Import<'a, 'b> {
         Ok(fault.is_none())
     }
 
-    /// Tells of a row of a quiet table, of which no event tells otherwise: of one that the new table cannot
-    /// hold, whole and with what is wrong with it, or of columns that could not go over as they were.
+    /// Appends an event for a row of a quiet table, which has none otherwise: with the whole row and the
+    /// reason if the new table cannot hold it, or with the columns that were changed.
     fn note(
         &mut self,
         table: &str,
@@ -237,7 +236,7 @@ impl<'a, 'b> Import<'a, 'b> {
     }
 }
 
-/// Returns where something came from, and the columns that have no place of their own.
+/// Returns the source table, and the columns that the new table does not have.
 fn about(table: &str, columns: Map<String, Json>) -> Map<String, Json> {
     let mut about = Map::from_iter([("table".to_owned(), json!(table))]);
     if !columns.is_empty() {
@@ -257,17 +256,17 @@ pub fn is_fresh(tx: &ReadTx<'_>) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-/// Returns how many rows a table of ours has; for tables that an import writes.
+/// Returns the number of rows of a table of ours that an import writes.
 pub fn stored(tx: &ReadTx<'_>, table: &str) -> Result<i64, StoreError> {
     Ok(tx.scalar(&format!("SELECT count(*) FROM {table}"), &[])?)
 }
 
-/// Returns true if a table goes over row by row, and not as events.
+/// Returns true if a table is imported row by row, and not as events.
 pub fn is_row_table(table: &str) -> bool {
     ["phase_skips", "event_cursors"].contains(&table) || source::ROWS.contains(&table)
 }
 
-/// Returns how many rows a table of the old database has; 0 if there is no such table.
+/// Returns the number of rows of a table of the old database; 0 if there is no such table.
 pub fn found(go: &GoDb, table: &str) -> Result<i64, StoreError> {
     Source::new(go)?.count(table)
 }

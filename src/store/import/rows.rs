@@ -1,4 +1,4 @@
-//! The tables that events tell of: runs and what belongs to them, dispatches, locks.
+//! Importing the tables that have events: runs and what belongs to them, dispatches, locks.
 
 use std::collections::BTreeMap;
 
@@ -21,10 +21,10 @@ use crate::params;
 use crate::store::StoreError;
 use crate::store::cells::{self, Cells};
 
-/// How long a named lock without an end is held on, in seconds.
+/// The duration of a named lock without an end, in seconds.
 const NAMED_LOCK_TTL: i64 = 300;
 
-/// The phase of what has none.
+/// The phase of rows without one.
 const NO_PHASE: &str = "unknown";
 
 /// Skips in force by run and phase, as rows.
@@ -56,8 +56,8 @@ impl Import<'_, '_> {
                 }
             }
             if waiting.len() == before {
-                // Parents in a circle: from any run upwards the way leads into it, and one there loses its
-                // parent.
+                // Parents form a circle: following them from any run leads into it, and one run in it loses
+                // its parent.
                 let above = |at: usize| {
                     let parent = waiting[at].get("parent_run_id");
                     waiting.iter().position(|row| row.get("id") == parent)
@@ -72,7 +72,7 @@ impl Import<'_, '_> {
         Ok(())
     }
 
-    /// Returns true if the parent of a run is still to come.
+    /// Returns true if the parent of a run was not imported yet.
     fn awaits_parent(&self, row: &Object) -> Result<bool, StoreError> {
         let Some(parent) = row.get("parent_run_id").and_then(Json::as_str) else { return Ok(false) };
         Ok(self.runs.contains(parent) && phase_of(self.tx, parent)?.is_none())
@@ -138,7 +138,7 @@ impl Import<'_, '_> {
         self.put("runs", made, rest)
     }
 
-    /// Puts the skips in force that the history told of.
+    /// Inserts the skips that the history leaves in force.
     pub(super) fn skips(&mut self, skips: Skips) -> Result<(), StoreError> {
         let read = i64::try_from(skips.len()).unwrap_or(i64::MAX);
         for cells in skips.into_values() {
@@ -157,8 +157,8 @@ impl Import<'_, '_> {
         let mut columns = Columns::new("run_agents", &["id"], row, &mut self.report.remarks);
         let id = columns.word("id").unwrap_or_default();
         let run = columns.word("run_id").unwrap_or_default();
-        // Nobody wrote down in which phase it was added. With the run's own, the next rollback fails it if it
-        // is still active, as the Go program would have done.
+        // The old table does not have its phase. With the run's own, the next rollback fails it if it is
+        // still active, as the Go program would have done.
         let phase = phase_of(self.tx, &run)?.unwrap_or_else(|| NO_PHASE.to_owned());
         let status = columns.one_of("status", AgentStatus::Active, AgentStatus::Failed);
         let cells: Cells = vec![
@@ -223,7 +223,7 @@ impl Import<'_, '_> {
         let id = columns.word("id").unwrap_or_default();
         let status = columns.one_of("status", DispatchStatus::Spawned, DispatchStatus::Failed);
         if has_pid && !status.is_terminal() {
-            // A number alone is no identity: it stays in the event, and nobody will signal it.
+            // A pid alone is not an identity: it is kept in the event, and never signalled.
             columns.remark("pid", "a process known by its number alone is not followed");
         }
         let scope = columns.text("scope_id");
@@ -281,8 +281,8 @@ impl Import<'_, '_> {
         let mut ttl = columns.int("ttl_seconds");
         let mut expires_at = columns.int("expires_at");
         if kind == "named_lock" && expires_at.is_none() {
-            // From now on if it is held, so that its owner has the time to renew it; its own time first, if
-            // it has one.
+            // A lock that is held expires later than it would have, so that its owner has time to renew it.
+            // Its own end has precedence.
             let held = released_at.is_none() && ttl.is_none();
             let from = if held { self.stamp.secs() } else { created_at };
             let lasts = *ttl.get_or_insert(NAMED_LOCK_TTL);
@@ -316,7 +316,7 @@ impl Import<'_, '_> {
     }
 }
 
-/// Returns a row that may belong to a run.
+/// Creates a row that may belong to a run.
 fn of_run(source: EventSource, cells: Cells, subject: String, run: &str, to: &str) -> Made {
     Made {
         cells,
@@ -329,7 +329,7 @@ fn of_run(source: EventSource, cells: Cells, subject: String, run: &str, to: &st
     }
 }
 
-/// Returns the phase of a run that is imported already.
+/// Returns the phase of an imported run.
 fn phase_of(tx: &ReadTx<'_>, run: &str) -> Result<Option<String>, StoreError> {
     let phase = |row: &Row| Ok::<_, StoreError>(row.get("phase")?);
     tx.query_opt("SELECT phase FROM runs WHERE id = $1", params![run.to_owned()], phase)

@@ -1,4 +1,4 @@
-//! The tables of the old database. Its version says little about them: what is there is looked up.
+//! The tables of the old database, which are listed, because its version says little about them.
 
 use std::collections::BTreeMap;
 
@@ -21,11 +21,11 @@ pub(super) const ROWS: [&str; 8] = [
     "sentinels",
 ];
 
-/// What a table looks like.
+/// The columns of a table.
 #[derive(Clone, Debug)]
 pub(super) struct Shape {
     columns: Vec<String>,
-    /// Whether rows have a number beside their key, in the order of their insertion.
+    /// Whether rows have a number besides their key, in the order of insertion.
     numbered: bool,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Source<'a> {
     tables: BTreeMap<String, Shape>,
 }
 
-/// Returns a name as SQL takes it.
+/// Quotes a name for SQL.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
@@ -112,7 +112,7 @@ impl<'a> Source<'a> {
         Ok(found.ok_or_else(|| DbError::Engine(format!("no count of {table}")))?)
     }
 
-    /// Returns the tables that have rows and no place in the new database.
+    /// Returns the tables with rows that are not imported.
     pub(super) fn left_behind(&self) -> Result<Vec<LeftBehind>, StoreError> {
         let mut left = Vec::new();
         for (name, shape) in &self.tables {
