@@ -59,7 +59,7 @@ codes! {
     DbInUse = "db_in_use", 2, "other processes have the damaged database open";
     DbMoved = "db_moved", 2, "the database file was moved away or replaced while it was in use";
     DbNotInitialised = "db_not_initialised", 2, "there is no database here yet";
-    DbPath = "db_path", 2, "--db leads out of the working directory, or does not end in .db; or it or INTERCORE_DB is a URL";
+    DbPath = "db_path", 2, "--db leads out of the working directory, or does not end in .db; or the database is a URL";
     DbReadOnly = "db_read_only", 2, "the database or its directory cannot be written";
     DbSchema = "db_schema", 2, "tables or indexes were changed by something else";
     DbSymlink = "db_symlink", 2, "the database, its log or its directory is a symlink";

@@ -1,8 +1,9 @@
 //! Values that scripts keep between calls.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -53,17 +54,26 @@ pub(crate) struct StateStored {
 }
 
 /// The value of a key in a scope.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(crate) enum StateValue {
     /// A payload. Text that is not JSON is a string.
-    Found(
-        #[serde(serialize_with = "json_or_text")]
-        #[schemars(with = "Value")]
-        String,
-    ),
+    Found(#[serde(serialize_with = "json_or_text")] String),
     /// No value is stored, or it has expired.
     Missing {},
+}
+
+impl JsonSchema for StateValue {
+    fn schema_name() -> Cow<'static, str> {
+        "StateValue".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "The value, which may be any JSON; text that is not JSON is a string. Without a value, an object \
+                            with a `code`, and exit code 1.",
+        })
+    }
 }
 
 fn json_or_text<S: Serializer>(payload: &str, serializer: S) -> Result<S::Ok, S::Error> {

@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, ValueHint};
 
 use crate::app::Error;
 
-/// How long a command waits for the write lock when nobody says otherwise (K-04).
+/// Time that a command waits for the write lock unless --timeout is given.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Commands whose `--timeout` is their own, once both words have been seen.

@@ -29,7 +29,7 @@ pub fn readers() -> Vec<(String, bool)> {
             let path = format!("{path} {}", node.name);
             match &node.kind {
                 Kind::Group { nodes, .. } => walk(nodes, &path, out),
-                Kind::Leaf { run, .. } => out.push((path, run.access() == Some(Access::Read))),
+                Kind::Leaf { run, .. } => out.push((path, run.access() == Access::Read)),
             }
         }
     }

@@ -3,18 +3,8 @@
 use std::rc::Rc;
 
 use super::error::DbError;
-use crate::domain::action::{ActionMode, ActionType};
-use crate::domain::agent::AgentStatus;
-use crate::domain::artifact::ArtifactStatus;
-use crate::domain::coordination::LockKind;
-use crate::domain::dispatch::DispatchStatus;
-use crate::domain::event::{Origin, Source};
-use crate::domain::ids::{AgentId, ArtifactId, DispatchId, IntentId, LockId, ModificationId, RunId};
-use crate::domain::interspect::AgentName;
-use crate::domain::interspect::canary::CanaryStatus;
-use crate::domain::interspect::modification::ModificationStatus;
-use crate::domain::phase::{Chain, Phase};
-use crate::domain::run::RunStatus;
+use crate::domain::TextColumn;
+use crate::domain::phase::Chain;
 use crate::domain::text::escaped;
 
 /// One cell, or one bound parameter. Booleans are 0 and 1, times are integers, JSON is text.
@@ -108,45 +98,18 @@ impl<T: Column> Column for Option<T> {
     }
 }
 
-/// Stores a type as the text that `Display` writes and `FromStr` reads back.
-macro_rules! text_column {
-    ($($name:ty),+ $(,)?) => {$(
-        impl Column for $name {
-            fn encode(&self) -> Value {
-                Value::Text(self.to_string())
-            }
-            fn decode(value: &Value) -> Result<Self, String> {
-                match value {
-                    Value::Text(text) => text.parse().map_err(|err| format!("{err}")),
-                    other => Err(format!("expected text, found {}", found(other))),
-                }
-            }
+/// A type of the domain is stored as the text that `Display` writes and `FromStr` reads back.
+impl<T: TextColumn> Column for T {
+    fn encode(&self) -> Value {
+        Value::Text(self.to_string())
+    }
+    fn decode(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Text(text) => text.parse().map_err(|err| format!("{err}")),
+            other => Err(format!("expected text, found {}", found(other))),
         }
-    )+};
+    }
 }
-
-text_column!(
-    RunId,
-    AgentId,
-    ArtifactId,
-    DispatchId,
-    LockId,
-    IntentId,
-    LockKind,
-    Phase,
-    RunStatus,
-    AgentStatus,
-    ArtifactStatus,
-    DispatchStatus,
-    ActionMode,
-    ActionType,
-    Origin,
-    Source,
-    ModificationId,
-    AgentName,
-    ModificationStatus,
-    CanaryStatus,
-);
 
 impl Column for Chain {
     fn encode(&self) -> Value {

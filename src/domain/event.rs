@@ -77,6 +77,8 @@ impl FromStr for Source {
     }
 }
 
+impl crate::domain::TextColumn for Source {}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -74,6 +74,8 @@ macro_rules! id {
             }
         }
 
+        impl super::TextColumn for $name {}
+
         impl FromStr for $name {
             type Err = EmptyId;
 

@@ -2,7 +2,12 @@
 //!
 //! Everything here can be tested without a database, and may be used by every other layer.
 
-/// Defines an enum of words: `as_str`, `ALL`, `Display`, `FromStr`, and serde by the same words.
+/// A type whose values are kept as text, in the database and on the command line alike: `Display` writes it, `FromStr` reads
+/// it back.
+pub trait TextColumn: std::fmt::Display + std::str::FromStr<Err: std::fmt::Display> {}
+
+/// Defines an enum of words: `as_str`, `ALL`, `Display`, `FromStr`, and serde by the same
+/// words.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident, $what:literal { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$doc])*
@@ -21,6 +26,8 @@ macro_rules! words {
                 f.write_str(self.as_str())
             }
         }
+
+        impl $crate::domain::TextColumn for $name {}
 
         impl std::str::FromStr for $name {
             type Err = String;

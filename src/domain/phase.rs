@@ -40,6 +40,8 @@ impl FromStr for Phase {
     }
 }
 
+impl crate::domain::TextColumn for Phase {}
+
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::launch::{self, LaunchRequest, Launched};
-use super::{DEFAULT_AGENT_TYPE, DEFAULT_SANDBOX, absolute_if_given, path_text, settle};
+use super::{DEFAULT_AGENT_TYPE, DEFAULT_SANDBOX, absolute_if_given, path_text};
 use crate::app::{CommandContext, Error, Reply};
 use crate::domain::ids::{DispatchId, RunId};
 use crate::domain::launch::Program;
@@ -139,6 +139,6 @@ fn resolve(cx: &CommandContext, request: SpawnRequest) -> Result<LaunchRequest, 
 
 /// Returns the dispatch that this call runs in, if it is one of this database.
 fn calling_dispatch(cx: &mut CommandContext) -> Option<DispatchId> {
-    let id: DispatchId = cx.env.var(settle::MARK)?.parse().ok()?;
+    let id: DispatchId = cx.env.var("IC_DISPATCH_ID")?.parse().ok()?;
     cx.read(|tx| store::dispatch::get(tx, &id)).ok().map(|dispatch| dispatch.id)
 }

@@ -133,11 +133,16 @@ pub(in crate::cli) fn command_help(path: &[&str], env: &Environment) -> Result<S
 
 /// Returns a section that lists the external commands; empty text if there are none.
 fn external_commands(env: &Environment) -> String {
-    let nouns = external::nouns(env).into_iter().filter(|noun| !tree::is_noun(noun));
-    let lines: String = nouns.map(|noun| format!("  {}\n", one_line(&noun.to_string_lossy()))).collect();
-    if lines.is_empty() {
-        lines
-    } else {
-        format!("External commands (programs on PATH named ic-…):\n{lines}\n")
+    let mut section = String::new();
+    for noun in external::nouns(env).iter().filter(|noun| !tree::is_noun(noun)) {
+        if section.is_empty() {
+            section.push_str("External commands (programs on PATH named ic-…):\n");
+        }
+        // Writing to a string cannot fail.
+        let _ = writeln!(section, "  {}", one_line(&noun.to_string_lossy()));
     }
+    if !section.is_empty() {
+        section.push('\n');
+    }
+    section
 }

@@ -59,12 +59,10 @@ pub(super) enum Run {
 }
 
 impl Run {
-    /// Returns what the command may do, if it says so.
-    pub(super) fn access(self) -> Option<Access> {
+    /// Returns what the command may do.
+    pub(super) fn access(self) -> Access {
         match self {
-            Self::Answer { access, .. } | Self::Stream { access, .. } | Self::Page { access, .. } => {
-                Some(access)
-            }
+            Self::Answer { access, .. } | Self::Stream { access, .. } | Self::Page { access, .. } => access,
         }
     }
 

@@ -61,6 +61,8 @@ impl FromStr for AgentName {
     }
 }
 
+impl crate::domain::TextColumn for AgentName {}
+
 impl fmt::Display for AgentName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

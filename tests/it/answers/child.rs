@@ -149,6 +149,16 @@ pub fn children(t: &mut Tape) {
         "dispatch spawn -- true",
     ]);
 
+    by_script(t);
+    t.stage("a chain without a stronger model left");
+    spawn(t, "last", "--model=opus", "exit 1");
+    t.call("dispatch wait $last");
+    t.id("last", "dispatch retry $last --now --escalate --chain-key=c --failure-mode=error");
+    t.call("dispatch wait $last");
+    t.calls(&["dispatch retry $last --now --escalate --chain-key=c --failure-detail=again"; 2]);
+}
+
+fn by_script(t: &mut Tape) {
     t.stage("started by a script");
     t.write("task.md", "do it\n");
     t.write("start.sh", "echo \"$@\"\n");
@@ -160,13 +170,6 @@ pub fn children(t: &mut Tape) {
     t.env("CLAVAIN_DISPATCH_SH", "$dir/start.sh");
     t.id("script", "dispatch spawn --prompt-file=task.md --sandbox=read-only --output=o.md");
     t.calls(&["dispatch wait $script", "dispatch logs $script"]);
-
-    t.stage("a chain without a stronger model left");
-    spawn(t, "last", "--model=opus", "exit 1");
-    t.call("dispatch wait $last");
-    t.id("last", "dispatch retry $last --now --escalate --chain-key=c --failure-mode=error");
-    t.call("dispatch wait $last");
-    t.calls(&["dispatch retry $last --now --escalate --chain-key=c --failure-detail=again"; 2]);
 }
 
 /// Starts a child that runs a script.

@@ -62,8 +62,14 @@ pub fn hook(t: &mut Tape) {
     t.calls(&["hook pre-commit", "hook pre-commit --nonsense"]);
     t.env("INTERCORE_FENCE", "none:1");
     t.call("hook pre-commit");
+    t.env("INTERCORE_FENCE", "nonsense");
+    t.call("hook pre-commit");
     t.no_env();
     t.calls(&["coordination list --active"]);
+
+    t.repository("a commit of the database");
+    t.git("add -f .clavain/intercore.db");
+    t.calls(&["hook pre-commit", "health", "init"]);
 
     t.repository("installed and taken out");
     t.calls(&["hook install --dry-run", "hook install", "hook install", "hook install --claude --nonsense"]);

@@ -30,6 +30,7 @@ pub fn events(t: &mut Tape) {
         "events record --source=review --type=disagreement_resolved --payload={}".to_owned(),
         format!("events record --source=review --type=other --payload='{review}'"),
         format!("events record --source=agency --type=cycle --run=$run --payload='{agency}'"),
+        format!("events record --source=agency --type=cycle --run=$run --payload='{agency}' --idempotency-key=agency"),
         "events record --source=agency --type=cycle --payload='{\"agency_name\":\"a\"}'".to_owned(),
         "events record --source=interspect --type=override --payload='{\"agent_name\":\"fd-a\"}'".to_owned(),
         "events record --source=coordination --type=held --payload='{\"lock_id\":\"l\",\"owner\":\"o\",\"pattern\":\"p\",\"scope\":\"s\"}'"

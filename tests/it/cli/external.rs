@@ -19,17 +19,18 @@ struct Stage {
     bin: PathBuf,
 }
 
+/// Writes a program.
+fn program(path: &Path, script: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 impl Stage {
     fn new(sandbox: Sandbox) -> Self {
         let bin = sandbox.dir().parent().unwrap().join("bin");
         fs::create_dir(&bin).unwrap();
         Self { sandbox, bin }
-    }
-
-    fn program(&self, path: &Path, script: &str) {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     fn command(&self, line: &[&str]) -> Command {
@@ -58,7 +59,7 @@ impl Stage {
 #[test]
 fn a_word_that_is_not_built_in_runs_the_program_of_that_name() {
     let stage = Stage::new(Sandbox::new());
-    stage.program(&stage.bin.join("ic-tell"), TELL);
+    program(&stage.bin.join("ic-tell"), TELL);
     let words = ["--json", "--db", "x", "--timeout=soon", "a b", "", "--", "-h", "--help"];
     let mut expected: Vec<String> = words.iter().map(|word| format!("word={word}")).collect();
     expected.extend([stage.db(), "run=unset".to_owned()]);
@@ -70,13 +71,13 @@ fn a_word_that_is_not_built_in_runs_the_program_of_that_name() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(text.lines().next(), Some(format!("pid={pid}").as_str()));
 
-    stage.program(&stage.bin.join("ic-echo"), "cat; echo problem >&2; kill -TERM $$");
+    program(&stage.bin.join("ic-echo"), "cat; echo problem >&2; kill -TERM $$");
     let output = assert_cmd::Command::from_std(stage.command(&["echo"])).write_stdin("fed").output().unwrap();
     assert_eq!((output.stdout, output.stderr), (b"fed".to_vec(), b"problem\n".to_vec()));
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&output.status), Some(15));
 
     // Signals are as the caller set them: none is blocked, ignored or handled for the program.
-    stage.program(&stage.bin.join("ic-signals"), "grep -E '^Sig(Blk|Ign)' /proc/self/status");
+    program(&stage.bin.join("ic-signals"), "grep -E '^Sig(Blk|Ign)' /proc/self/status");
     let direct = run({
         let mut command = Command::new(stage.bin.join("ic-signals"));
         stage.sandbox.seal(&mut command);
@@ -89,7 +90,7 @@ fn a_word_that_is_not_built_in_runs_the_program_of_that_name() {
 #[test]
 fn an_external_command_is_handed_the_database_and_the_run() {
     let stage = Stage::new(Sandbox::bare());
-    stage.program(&stage.bin.join("ic-tell"), TELL);
+    program(&stage.bin.join("ic-tell"), TELL);
     assert_eq!(stage.lines(&["tell"]), ["db=unset", "run=unset"]);
     assert!(!stage.sandbox.db_path().exists());
     stage.sandbox.ok(["init"]);
@@ -135,10 +136,10 @@ fn help_lists_external_commands_and_shows_their_help() {
     let stage = Stage::new(Sandbox::new());
     let second = stage.sandbox.dir().parent().unwrap().join("second");
     for name in ["ic-tell", "ic-run", "ic-zeta", "ic-hook-watch"] {
-        stage.program(&stage.bin.join(name), TELL);
+        program(&stage.bin.join(name), TELL);
     }
     for name in ["ic-tell", "ic-alpha", "ic-"] {
-        stage.program(&second.join(name), "echo second; exit 42");
+        program(&second.join(name), "echo second; exit 42");
     }
     fs::write(second.join("ic-data"), "").unwrap();
     fs::create_dir(second.join("ic-folder")).unwrap();
@@ -166,8 +167,8 @@ fn help_lists_external_commands_and_shows_their_help() {
 #[test]
 fn only_absolute_directories_are_searched() {
     let stage = Stage::new(Sandbox::new());
-    stage.program(&stage.sandbox.dir().join("ic-here"), TELL);
-    stage.program(&stage.sandbox.dir().join("sub/ic-here"), TELL);
+    program(&stage.sandbox.dir().join("ic-here"), TELL);
+    program(&stage.sandbox.dir().join("sub/ic-here"), TELL);
     fs::write(stage.bin.join("ic-data"), "#!/bin/sh\nexit 42\n").unwrap();
     for path in ["", ":", ".", "sub", "./sub:", "/usr/bin::/bin"] {
         for line in [&["here"][..], &["help", "here"]] {
@@ -180,7 +181,7 @@ fn only_absolute_directories_are_searched() {
         command.env("PATH", path);
         assert!(!String::from_utf8(run(command).stdout).unwrap().contains("External commands"), "{path:?}");
     }
-    stage.program(&stage.bin.join("ic-/tell"), TELL);
+    program(&stage.bin.join("ic-/tell"), TELL);
     for word in ["data", "", "/tell", "../bin/ic-tell", "rum"] {
         let output = stage.ic(&[word]);
         assert_eq!(output.status.code(), Some(3), "{word:?}: {}", render(&output));
@@ -189,7 +190,7 @@ fn only_absolute_directories_are_searched() {
     assert!(stderr.starts_with("{\"error\"") && stderr.contains("'run'"), "{stderr}");
 
     // A program that cannot be started is an error of its own.
-    stage.program(&stage.bin.join("ic-broken"), "");
+    program(&stage.bin.join("ic-broken"), "");
     fs::write(stage.bin.join("ic-broken"), "#!/no/such/interpreter\n").unwrap();
     let output = stage.ic(&["broken"]);
     assert_eq!(output.status.code(), Some(2), "{}", render(&output));

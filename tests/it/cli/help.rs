@@ -70,7 +70,7 @@ fn the_environment_is_told_completely() {
         if path.ends_with("app/environment.rs") {
             continue;
         }
-        let ways = ["env::var(", "env::var_os(", "env.var(", "env.var_os(", "env.path("];
+        let ways = ["env::var(", "env::var_os(", "env.var(", "env.var_os(", "env.path(", "env.paths("];
         let calls: usize = ways.iter().map(|way| text.matches(way).count()).sum();
         let direct: Vec<String> = ways.iter().flat_map(|way| named(&text, way)).collect();
         // The one place that reads by a name that it is given.

@@ -27,8 +27,7 @@ pub(in crate::cli) struct Logs {
 
 impl StreamCommand for Logs {
     type Item = Vec<u8>;
-    // The output is not JSON, also with `--json`: it is what the child wrote.
-    type Line = String;
+    type Line = ChildOutput;
     const ACCESS: Access = Access::Process;
 
     fn sink(&self, out: Output) -> Result<Box<dyn Sink<Vec<u8>>>, Error> {
@@ -40,6 +39,11 @@ impl StreamCommand for Logs {
         logs::logs(cx, &LogsRequest { id, stderr, follow }, sink)
     }
 }
+
+/// What the child wrote, byte for byte: not JSON, also with `--json`.
+#[derive(schemars::JsonSchema)]
+#[schemars(transparent)]
+pub(in crate::cli) struct ChildOutput(#[expect(dead_code, reason = "this is its schema")] serde_json::Value);
 
 /// Writes bytes unchanged.
 struct Bytes {
