@@ -1,4 +1,4 @@
-//! Actions: what the caller is asked to do when a run enters a phase.
+//! Actions: what is due when a run enters a phase.
 
 use serde_json::Value;
 
@@ -6,11 +6,11 @@ use super::ids::RunId;
 use super::phase::Phase;
 
 words!(
-    /// Who carries an action out.
+    /// The program that carries out an action.
     ActionMode, "action mode" {
         /// A person at the keyboard.
         Interactive = "interactive",
-        /// An agent on its own.
+        /// An agent without a person.
         Autonomous = "autonomous",
         /// Either.
         Both = "both",
@@ -18,9 +18,9 @@ words!(
 );
 
 words!(
-    /// What an action is.
+    /// The type of an action.
     ActionType, "action type" {
-        /// A command to type.
+        /// A command to run.
         Command = "command",
         /// A child to start.
         Spawn = "spawn",
@@ -32,28 +32,26 @@ words!(
 /// A row of `phase_actions`.
 #[derive(Clone, Debug)]
 pub struct Action {
-    /// Number, drawn by the database.
+    /// The number that the database assigned.
     pub id: i64,
     /// The run it belongs to.
     pub run_id: RunId,
     /// The phase that triggers it.
     pub phase: Phase,
-    /// What it is.
     pub action_type: ActionType,
-    /// What to run.
     pub command: String,
-    /// Arguments: text, meant as JSON, with `${…}` templates.
+    /// Text that is meant to be JSON, with `${…}` templates.
     pub args: Option<String>,
-    /// Who carries it out.
+    /// The program that carries it out.
     pub mode: ActionMode,
-    /// Order within the phase, lowest first.
+    /// The order within the phase, lowest first.
     pub priority: i64,
 }
 
 /// Fills the templates `${artifact:TYPE}`, `${run_id}` and `${project_dir}` in `args`.
 ///
-/// `lookup` answers for the name between the braces; what it does not know stays as it is. Values are escaped
-/// for the inside of a JSON string, so a path with quotes cannot break out of its argument.
+/// `lookup` returns the value of a name between braces; a template without a value stays as it is. Values are
+/// escaped for the inside of a JSON string, so a path with quotes cannot break out of its argument.
 pub fn fill_templates(args: &str, mut lookup: impl FnMut(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(args.len());
     let mut rest = args;

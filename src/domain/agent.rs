@@ -1,16 +1,16 @@
-//! Agents: who works on a run.
+//! Agents of a run.
 
 use super::ids::{AgentId, DispatchId, RunId};
 use super::phase::Phase;
 
 words!(
-    /// What an agent is doing. Any status may follow any other.
+    /// The status of an agent. Any status may follow any other.
     AgentStatus, "agent status" {
-        /// At work.
+        /// The agent is working.
         Active = "active",
-        /// Done.
+        /// The agent has finished.
         Completed = "completed",
-        /// Given up, or overtaken by a rollback or a cancel.
+        /// The agent gave up, or a rollback or a cancel ended its work.
         Failed = "failed",
     }
 );
@@ -18,19 +18,17 @@ words!(
 /// A row of `run_agents`.
 #[derive(Clone, Debug)]
 pub struct Agent {
-    /// Identifier.
     pub id: AgentId,
     /// The run it works on.
     pub run_id: RunId,
-    /// Kind of agent, free text.
+    /// Free text.
     pub agent_type: String,
-    /// Name, free text.
+    /// Free text.
     pub name: Option<String>,
-    /// What it is doing.
     pub status: AgentStatus,
-    /// The phase it was added in.
+    /// The phase in which it was added.
     pub phase: Phase,
-    /// The child process that it runs in.
+    /// The dispatch that it runs in.
     pub dispatch_id: Option<DispatchId>,
     /// Unix seconds.
     pub created_at: i64,

@@ -1,14 +1,14 @@
-//! Artifacts: what a run produced.
+//! Artifacts: the products of a run.
 
 use super::ids::{ArtifactId, DispatchId, RunId};
 use super::phase::Phase;
 
 words!(
-    /// Whether an artifact still counts.
+    /// Whether an artifact counts.
     ArtifactStatus, "artifact status" {
         /// Counted by gates and templates.
         Active = "active",
-        /// Kept and listed, but no longer counted.
+        /// Stored and listed, but not counted.
         RolledBack = "rolled_back",
     }
 );
@@ -16,21 +16,20 @@ words!(
 /// A row of `run_artifacts`.
 #[derive(Clone, Debug)]
 pub struct Artifact {
-    /// Identifier.
     pub id: ArtifactId,
     /// The run that produced it.
     pub run_id: RunId,
     /// The phase it is filed under.
     pub phase: Phase,
-    /// Path as the caller gave it.
+    /// The path as the caller gave it.
     pub path: String,
-    /// Kind of artifact, free text.
+    /// Free text.
     pub kind: String,
-    /// `sha256:<hex>` of the file, when it could be read.
+    /// `sha256:<hex>` of the file, if it could be read.
     pub content_hash: Option<String>,
     /// Whether it still counts.
     pub status: ArtifactStatus,
-    /// The dispatch that made it.
+    /// The dispatch that produced it.
     pub dispatch_id: Option<DispatchId>,
     /// Unix seconds.
     pub created_at: i64,

@@ -1,11 +1,11 @@
-//! Delegation: how much a project leaves to its agents, and what follows for new runs.
+//! Delegation: the level of autonomy of a project's agents, and its effect on new runs.
 
 /// A level from 0 (everything by hand) to 5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Level(u8);
 
 impl Default for Level {
-    /// Level 2, which nobody had to declare.
+    /// Returns level 2, which holds if none is declared.
     fn default() -> Self {
         Self(2)
     }
@@ -14,7 +14,7 @@ impl Default for Level {
 impl std::str::FromStr for Level {
     type Err = String;
 
-    /// Reads `0` to `5`, with or without an `L` before it.
+    /// Reads `0` to `5`, with or without a leading `L`.
     fn from_str(text: &str) -> Result<Self, String> {
         let digits = text.strip_prefix(['L', 'l']).unwrap_or(text);
         match digits.parse::<u8>() {
@@ -24,11 +24,11 @@ impl std::str::FromStr for Level {
     }
 }
 
-/// What a project delegates, and whether anybody said so.
+/// The level of a project.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delegation {
     pub level: Level,
-    /// Whether it was declared, or is the one that holds when nobody declares any.
+    /// Whether it was declared, and is not the default.
     pub declared: bool,
 }
 

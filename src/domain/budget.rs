@@ -3,13 +3,13 @@
 /// A run's token budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Tokens that may be used.
+    /// The number of tokens that may be used.
     pub tokens: i64,
-    /// Percentage from which a warning is due.
+    /// The percentage from which a warning is due.
     pub warn_pct: i64,
 }
 
-/// How much of a budget is gone.
+/// The state of a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
     /// Below the warning threshold.
@@ -21,7 +21,7 @@ pub enum Standing {
 }
 
 impl Budget {
-    /// Returns where `used` tokens stand.
+    /// Returns the state of the budget after `used` tokens.
     pub fn standing(self, used: i64) -> Standing {
         let warn_at = i128::from(self.tokens) * i128::from(self.warn_pct) / 100;
         if used >= self.tokens {

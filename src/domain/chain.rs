@@ -1,8 +1,9 @@
-//! The hash chain over the event log: what is hashed, and in which form.
+//! The hash chain over the event log, and the form of what is hashed.
 //!
-//! Each event's hash covers the hash before it and every stored field of the event. It catches an edit, a
-//! removal or an insertion anywhere in the log. It cannot catch a cut tail, or a whole chain computed anew by
-//! somebody who can write the file: for that, keep a head (`ID:HASH`) elsewhere and verify against it.
+//! Each event's hash covers the hash before it and every stored field of the event. This detects an edit, a
+//! removal or an insertion anywhere in the log. It cannot detect a cut tail, or a chain that was computed
+//! anew by a process that can write the file: for that, keep a head (`ID:HASH`) elsewhere and verify against
+//! it.
 
 use std::fmt;
 
@@ -40,7 +41,7 @@ pub struct Fields<'a> {
 ///
 /// Hashed are: the previous hash's digits, the format's name, then each field as one byte (0 for NULL, 1
 /// otherwise) and, unless NULL, its length in bytes (eight bytes, big-endian) and its bytes; numbers in
-/// decimal. Lengths keep fields from running into each other, the byte keeps NULL apart from empty.
+/// decimal. Lengths separate the fields, and the byte distinguishes NULL from empty.
 pub fn link(previous: &str, fields: &Fields<'_>) -> String {
     let mut hasher = Sha256::new();
     hasher.update(previous.as_bytes());

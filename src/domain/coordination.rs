@@ -1,4 +1,4 @@
-//! Coordination: who holds which files, and which names.
+//! Coordination: locks on files and on names.
 
 use super::process::ProcessKey;
 use super::time::{self, Stamp};
@@ -6,7 +6,7 @@ use super::time::{self, Stamp};
 /// Reads an owner, a name or a scope: text on one line, of 1 to 4096 bytes.
 ///
 /// # Errors
-/// What is wrong with the text.
+/// If the text is invalid.
 pub fn word(text: &str) -> Result<String, String> {
     match text.len() {
         0 => Err("must not be empty".to_owned()),
@@ -31,23 +31,22 @@ pub fn fence(text: &str) -> Result<(String, i64), String> {
 }
 
 words!(
-    /// What a lock is for. The first two share the space of paths; names meet only each other, and only
-    /// exactly.
+    /// The type of a lock. The first two share the space of paths; names overlap only equal names.
     LockKind, "lock type" {
-        /// Files that somebody edits.
+        /// Files that are being edited.
         FileReservation = "file_reservation",
-        /// Files that a task is going to change.
+        /// Files that a task will change.
         WriteSet = "write_set",
-        /// Anything that has a name.
+        /// A name with any meaning.
         NamedLock = "named_lock",
     }
 );
 
-/// How many live locks an owner may have in a scope.
+/// The maximum number of live locks of an owner in a scope.
 pub const MOST_LOCKS: i64 = 1000;
 
 impl LockKind {
-    /// Returns how long it is held when nobody says otherwise, in seconds; `None` until it is released.
+    /// Returns the default duration in seconds; `None` until it is released.
     pub fn default_ttl(self) -> Option<i64> {
         match self {
             Self::FileReservation => Some(3600),
@@ -56,7 +55,7 @@ impl LockKind {
         }
     }
 
-    /// Returns true if the pattern is a name, and not one of paths.
+    /// Returns true if the pattern is a name, and not a pattern of paths.
     pub fn is_named(self) -> bool {
         self == Self::NamedLock
     }
@@ -66,89 +65,81 @@ impl LockKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a column of the row")]
 pub struct Lock {
-    /// Identifier.
     pub id: String,
-    /// What it is for.
     pub kind: LockKind,
-    /// Whose it is, free text.
+    /// Free text.
     pub owner: String,
-    /// Where its pattern counts: a project's top directory, or any name.
+    /// A project's top directory, or any name.
     pub scope: String,
-    /// What is held.
     pub pattern: String,
-    /// Whether a pattern that is a plain path was known to be a file: nothing below it is held. Says nothing
-    /// of others.
+    /// Whether the pattern is a plain path that was known to be a file, so that nothing below it is held.
     pub file: bool,
-    /// Whether nobody else may hold what overlaps, or nobody else exclusively.
+    /// Whether no other owner may hold an overlapping lock, or else only no exclusive one.
     pub exclusive: bool,
-    /// Why, free text.
+    /// Free text.
     pub reason: Option<String>,
-    /// How long it is held after it was reserved or renewed, in seconds.
+    /// The duration after it was reserved or renewed, in seconds.
     pub ttl_seconds: Option<i64>,
     /// Unix seconds.
     pub created_at: i64,
-    /// Unix seconds, rounded up; `None` for one that is held until it is released.
+    /// Unix seconds, rounded up; `None` if it is held until it is released.
     pub expires_at: Option<i64>,
     /// The same in Unix milliseconds, as it is stored; `None` if another program has set it.
     /// [`Lock::ends_at`] decides.
     pub expires_at_ms: Option<i64>,
     /// Unix seconds.
     pub released_at: Option<i64>,
-    /// The dispatch that it is held for.
     pub dispatch_id: Option<String>,
-    /// The run that it is held for.
     pub run_id: Option<String>,
     /// The fencing token: greater than that of every lock granted before.
     pub fence: i64,
-    /// The process that it lives with, if one was named.
+    /// The process that it ends with, if any.
     pub process: Option<ProcessKey>,
-    /// What of it cannot be understood, as another program, or a fault, has left it. Each such column reads
-    /// as what it may mean.
+    /// The columns that cannot be understood, because of another program or a fault. Each of them is read as
+    /// all that it may mean.
     pub unreadable: Vec<Unreadable>,
-    /// Whether it is a copy of what another program holds in a file of its own: that program ends and renews
-    /// it.
+    /// Whether it is a copy of a lock in a file of another program, which ends and renews it.
     pub mirrored: bool,
-    /// Whether a hook reserved it without being asked: hooks end only such locks.
+    /// Whether a hook reserved it, and not the owner itself. Hooks end only such locks.
     pub automatic: bool,
 }
 
 /// A column of a lock whose content cannot be understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
-    /// Its name.
     pub column: &'static str,
-    /// The text as it is stored, which need not be UTF-8; empty if it is no text.
+    /// The text as it is stored, which need not be UTF-8; empty if it is not a text.
     pub bytes: Vec<u8>,
 }
 
 impl Lock {
-    /// Returns what a column holds that cannot be understood.
+    /// Returns the content of a column if it cannot be understood.
     pub fn unreadable(&self, column: &str) -> Option<&Unreadable> {
         self.unreadable.iter().find(|one| one.column == column)
     }
 
-    /// Returns when its time is over, in Unix milliseconds; `None` for one that is held until it is released.
+    /// Returns the time of its expiry in Unix milliseconds; `None` if it is held until it is released.
     pub fn ends_at(&self) -> Option<i64> {
         self.expires_at.map(|secs| time::moment(secs, self.expires_at_ms))
     }
 
-    /// Returns true if it holds at a moment.
+    /// Returns true if it is held at a moment.
     pub fn is_live(&self, now: &Stamp) -> bool {
         self.released_at.is_none() && !self.has_expired(now)
     }
 
-    /// Returns true if its time was over at a moment.
+    /// Returns true if it had expired at a moment.
     pub fn has_expired(&self, now: &Stamp) -> bool {
         self.ends_at().is_some_and(|at| at <= now.millis())
     }
 
-    /// Returns true if it was given back before its time was over. The end of a lock is kept in whole
-    /// seconds, rounded down.
+    /// Returns true if it was released before it expired. The time of release is stored in whole seconds,
+    /// rounded down.
     pub fn ended_early(&self) -> bool {
         self.released_at.is_some_and(|ended| self.ends_at().is_none_or(|end| ended < end.div_euclid(1000)))
     }
 
-    /// Names what it is at a moment, in a word.
+    /// Returns the word for its state at a moment.
     pub fn state(&self, now: &Stamp) -> &'static str {
         match (self.released_at, self.has_expired(now)) {
             (Some(_), _) => "released",

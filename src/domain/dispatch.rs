@@ -1,35 +1,36 @@
-//! Dispatches: child processes and what is known of them.
+//! Dispatches: child processes and their records.
 
 use super::ids::DispatchId;
 use super::phase::Phase;
 use super::process::ProcessKey;
 
 words!(
-    /// Where a dispatch stands. The last four are terminal and never change.
+    /// The status of a dispatch. The last four are terminal and never change.
     DispatchStatus, "dispatch status" {
-        /// Recorded, no process yet.
+        /// It is recorded, and has no process yet.
         Spawned = "spawned",
         /// Its process runs.
         Running = "running",
-        /// Ended well.
+        /// It succeeded.
         Completed = "completed",
-        /// Ended badly.
+        /// It failed.
         Failed = "failed",
-        /// Ended by its time limit.
+        /// It reached its time limit.
         Timeout = "timeout",
-        /// Called off.
+        /// It was cancelled.
         Cancelled = "cancelled",
     }
 );
 
 impl DispatchStatus {
-    /// Returns true if the dispatch is over.
+    /// Returns true if the dispatch has ended.
     pub fn is_terminal(self) -> bool {
         !matches!(self, Self::Spawned | Self::Running)
     }
 }
 
-/// The largest number of tokens that is believed. What thousands of dispatches report can be added up.
+/// The largest number of tokens that is accepted, so that the reports of thousands of dispatches can be added
+/// up.
 pub const MOST_TOKENS: i64 = 1_000_000_000_000_000;
 
 /// Tokens used, as reported.
@@ -39,34 +40,32 @@ pub struct Tokens {
     pub input: i64,
     /// Written by the model.
     pub output: i64,
-    /// Read from a cache; `None` where nobody said.
+    /// Read from a cache; `None` if not reported.
     pub cache: Option<i64>,
 }
 
 /// A row of `dispatches`.
 #[derive(Clone, Debug)]
 pub struct Dispatch {
-    /// Identifier.
     pub id: DispatchId,
-    /// Kind of agent, free text.
+    /// Free text.
     pub agent_type: String,
-    /// Where it stands.
     pub status: DispatchStatus,
-    /// Where it works.
+    /// Its working directory.
     pub project_dir: String,
-    /// The prompt that it was given.
+    /// The file of its prompt.
     pub prompt_file: Option<String>,
-    /// Where it writes its answer.
+    /// The file of its output.
     pub output_file: Option<String>,
-    /// Name, free text.
+    /// Free text.
     pub name: Option<String>,
-    /// Model, free text.
+    /// Free text.
     pub model: Option<String>,
-    /// Grouping: the run's id, or the run's own scope.
+    /// The run's id, or the run's own scope.
     pub scope_id: Option<String>,
-    /// The phase that its run was in at the start.
+    /// The phase of its run at the start.
     pub run_phase: Option<Phase>,
-    /// Free text of the caller's.
+    /// Free text of the caller.
     pub parent_id: Option<String>,
     /// The dispatch that started this one.
     pub parent_dispatch_id: Option<DispatchId>,
@@ -79,15 +78,14 @@ pub struct Dispatch {
     pub commands: i64,
     /// Counters reported by the child.
     pub messages: i64,
-    /// Tokens used.
     pub tokens: Tokens,
-    /// What a reviewer said: `pass`, `warn`, `fail`, `reject`, …
+    /// The verdict of a reviewer: `pass`, `warn`, `fail`, `reject`, …
     pub verdict_status: Option<String>,
-    /// One sentence to go with it.
+    /// One sentence about it.
     pub verdict_summary: Option<String>,
-    /// Exit status of the process.
+    /// The exit status of the process.
     pub exit_code: Option<i64>,
-    /// Why it ended badly.
+    /// The reason of the failure.
     pub error_message: Option<String>,
     /// Unix seconds.
     pub created_at: i64,
@@ -95,27 +93,27 @@ pub struct Dispatch {
     pub started_at: Option<i64>,
     /// Unix seconds.
     pub completed_at: Option<i64>,
-    /// Unix seconds since when its process is to be stopped and has not been seen gone.
+    /// Unix seconds since when its process must be stopped; `None` when it is known to be gone.
     pub stop_requested_at: Option<i64>,
-    /// Unix seconds of the first polite signal.
+    /// Unix seconds of the first SIGTERM.
     pub stop_signalled_at: Option<i64>,
-    /// Who looks after it: its supervisor, or until that has taken over, whoever asked for it. `None` for a
-    /// child that was started elsewhere.
+    /// The process that watches it: its supervisor, or its caller until that has taken over. `None` for a
+    /// child that another program started.
     pub supervisor: Option<ProcessKey>,
-    /// Unix seconds at which the supervisor last said that it is at work. `None`: it has not taken over.
+    /// Unix seconds of the supervisor's last heartbeat; `None` if it has not taken over.
     pub heartbeat_at: Option<i64>,
-    /// What is run, and where: JSON with `argv` and `cwd`.
+    /// JSON with `argv` and `cwd`.
     pub command: Option<String>,
-    /// Where the child leaves its verdict.
+    /// The file in which the child leaves its verdict.
     pub verdict_file: Option<String>,
-    /// Name of the sandbox.
+    /// The name of the sandbox.
     pub sandbox: Option<String>,
-    /// The sandbox as it was asked for, JSON.
+    /// The requested sandbox, JSON.
     pub sandbox_spec: Option<String>,
-    /// The sandbox as the child says that it is, JSON.
+    /// The sandbox that the child reports, JSON.
     pub sandbox_effective: Option<String>,
-    /// Time limit, in seconds.
+    /// In seconds.
     pub timeout_sec: Option<i64>,
-    /// How many attempts there were before.
+    /// The number of attempts before.
     pub retry_count: i64,
 }

@@ -1,31 +1,31 @@
-//! The envelope of an event: under which policy, by whom, in which trace, from what to what.
+//! The envelope of an event: policy, caller, trace, input and output.
 
 use serde_json::{Map, Value, json};
 
 use super::time::Stamp;
 
-/// What differs between the writers of events.
+/// The parts of an envelope that depend on the writer.
 #[derive(Clone, Copy, Debug)]
 pub struct Writer<'a> {
     /// The rules that were applied.
     pub policy_version: &'static str,
-    /// The part of the kernel that wrote.
+    /// The part of the kernel that writes the event.
     pub caller_identity: &'static str,
-    /// What it may touch.
+    /// The scope of what it may change.
     pub capability_scope: &'a str,
-    /// The trace when the caller has none.
+    /// The trace if the caller has none.
     pub trace_id: &'a str,
-    /// The start of the span's name when the caller has none; the time follows.
+    /// The prefix of the span's name if the caller has none; the time follows.
     pub span: &'a str,
-    /// The parent span when the caller has none.
+    /// The parent span if the caller has none.
     pub parent_span_id: Option<&'a str>,
-    /// What the change started from.
+    /// The state before the change.
     pub input: &'a str,
-    /// What it led to.
+    /// The state after it.
     pub output: &'a str,
 }
 
-/// Builds the envelope; empty parts are left out, the caller's own trace comes first.
+/// Builds the envelope. Empty parts are left out; the caller's own trace has precedence.
 pub fn build(writer: &Writer<'_>, stamp: &Stamp) -> Map<String, Value> {
     let trace = &stamp.trace;
     let span = format!("{}:{}", writer.span, stamp.nanos());

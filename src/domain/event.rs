@@ -1,4 +1,4 @@
-//! Events: the one append-only log of everything that happened.
+//! Events: the append-only log of all changes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,16 +8,16 @@ use serde_json::{Map, Value};
 use super::ids::RunId;
 
 words!(
-    /// Who wrote an event.
+    /// The writer of an event.
     Origin, "event origin" {
-        /// The kernel itself, in the transaction of the change it tells of.
+        /// The kernel itself, in the transaction of the change.
         Kernel = "kernel",
-        /// A caller who recorded it.
+        /// A caller that recorded it.
         External = "external",
     }
 );
 
-/// What part of the kernel an event is about: a word of `[a-z][a-z0-9_-]*`.
+/// The part of the kernel that an event is about: a word of `[a-z][a-z0-9_-]*`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Source(std::borrow::Cow<'static, str>);
@@ -44,7 +44,7 @@ impl Source {
     pub const COORDINATION: Self = Self::kernel("coordination");
     /// Overrides. Evidence that callers record about agents has this source, too, with an external origin.
     pub const INTERSPECT: Self = Self::kernel("interspect");
-    /// What came from a database of the Go program and has no table here.
+    /// Rows of a database of the Go program that have no table here.
     pub const IMPORT: Self = Self::kernel("import");
 
     const fn kernel(word: &'static str) -> Self {
@@ -57,7 +57,7 @@ impl Source {
     }
 }
 
-/// Most bytes of a source's name.
+/// The maximum length of a source in bytes.
 const MAX_SOURCE: usize = 100;
 
 impl FromStr for Source {
@@ -92,23 +92,21 @@ impl fmt::Display for Source {
 /// `data.old` the same columns before it: folding the kernel's events gives the tables.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
-    /// The run it belongs to, if any.
+    /// The run that it belongs to, if any.
     pub run_id: Option<RunId>,
-    /// What part of the kernel.
+    /// The part of the kernel.
     pub source: Source,
-    /// What happened, one word.
+    /// One word.
     pub kind: String,
-    /// What it happened to: the id of a run, agent, artifact, action or dispatch.
+    /// The id of a run, agent, artifact, action or dispatch.
     pub subject: String,
-    /// State before; for phase events, the phase.
+    /// The state before; for phase events, the phase.
     pub from: String,
-    /// State after.
     pub to: String,
-    /// Why, in the caller's words or as evidence.
+    /// The caller's reason, or evidence.
     pub reason: Option<String>,
-    /// Everything else.
     pub data: Map<String, Value>,
-    /// Who asked, under which policy, in which trace.
+    /// The caller, the policy and the trace.
     pub envelope: Map<String, Value>,
 }
 
@@ -119,25 +117,19 @@ pub struct Event {
     pub id: i64,
     /// Unix milliseconds.
     pub at_ms: i64,
-    /// Who wrote it.
     pub origin: Origin,
-    /// The run it belongs to, if any.
+    /// The run that it belongs to, if any.
     pub run_id: Option<RunId>,
-    /// What part of the kernel.
+    /// The part of the kernel.
     pub source: Source,
-    /// What happened.
     pub kind: String,
-    /// What it happened to.
     pub subject: String,
-    /// State before.
     pub from: String,
-    /// State after.
     pub to: String,
-    /// Why.
     pub reason: Option<String>,
-    /// Everything else, JSON text as stored.
+    /// JSON text as stored.
     pub data: Option<String>,
-    /// Who asked, JSON text as stored.
+    /// JSON text as stored.
     pub envelope: Option<String>,
     /// The chain's digest up to and including this event.
     pub hash: String,
@@ -149,7 +141,7 @@ impl Event {
         self.at_ms.div_euclid(1000)
     }
 
-    /// `data`, decoded; an empty object where there is none or it is not an object.
+    /// Returns `data` decoded; an empty object if there is none, or if it is not an object.
     pub fn data(&self) -> Map<String, Value> {
         self.data.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }

@@ -1,6 +1,7 @@
 //! Identifiers: eight characters of `a-z0-9`, drawn from the system's cryptographic source.
 //!
-//! Lenient to read, strict to make: an id that cannot exist must answer "not found", not "usage".
+//! Reading accepts any text, because an id that cannot exist must result in "not found" and not in a usage
+//! error.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,10 +11,10 @@ use rand::rngs::SysRng;
 
 const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 const LENGTH: usize = 8;
-/// How many clashes are believed before something else must be wrong: 36^8 ids make even two unlikely.
+/// The number of draws. With 36^8 ids even two clashes are unlikely.
 const TRIES: usize = 16;
 
-/// Why an identifier could not be made.
+/// The reason why no identifier could be created.
 #[derive(Debug, thiserror::Error)]
 pub enum IdError {
     /// The system's random source failed.
@@ -30,7 +31,7 @@ pub enum IdError {
 pub struct EmptyId;
 
 fn draw() -> Result<String, IdError> {
-    // 252 = 7 * 36: a byte from 252 up would favour the first letters, so it is thrown away.
+    // 252 = 7 * 36: a byte from 252 up would favour the first letters, so it is discarded.
     const UNBIASED: u8 = 252;
     let mut id = String::with_capacity(LENGTH);
     let mut bytes = [0_u8; 16];
@@ -53,10 +54,10 @@ macro_rules! id {
         pub struct $name(String);
 
         impl $name {
-            /// Draws a new identifier that `taken` does not know yet (K-14: retried on a clash).
+            /// Draws a new identifier that is not `taken`.
             ///
             /// # Errors
-            /// What `taken` fails with, or [`IdError`] when the random source fails or nothing is free.
+            /// Errors of `taken`, or [`IdError`] if the random source fails or no identifier is free.
             pub fn fresh<E: From<IdError>>(mut taken: impl FnMut(&Self) -> Result<bool, E>) -> Result<Self, E> {
                 for _ in 0..TRIES {
                     let candidate = Self(draw()?);
@@ -112,7 +113,7 @@ id!(
     LockId
 );
 id!(
-    /// Identifies work outside the database that is under way.
+    /// Identifies work in progress outside the database.
     IntentId
 );
 id!(

@@ -1,10 +1,10 @@
-//! Our hooks in the files of others: put in and taken out, with everything else as it was.
+//! Adding our hooks to files of other programs, and removing them, without changing anything else.
 
 use super::ordered::{Ordered, indent_of};
 
-/// The hooks of an agent's settings: the event, the tools that it is for, and our command.
+/// The hooks in an agent's settings: the event, its tools, and our command.
 ///
-/// `Stop` is not one of them: it comes at the end of every turn.
+/// `Stop` is not one of them, because it comes at the end of every turn.
 pub const AGENT_HOOKS: [(&str, Option<&str>, &str); 3] = [
     ("PreToolUse", Some(TOOLS), "ic hook pre-edit"),
     ("PostToolUse", Some(TOOLS), "ic hook post-edit"),
@@ -14,31 +14,30 @@ pub const AGENT_HOOKS: [(&str, Option<&str>, &str); 3] = [
 const FORMER_HOOKS: [(&str, &str); 2] = [("Stop", "ic hook stop"), ("SubagentStop", "ic hook stop")];
 /// The tools that change files.
 const TOOLS: &str = "Edit|Write|MultiEdit|NotebookEdit";
-/// How long the agent waits for us, in seconds.
+/// The agent's time limit for our hooks, in seconds.
 const LIMIT: &str = "5";
-/// Around our part of a script.
+/// The line before our part of a script.
 const BEGIN: &str = "# >>> ic hook pre-commit >>>";
 const END: &str = "# <<< ic hook pre-commit <<<";
-/// Where there is no `ic` any more, nobody is kept from committing. Only a refusal (1) ends the commit:
-/// whatever goes wrong with `ic` does not.
+/// Only a refusal (1) of `ic` ends the commit. A missing or failing `ic` does not.
 const CALL: &str = "if command -v ic >/dev/null 2>&1; then ic hook pre-commit || [ $? -ne 1 ] || exit 1; fi";
 const SHEBANG: &str = "#!/bin/sh";
 
-/// What a file is to become.
+/// The change of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Nothing: it is as it should be.
+    /// Nothing has to change.
     None,
     /// This.
     Write(String),
-    /// Gone: there was nothing in it but ours. Where it cannot go, this is what is left of it.
+    /// It is removed, because it contains only our part. If it cannot be removed, this is its new content.
     Remove(&'static str),
 }
 
-/// Returns an agent's settings with our hooks; `None` is a file that is not there.
+/// Returns an agent's settings with our hooks; `None` stands for a missing file.
 ///
 /// # Errors
-/// Why the file cannot be changed; it is left alone.
+/// The reason why the file cannot be changed.
 pub fn settings_with(text: Option<&str>) -> Result<Change, String> {
     let old = text.filter(|text| !text.trim().is_empty());
     let mut settings = old.map_or(Ok(Ordered::Object(Vec::new())), parsed)?;
@@ -67,10 +66,10 @@ pub fn settings_with(text: Option<&str>) -> Result<Change, String> {
     Ok(if changed { Change::Write(settings.pretty(&indent_of(old.unwrap_or("")))) } else { Change::None })
 }
 
-/// Returns an agent's settings without our hooks, and without what was made for them alone.
+/// Returns an agent's settings without our hooks, and without what was created for them only.
 ///
 /// # Errors
-/// Why the file cannot be changed; it is left alone.
+/// The reason why the file cannot be changed.
 pub fn settings_without(text: Option<&str>) -> Result<Change, String> {
     let Some(old) = text.filter(|text| !text.trim().is_empty()) else { return Ok(Change::None) };
     let mut settings = parsed(old)?;
@@ -92,8 +91,8 @@ pub fn settings_without(text: Option<&str>) -> Result<Change, String> {
     })
 }
 
-/// Takes commands of ours out of the events that they are for, and an event of which nothing is left. Returns
-/// whether there were any.
+/// Removes commands of ours from their events, and events that are empty then. Returns whether there were
+/// any.
 fn remove(
     events: &mut Vec<(String, Ordered)>,
     ours: impl IntoIterator<Item = (&'static str, &'static str)>,
@@ -141,7 +140,7 @@ fn has(group: &Ordered, command: &str) -> bool {
     member(group, "hooks").is_some_and(|hooks| list(&hooks).iter().any(|hook| is(hook, command)))
 }
 
-/// Returns true if a hook is ours, with flags or without.
+/// Returns true if a hook is ours, with or without flags.
 fn is(hook: &Ordered, command: &str) -> bool {
     let text = member(hook, "command").as_ref().and_then(Ordered::as_text);
     let flags = |rest: &str| {
@@ -150,7 +149,7 @@ fn is(hook: &Ordered, command: &str) -> bool {
     text.is_some_and(|text| text.strip_prefix(command).is_some_and(flags))
 }
 
-/// Takes our hook out of a group; whether nothing is left of the group then.
+/// Removes our hook from a group. Returns true if the group is empty then.
 fn take_out(group: &mut Ordered, command: &str) -> bool {
     if !has(group, command) {
         return false;
@@ -162,11 +161,11 @@ fn take_out(group: &mut Ordered, command: &str) -> bool {
     hooks.is_empty()
 }
 
-/// Returns a git hook with ours, which comes first: what follows may end the script. `None` is a file that is
-/// not there.
+/// Returns a git hook with our part, which comes first because the rest may end the script. `None` stands for
+/// a missing file.
 ///
 /// # Errors
-/// Why the file cannot be changed; it is left alone.
+/// The reason why the file cannot be changed.
 pub fn script_with(text: Option<&str>) -> Result<Change, String> {
     let block = format!("{BEGIN}\n{CALL}\n{END}\n");
     let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
@@ -187,7 +186,7 @@ pub fn script_with(text: Option<&str>) -> Result<Change, String> {
     Ok(Change::Write(format!("{first}\n{block}{rest}")))
 }
 
-/// Returns a git hook without ours.
+/// Returns a git hook without our part.
 pub fn script_without(text: Option<&str>) -> Change {
     let found = text.and_then(|text| Some((text, text.find(BEGIN)?, text.find(END)?)));
     let Some((text, begin, end)) = found.filter(|(_, begin, end)| begin < end) else { return Change::None };

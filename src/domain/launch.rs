@@ -1,11 +1,11 @@
-//! Starting child agents: which program, and what it leaves behind when it ends.
+//! Starting child agents: their command line, and the files that they leave when they exit.
 
 use serde::{Deserialize, Serialize};
 
 use super::dispatch::{DispatchStatus, MOST_TOKENS};
 
 words!(
-    /// What kind of program a command line is for: another attempt has to write it anew.
+    /// The kind of program of a command line, which another attempt composes anew.
     Kind, "kind of program" {
         /// A script that knows how to start agents.
         Script = "script",
@@ -16,7 +16,7 @@ words!(
     }
 );
 
-/// What is run, and where: the form of `dispatches.command`.
+/// A command line with its directory: the form of `dispatches.command`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
     /// What kind of program it is.
@@ -38,25 +38,25 @@ pub enum Program {
         /// The caller's working directory.
         cwd: String,
     },
-    /// The program `codex`, where there is no script.
+    /// The program `codex`, used without a script.
     Codex,
     /// Any other program, with its arguments.
     Given(Vec<String>),
 }
 
-/// What a caller asks a program to do.
+/// The task of a program.
 #[derive(Clone, Debug, Default)]
 pub struct Task {
     /// The project's directory, absolute.
     pub project: String,
-    /// Where the answer goes, absolute.
+    /// The output file, absolute.
     pub output: String,
     /// The prompt, absolute.
     pub prompt: Option<String>,
     pub name: Option<String>,
     pub model: Option<String>,
     pub sandbox: String,
-    /// Time limit, in seconds.
+    /// In seconds.
     pub timeout_sec: Option<i64>,
 }
 
@@ -106,16 +106,16 @@ impl Command {
     }
 }
 
-/// What a child wrote into its verdict file.
+/// The content of a verdict file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     /// `pass`, `warn`, `fail`, or any other word.
     pub status: Option<String>,
-    /// One sentence to go with it.
+    /// One sentence about it.
     pub summary: Option<String>,
 }
 
-/// Reads a verdict file: the last `STATUS:` and `SUMMARY:` lines; without a status it says nothing.
+/// Reads a verdict file: the last `STATUS:` and `SUMMARY:` lines; empty without a status.
 pub fn verdict(text: &str) -> Verdict {
     let last = |label: &str| {
         let mut values = text.lines().filter_map(|line| line.strip_prefix(label)).map(str::trim);
@@ -137,9 +137,9 @@ pub fn tokens(text: &str) -> Option<(i64, i64)> {
     (possible.contains(&input) && possible.contains(&output)).then_some((input, output))
 }
 
-/// Returns how a child ended, from its exit status and its verdict: both have to be good.
+/// Returns the status of an ended child from its exit status and its verdict, both of which must be good.
 ///
-/// A child that says nothing is believed by its exit status.
+/// Without a verdict, the exit status decides.
 pub fn ending(exit_code: Option<i64>, verdict: Option<&str>) -> DispatchStatus {
     let said_well = matches!(verdict, None | Some("pass" | "warn"));
     if exit_code == Some(0) && said_well { DispatchStatus::Completed } else { DispatchStatus::Failed }

@@ -6,7 +6,7 @@
 /// it back.
 pub trait TextColumn: std::fmt::Display + std::str::FromStr<Err: std::fmt::Display> {}
 
-/// Defines an enum whose variants are words: `as_str`, `ALL`, `Display`, `FromStr`, and serde by the same
+/// Defines an enum of words: `as_str`, `ALL`, `Display`, `FromStr`, and serde by the same
 /// words.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident, $what:literal { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)+ }) => {
@@ -15,7 +15,7 @@ macro_rules! words {
         pub enum $name { $($(#[$vdoc])* $variant,)+ }
 
         impl $name {
-            /// Returns the word that stands for the value, in the database and on the command line.
+            /// Returns the word of the value in the database and on the command line.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }
             }

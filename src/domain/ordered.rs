@@ -1,16 +1,16 @@
-//! JSON documents that belong to somebody else: changed in one place, and otherwise as they were, with the
-//! order of their members, their numbers and their texts.
+//! Changing JSON documents of other programs in one place, and keeping everything else: the order of members,
+//! numbers and strings.
 
 use super::json::{self, Kind, Node};
 
-/// A value. What nobody has looked into is as it is written, with its spaces and line ends.
+/// A value. One that was not opened keeps its text, with spaces and line ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ordered {
-    /// As it is written.
+    /// The original text.
     Raw(String),
-    /// Values in a row.
+    /// The elements.
     Array(Vec<Ordered>),
-    /// Members in a row.
+    /// The members in order.
     Object(Vec<(String, Ordered)>),
 }
 
@@ -18,12 +18,12 @@ impl Ordered {
     /// Reads a document.
     ///
     /// # Errors
-    /// What is wrong with it, and where.
+    /// The position and the reason of an error.
     pub fn parse(text: &str) -> Result<Self, String> {
         Ok(Self::Raw(text[json::scan(text)?.span].to_owned()))
     }
 
-    /// Looks into a value, one level deep: it is written anew then, what is below as it was.
+    /// Parses one level of a value, which is then printed anew, with unchanged values below.
     pub fn open(&mut self) -> &mut Self {
         if let Self::Raw(text) = self
             && let Ok(node) = json::scan(text)
@@ -40,12 +40,12 @@ impl Ordered {
         self
     }
 
-    /// Creates a text.
+    /// Creates a string.
     pub fn text(text: &str) -> Self {
         Self::Raw(serde_json::Value::from(text).to_string())
     }
 
-    /// Returns the text of a text.
+    /// Returns the decoded string, if this is one.
     pub fn as_text(&self) -> Option<String> {
         match self {
             Self::Raw(raw) => serde_json::from_str(raw).ok(),
@@ -53,7 +53,7 @@ impl Ordered {
         }
     }
 
-    /// Returns a member of an object, made if it is not there; `None` if this is no object.
+    /// Returns a member of an object, which is created if missing; `None` if this is not an object.
     pub fn member(&mut self, name: &str, new: impl FnOnce() -> Self) -> Option<&mut Self> {
         let Self::Object(members) = self.open() else { return None };
         if !members.iter().any(|(key, _)| key == name) {
@@ -62,8 +62,7 @@ impl Ordered {
         members.iter_mut().rev().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
-    /// Returns the document, one member a line, each level indented by `indent` more, with a newline at its
-    /// end.
+    /// Formats the document with one member per line, indented by `indent` per level, and a final newline.
     pub fn pretty(&self, indent: &str) -> String {
         let mut out = String::new();
         self.write(indent, 0, &mut out);
@@ -100,7 +99,7 @@ impl Ordered {
     }
 }
 
-/// By how much a document is indented: as its first indented line is, else by two spaces.
+/// Returns the indentation of a document: that of its first indented line, else two spaces.
 pub fn indent_of(text: &str) -> String {
     let blank = |line: &str| line.chars().take_while(|c| matches!(c, ' ' | '\t')).collect::<String>();
     text.lines().map(blank).find(|indent| !indent.is_empty()).unwrap_or_else(|| "  ".to_owned())

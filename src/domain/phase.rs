@@ -1,4 +1,4 @@
-//! Phases and chains: which phases a run has, which comes next, what a skip waives.
+//! Phases and chains: the phases of a run, their order, and skips.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -72,11 +72,11 @@ pub struct Chain(Vec<Phase>);
 
 /// One step along a chain.
 ///
-/// `adjacent` is the phase after `from`; `to` is where the step lands once skipped phases are walked past.
+/// `adjacent` is the phase after `from`; `to` is the phase that is entered after passing over skipped ones.
 /// Gates are looked up by `from` and `adjacent`: leaving a phase always needs that phase's own exit rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// The phase that is left.
+    /// The current phase.
     pub from: Phase,
     /// The next phase in the chain.
     pub adjacent: Phase,
@@ -152,7 +152,7 @@ impl Chain {
     }
 
     /// Returns the step from `from`, or `None` at the last phase and outside the chain. The last phase cannot
-    /// be walked past. Advance, gate check and override must agree on the destination, so all of them use
+    /// be passed over. Advance, gate check and override must agree on the destination, so all of them use
     /// this function.
     pub fn step(&self, from: &Phase, skipped: &BTreeSet<Phase>) -> Option<Step> {
         let rest = self.after(from);

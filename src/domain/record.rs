@@ -1,11 +1,11 @@
-//! Events that callers record: which sources there are, and what a payload has to hold.
+//! Events that callers record: their sources, and the required members of payloads.
 
 use serde_json::{Map, Value};
 
 use super::event::Source;
 use super::state::{self, PayloadError};
 
-/// Sources that the kernel writes itself, or will: nobody else speaks in their name.
+/// Sources that are reserved for the kernel.
 const RESERVED: [&str; 11] = [
     "phase",
     "run",
@@ -20,27 +20,21 @@ const RESERVED: [&str; 11] = [
     "task",
 ];
 
-/// Why an event was refused.
+/// The reason to refuse an event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// The source belongs to the kernel.
     #[error("unsupported source \"{0}\": only the kernel writes events of this source")]
     Reserved(String),
-    /// The type is empty, or not one that the source has.
+    /// The type is empty, or not one of the source.
     #[error("--type {0}")]
     Kind(String),
     /// Too large, not JSON, or a secret.
     #[error("--payload: {0}")]
     Payload(#[from] Refused),
-    /// A member is missing or of the wrong kind.
+    /// A member is missing or has the wrong type.
     #[error("{source_name} payload: {field} {problem}")]
-    Field {
-        source_name: String,
-        /// The member.
-        field: &'static str,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
+    Field { source_name: String, field: &'static str, problem: &'static str },
     /// The source needs an idempotency key.
     #[error("--idempotency-key is required for {0} events")]
     NoKey(String),
@@ -61,27 +55,25 @@ impl From<PayloadError> for RecordError {
     }
 }
 
-/// What a payload says, as the fields of an event.
+/// The content of a payload as fields of an event.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Content {
-    /// What it is about.
     pub subject: String,
-    /// State before, or who.
+    /// The state before, or the actor.
     pub from: String,
-    /// State after, or what.
+    /// The state after, or the object.
     pub to: String,
-    /// Why.
     pub reason: Option<String>,
     /// The payload itself.
     pub data: Map<String, Value>,
-    /// The caller's key for this event, where it is a member of the payload.
+    /// The caller's key for this event, if it is a member of the payload.
     pub key: Option<String>,
 }
 
-/// Reads what a caller records. `kind` is the event's type; without a payload it is the empty object.
+/// Reads the content of an event. `kind` is its type; without a payload it is the empty object.
 ///
 /// # Errors
-/// [`RecordError`], naming the member of the payload that is at fault.
+/// [`RecordError`] with the invalid member of the payload.
 pub fn read(source: &Source, kind: &str, payload: Option<&str>) -> Result<Content, RecordError> {
     if RESERVED.contains(&source.as_str()) {
         return Err(RecordError::Reserved(source.to_string()));
@@ -112,7 +104,7 @@ pub fn read(source: &Source, kind: &str, payload: Option<&str>) -> Result<Conten
     }
 }
 
-/// The sources whose payload has a form.
+/// The payload of a source with a fixed form.
 struct Form<'a> {
     source: &'a str,
 }

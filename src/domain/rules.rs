@@ -19,7 +19,7 @@ words!(
         VerdictClean = "verdict_clean",
         /// The run has tokens left.
         BudgetNotExceeded = "budget_not_exceeded",
-        /// No child of the portfolio lags behind.
+        /// All children of the portfolio have reached the phase.
         ChildrenAtPhase = "children_at_phase",
         /// An artifact with the evidence that the run's metadata asks for is there, its file unchanged.
         RuntimeEvidence = "runtime_evidence",
@@ -59,7 +59,7 @@ pub struct Rule {
 /// The rules of one transition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Gate {
-    /// The phase that is left.
+    /// The current phase.
     pub from: Phase,
     /// The next phase in the chain.
     pub to: Phase,
@@ -167,7 +167,7 @@ impl RawRule {
         };
         let phase = match self.text("phase")?.parse::<Phase>() {
             Ok(phase) => Some(phase),
-            // Without a phase the check could never pass: it means the phase that is left.
+            // Without a phase the check could never pass, so it means the current phase.
             Err(_) if known == Check::ArtifactExists => Some(from.clone()),
             Err(_) => None,
         };

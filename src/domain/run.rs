@@ -1,4 +1,4 @@
-//! A run: one piece of work on its way through a chain of phases.
+//! A run: one piece of work that goes through a chain of phases.
 
 use super::budget::Budget;
 use super::ids::RunId;
@@ -7,21 +7,21 @@ use super::phase::{Chain, Phase};
 use super::rules::GateRules;
 
 words!(
-    /// Where a run stands. All but `active` are terminal; rollback alone may leave one, `completed`.
+    /// The status of a run. All but `active` are terminal; only a rollback leaves one, `completed`.
     RunStatus, "run status" {
-        /// Under way.
+        /// It is in progress.
         Active = "active",
-        /// Reached the last phase.
+        /// It has reached the last phase.
         Completed = "completed",
-        /// Called off by `run cancel`.
+        /// It was cancelled.
         Cancelled = "cancelled",
-        /// Given up.
+        /// It was given up.
         Failed = "failed",
     }
 );
 
 impl RunStatus {
-    /// Returns true if the run is over.
+    /// Returns true if the run has ended.
     pub fn is_terminal(self) -> bool {
         self != Self::Active
     }
@@ -30,20 +30,17 @@ impl RunStatus {
 /// A row of `runs`.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// Identifier.
     pub id: RunId,
     /// The project's directory as the caller knows it (absolute, symlinks kept); empty for a portfolio.
     pub project_dir: String,
-    /// What the run is for.
     pub goal: String,
-    /// Where it stands.
     pub status: RunStatus,
     pub phase: Phase,
-    /// Size of the work, 1 to 5.
+    /// The size of the work, 1 to 5.
     pub complexity: i64,
     /// Whether automatic skips are off.
     pub force_full: bool,
-    /// Whether `advance` moves without a skip reason.
+    /// Whether `advance` moves it without a skip reason.
     pub auto_advance: bool,
     /// Unix seconds of creation.
     pub created_at: i64,
@@ -51,32 +48,32 @@ pub struct Run {
     pub updated_at: i64,
     /// Unix seconds of the end, for a terminal run.
     pub completed_at: Option<i64>,
-    /// The caller's own grouping, also used by verdict checks.
+    /// A caller-defined scope, also used by verdict checks.
     pub scope_id: Option<String>,
-    /// Free JSON object, as text.
+    /// A JSON object, as text.
     pub metadata: Option<String>,
     /// The run's own chain; `None` means the default one.
     pub phases: Option<Chain>,
     /// Tokens that the run may use.
     pub token_budget: Option<i64>,
-    /// Percentage of the budget from which a warning is due.
+    /// The percentage of the budget from which a warning is due.
     pub budget_warn_pct: i64,
     /// The portfolio that the run belongs to.
     pub parent_run_id: Option<RunId>,
-    /// A goal kept elsewhere.
+    /// The id of a goal that another program keeps.
     pub goal_id: Option<String>,
-    /// Most dispatches at a time, 0 for no limit.
+    /// The maximum number of dispatches at a time, 0 for no limit.
     pub max_dispatches: i64,
     /// Whether the budget is a gate.
     pub budget_enforce: bool,
-    /// Most agents ever, 0 for no limit.
+    /// The maximum number of agents over the run's lifetime, 0 for no limit.
     pub max_agents: i64,
     /// The run's own gate rules.
     pub gate_rules: Option<GateRules>,
 }
 
 impl Run {
-    /// Returns the chain that the run walks.
+    /// Returns the chain of the run.
     pub fn chain(&self) -> Chain {
         self.phases.clone().unwrap_or_default()
     }
@@ -86,7 +83,7 @@ impl Run {
         self.project_dir.is_empty()
     }
 
-    /// Returns true if the run may end only with runtime evidence: its metadata asks for that.
+    /// Returns true if the run's metadata requires runtime evidence for its end.
     pub fn asks_evidence(&self) -> bool {
         let metadata = self.metadata.as_deref().filter(|text| text.contains(metadata::RUNTIME_EVIDENCE));
         metadata.is_some_and(|text| metadata::parse(text).is_ok_and(|map| metadata::asks_evidence(&map)))

@@ -1,42 +1,40 @@
-//! Text that looks like a secret. Finding one never shows it.
+//! Finding text that looks like a secret, without showing it.
 
 use crate::domain::order;
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// The words that name a secret; the first two name passwords, which may be words themselves.
+/// The words that name a secret. The first two name passwords, which may be dictionary words.
 const NAMES: [&str; 9] =
     ["password", "passwd", "secret", "token", "api_key", "apikey", "api-key", "access_key", "private_key"];
 
-/// Returns true if a text holds something with the shape of a key, a token or a private key (patterns of
-/// known issuers).
+/// Returns true if a text contains a key, a token or a private key in the form of a known issuer.
 pub fn has_token(text: &str) -> bool {
     find_token(&text.to_ascii_lowercase(), 0).is_some()
 }
 
-/// Returns where the first token at or behind `from` begins, in text that is lower-case already.
+/// Returns the position of the first token at or after `from` in lower-case text.
 fn find_token(lower: &str, from: usize) -> Option<usize> {
     starts(lower, from).find(|&at| starts_with_token(&lower[at..]))
 }
 
-/// Returns where a token may begin: not inside a word.
+/// Returns the positions at which a token may begin: not within a word.
 fn starts(lower: &str, from: usize) -> impl Iterator<Item = usize> {
     let bytes = lower.as_bytes();
     (from..bytes.len())
         .filter(move |&at| lower.is_char_boundary(at) && (at == 0 || !bytes[at - 1].is_ascii_alphanumeric()))
 }
 
-/// Returns the text with every secret replaced: for words that have to be kept, such as the reason of an
-/// override, and for what is said of words that were refused. Behind the head of a private key nothing is
-/// kept.
+/// Replaces every secret in a text that must be stored, such as the reason of an override, or in a message
+/// about refused text. After the head of a private key everything is removed.
 pub fn redact(text: &str) -> Cow<'_, str> {
     let lower = text.to_ascii_lowercase();
     let values = assigned(text, &lower);
     replaced(text, &lower, values)
 }
 
-/// As [`redact`], for a message that repeats what was typed: a colon, a space and a plain word behind a name
-/// that was typed are the message's own, as in `…/passwd: expected`.
+/// Does the same as [`redact`] for a message that quotes input. A colon, a space and a plain word after a
+/// name belong to the message, as in `…/passwd: expected`.
 pub fn redact_message(text: &str) -> Cow<'_, str> {
     let lower = text.to_ascii_lowercase();
     let mut values = assigned(text, &lower);
@@ -64,8 +62,8 @@ fn replaced<'a>(text: &'a str, lower: &str, values: Vec<Range<usize>>) -> Cow<'a
     if out.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(out + &text[kept..]) }
 }
 
-/// Returns where the first token at or behind `from` is, also one without a digit: redacting too much does no
-/// harm.
+/// Returns the position of the first token at or after `from`, also one without a digit, because redacting
+/// too much does no harm.
 fn find_word(lower: &str, from: usize) -> Option<Range<usize>> {
     let start = starts(lower, from).find(|&at| {
         let rest = &lower[at..];
@@ -78,10 +76,10 @@ fn find_word(lower: &str, from: usize) -> Option<Range<usize>> {
     Some(start..start + length)
 }
 
-/// How far a token is looked at, in bytes: each shows its shape before that, and a text made to be slow is
-/// not.
+/// The number of bytes of a token that are checked, which is enough for every form, and bounds the time for
+/// hostile text.
 const LOOK: usize = 128;
-/// The same for web tokens, whose head alone may be longer.
+/// The same for web tokens, whose header alone may be longer.
 const LOOK_WEB: usize = 512;
 
 fn starts_with_token(text: &str) -> bool {
@@ -93,7 +91,7 @@ fn starts_with_token(text: &str) -> bool {
     let digit = |text: &str| text.bytes().any(|b| b.is_ascii_digit());
     for prefix in ["sk", "pk", "rk", "ak"] {
         if let Some(rest) = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix(['-', '_'])) {
-            // Issuers put words with hyphens before the random part: it is that part that counts.
+            // Issuers put words with hyphens before the random part, which alone counts.
             let body = &rest[..run(rest, dashed)];
             let longest = body.split(['-', '_']).map(str::len).max().unwrap_or(0);
             if body.len() >= 20 && longest >= 16 && digit(body) {
@@ -124,10 +122,10 @@ fn starts_with_token(text: &str) -> bool {
         || long("akia", 16, |c| c.is_ascii_alphanumeric())
 }
 
-/// Returns true if a text begins with the shape of a key or a token, digits or not: stricter than
-/// [`has_token`], for values that stand alone. In prose the same letters may be words.
+/// Returns true if a text begins like a key or a token, also without digits. Stricter than [`has_token`], for
+/// single values; in prose the same letters may be words.
 pub fn begins_with_token(text: &str) -> bool {
-    // Prefixes, how many characters follow, and which are allowed besides letters and digits.
+    // Prefixes, the minimum number of following characters, and those allowed besides letters and digits.
     let shapes: [(&[&str], usize, &str); 4] = [
         (&["sk-", "sk_", "pk-", "pk_", "rk-", "rk_", "ak-", "ak_"], 20, ""),
         (&["ghp_", "gho_", "ghu_", "ghs_", "ghr_"], 30, "_"),
@@ -144,7 +142,7 @@ pub fn begins_with_token(text: &str) -> bool {
     shapes.iter().any(|(prefixes, least, besides)| prefixes.iter().any(|p| begins(p, *least, besides)))
 }
 
-/// Returns true if a text assigns a value to something that is called a secret: `password: …`, `token=…`.
+/// Returns true if a text assigns a value to the name of a secret: `password: …`, `token=…`.
 pub fn has_assignment(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     NAMES
@@ -152,7 +150,7 @@ pub fn has_assignment(text: &str) -> bool {
         .any(|name| lower.match_indices(name).any(|(at, _)| value_of(text, &lower, name, at).is_some()))
 }
 
-/// Returns every value that is assigned to something that is called a secret, in order.
+/// Returns every value that is assigned to the name of a secret, in order.
 fn assigned(text: &str, lower: &str) -> Vec<Range<usize>> {
     let of = |name: &'static str| {
         lower.match_indices(name).filter_map(move |(at, _)| value_of(text, lower, name, at))
@@ -188,8 +186,8 @@ pub fn is_secret_member(name: &str, value: &str) -> bool {
         && NAMES.iter().any(|known| lower.ends_with(known) && is_secret_value(known, value))
 }
 
-/// Returns a value of eight characters or more. The name of a variable is none, and beside anything but a
-/// password neither is a plain word: `secret: rotation-policy-doc` is a document's name.
+/// Returns true for a value of eight characters or more. The name of a variable does not count, nor does a
+/// plain word, except as a password: `secret: rotation-policy-doc` is the name of a document.
 fn is_secret_value(name: &str, value: &str) -> bool {
     let value = value.trim_matches(['"', '\'']);
     let variable = value.starts_with('$')

@@ -1,4 +1,4 @@
-//! How past gate decisions turned out.
+//! The outcomes of past gate decisions.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,13 @@ use super::phase::Chain;
 words!(
     /// The outcome of a gate decision, in hindsight.
     SignalType, "signal type" {
-        /// Blocked, and not overridden.
+        /// The gate blocked, and was not overridden.
         TruePositive = "tp",
-        /// Failed, and the run advanced all the same.
+        /// The gate failed, and the run advanced anyway.
         FalsePositive = "fp",
-        /// Passed.
+        /// The gate passed.
         TrueNegative = "tn",
-        /// Passed, and rolled back later.
+        /// The gate passed, and the run was rolled back later.
         FalseNegative = "fn",
     }
 );
@@ -30,11 +30,11 @@ pub struct Signal {
     /// The event that recorded the decision.
     pub event_id: i64,
     pub run_id: RunId,
-    /// The check; empty when the event holds no evidence.
+    /// The check; empty if the event has no evidence.
     pub check_type: String,
-    /// The phase that was left, or would have been.
+    /// The phase before the step.
     pub from_phase: String,
-    /// The phase that was entered, or would have been.
+    /// The phase after the step.
     pub to_phase: String,
     /// The outcome.
     pub signal_type: SignalType,
@@ -53,7 +53,7 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Takes the next phase event. `chain` returns the chain of a run that is not known yet.
+    /// Processes the next phase event. `chain` returns the chain of a run that is not known yet.
     pub fn take<E>(
         &mut self,
         event: &Event,
@@ -87,7 +87,7 @@ impl Collector {
         Ok(())
     }
 
-    /// Turns passes into the phases that a rollback undoes into false negatives.
+    /// Turns the passes into phases that a rollback undoes into false negatives.
     fn came_back(&mut self, run_id: &RunId, event: &Event) {
         let Some(chain) = self.chains.get(run_id) else { return };
         let place = |name: &str| chain.phases().iter().position(|phase| phase.as_str() == name);

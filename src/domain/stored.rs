@@ -1,4 +1,4 @@
-//! Values that are kept: what a caller gives for them must hold no secret.
+//! Arguments that are stored, which must not contain a secret.
 
 use std::fmt::{self, Display};
 use std::ops::Deref;
@@ -8,16 +8,16 @@ use super::state::holds_secret;
 
 /// A value that was read from text without a likely secret in it.
 ///
-/// What is kept in the database or in an event is read by many, and an event is kept for ever. Arguments that
-/// are kept have this type; their parser refuses a secret.
+/// Values in the database or in an event have many readers, and events are never deleted. Arguments that are
+/// stored have this type, whose parser refuses a secret.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(transparent)]
 pub struct Stored<T = String>(T);
 
-/// Why text is not kept.
+/// The reason to refuse text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoredError {
-    /// It holds a likely secret. The message does not repeat it.
+    /// It contains a likely secret. The message does not repeat it.
     #[error("contains a likely secret value")]
     Secret,
     /// It is not a valid value.
@@ -26,7 +26,7 @@ pub enum StoredError {
 }
 
 impl<T> Stored<T> {
-    /// Reads a value with `parse`, once the text is known to hold no secret.
+    /// Reads a value with `parse` after checking that the text contains no secret.
     ///
     /// # Errors
     /// [`StoredError`].

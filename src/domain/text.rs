@@ -1,10 +1,10 @@
-//! Small rules about text: what may be stored, and how it is shown on one line.
+//! Rules of text: what may be stored, and how it is shown.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
-/// Text that is empty where something must be said.
+/// The error of an empty required text.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must not be empty")]
 pub struct Empty;
@@ -35,9 +35,8 @@ impl fmt::Display for Required {
     }
 }
 
-/// Returns the text with every control character (a tab, a newline, an escape) and every direction mark
-/// replaced by a space, so that it can never break a line-oriented output. JSON output keeps the text as
-/// stored.
+/// Replaces every control character (such as tabs, newlines and escapes) and every direction mark by a space,
+/// so that the text cannot break line-oriented output. JSON output keeps the text as stored.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     if text.chars().any(breaks_a_line) {
         Cow::Owned(text.chars().map(|c| if breaks_a_line(c) { ' ' } else { c }).collect())
@@ -46,7 +45,7 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Returns an argument as a person would type it in a shell.
+/// Quotes an argument for a shell, if needed.
 pub fn shell_word(arg: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,→@%+".contains(c);
     if !arg.is_empty() && arg.chars().all(plain) {
@@ -56,16 +55,15 @@ pub fn shell_word(arg: &str) -> Cow<'_, str> {
     }
 }
 
-/// Returns true if a character breaks a line, or steers how the characters around it are shown.
+/// Returns true if a character breaks a line, or changes the display of the characters around it.
 fn breaks_a_line(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}')
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Returns a JSON document with such characters escaped where JSON itself does not ask for it: the same
-/// document, and safe to look at. Between the strings of a document they do not occur, but for the white
-/// space that stays as it is.
+/// Escapes such characters in a JSON document where JSON itself does not require it: the document stays the
+/// same, and is safe to display. Outside of strings only white space occurs, which is kept.
 pub fn escaped_json(text: &str) -> Cow<'_, str> {
     let steers = |c: char| c > '\u{7e}' && breaks_a_line(c);
     if text.is_ascii() && !text.contains('\u{7f}') || !text.chars().any(steers) {
@@ -74,7 +72,7 @@ pub fn escaped_json(text: &str) -> Cow<'_, str> {
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         if steers(c) {
-            // All of them have four digits. Writing to a string cannot fail.
+            // All of them have four digits. Writing to a `String` cannot fail.
             let _ = write!(out, "\\u{:04x}", u32::from(c));
         } else {
             out.push(c);
@@ -91,7 +89,7 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Returns text that need not be UTF-8, with each byte that is not as `\xNN`.
+/// Returns bytes as text, with each byte that is not UTF-8 as `\xNN`.
 pub fn escaped(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {

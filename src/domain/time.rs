@@ -1,4 +1,4 @@
-//! When something happened and for which trace, and how times are written.
+//! The time and the trace of a call, and the forms of times.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -6,20 +6,20 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::Offset;
 
-/// The moment of a call and the trace it belongs to.
+/// The time of a call, and the trace that it belongs to.
 ///
-/// `*_at` columns are Unix seconds; an event also keeps milliseconds.
+/// `*_at` columns are Unix seconds; an event also has milliseconds.
 #[derive(Clone, Debug, Default)]
 pub struct Stamp {
     nanos: i64,
-    /// The caller's place in a distributed trace, if it has one.
+    /// The caller's distributed trace, if it has one.
     pub trace: Trace,
 }
 
-/// `IC_TRACE_ID`, `IC_SPAN_ID` and `IC_PARENT_SPAN_ID`, where set.
+/// `IC_TRACE_ID`, `IC_SPAN_ID` and `IC_PARENT_SPAN_ID`, if set.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
-    /// The whole trace.
+    /// The id of the trace.
     pub trace_id: Option<String>,
     /// The caller's span.
     pub span_id: Option<String>,
@@ -27,14 +27,13 @@ pub struct Trace {
     pub parent_span_id: Option<String>,
 }
 
-/// Returns the whole seconds at or after a moment in milliseconds: what is rounded up ends no earlier.
+/// Rounds milliseconds up to whole seconds, so that an end does not come earlier.
 pub fn secs_up(millis: i64) -> i64 {
     millis.div_euclid(1000) + i64::from(millis.rem_euclid(1000) > 0)
 }
 
-/// Returns the moment, in milliseconds, that a row keeps in seconds and, where this program wrote it, in
-/// milliseconds too. The milliseconds count only if they round up to the seconds: otherwise another program
-/// has changed the seconds since.
+/// Returns a moment in milliseconds from a row that has seconds and, if this program wrote it, milliseconds.
+/// These count only if they round up to the seconds: otherwise another program has changed the seconds since.
 pub fn moment(secs: i64, millis: Option<i64>) -> i64 {
     millis.filter(|millis| secs_up(*millis) == secs).unwrap_or_else(|| secs.saturating_mul(1000))
 }
@@ -60,7 +59,7 @@ impl Stamp {
         self.nanos.div_euclid(1_000_000)
     }
 
-    /// Unix milliseconds, rounded up: what begins now has begun by then.
+    /// Unix milliseconds, rounded up, so that a time that starts now has started then.
     pub fn millis_up(&self) -> i64 {
         self.nanos.div_euclid(1_000_000) + i64::from(self.nanos.rem_euclid(1_000_000) > 0)
     }
@@ -82,11 +81,11 @@ impl Stamp {
     }
 }
 
-/// The first second of the year 10000, which the format has no room for.
+/// The first second of the year 10000, which the format cannot represent.
 const TOO_LATE: u64 = 253_402_300_800;
 
-/// Returns Unix milliseconds as RFC 3339 in UTC with milliseconds. A time outside the years 1970 to 9999,
-/// which no clock of ours has shown, is returned as its number followed by `ms`.
+/// Returns Unix milliseconds as RFC 3339 in UTC with milliseconds. A time outside of the years 1970 to 9999
+/// is returned as its number followed by `ms`.
 pub fn rfc3339(millis: i64) -> String {
     match u64::try_from(millis) {
         Ok(since) if since / 1000 < TOO_LATE => {
@@ -96,7 +95,7 @@ pub fn rfc3339(millis: i64) -> String {
     }
 }
 
-/// Returns Unix seconds as RFC 3339 in UTC without a fraction: some readers of dates accept none.
+/// Returns Unix seconds as RFC 3339 in UTC without a fraction: some parsers of dates accept none.
 pub fn rfc3339_seconds(secs: i64) -> String {
     rfc3339(secs.saturating_mul(1000)).replace(".000Z", "Z")
 }
@@ -109,11 +108,11 @@ pub fn utc_date(secs: i64) -> String {
 
 /// Checks whether a text is a date of the calendar in the form `YYYY-MM-DD`.
 pub fn is_date(text: &str) -> bool {
-    // The parser takes other forms too.
+    // The parser accepts other forms too.
     text.parse::<Date>().is_ok_and(|date| date.to_string() == text)
 }
 
-/// Returns Unix seconds in a form that can be part of a file's name: `20231114-221320`.
+/// Returns Unix seconds in a form for file names: `20231114-221320`.
 pub fn compact_time(secs: i64) -> String {
     let text = rfc3339(secs.saturating_mul(1000));
     match text.split_once('T') {

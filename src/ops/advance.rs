@@ -25,7 +25,7 @@ pub struct Request {
     pub skip_reason: Option<String>,
 }
 
-/// What came of it.
+/// The outcome of an advance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The run has moved to the next phase.
@@ -39,7 +39,7 @@ pub enum Outcome {
 /// An advance, as recorded.
 #[derive(Clone, Debug)]
 pub struct Advance {
-    /// What came of it.
+    /// The outcome of an advance.
     pub outcome: Outcome,
     /// The run as it was before.
     pub run: Run,

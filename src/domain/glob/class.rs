@@ -1,21 +1,21 @@
-//! Sets of characters: what brackets in a pattern stand for.
+//! Sets of characters: the brackets of a pattern.
 
 use super::error::PatternError;
 use crate::domain::order;
 
-/// A set of characters, never `/` and never NUL, which no name has.
+/// A set of characters, without `/` and NUL, which no name contains.
 #[derive(Clone, Debug)]
 pub(super) struct Class {
-    /// The part below 128, a bit for each character.
+    /// The members below 128, one bit for each.
     ascii: u128,
-    /// Sorted, apart from each other, both ends included.
+    /// Sorted and disjoint, with both ends included.
     ranges: Vec<(u32, u32)>,
 }
 
 const LAST: u32 = char::MAX as u32;
 
 impl Class {
-    /// Reads what follows `[` in a segment: the set, and how many bytes it took with its `]`.
+    /// Reads a set after its `[`. Returns it with its length in bytes, including the `]`.
     pub(super) fn parse(text: &str) -> Result<(Self, usize), PatternError> {
         let mut chars = text.char_indices().peekable();
         let negated = chars.next_if(|&(_, c)| c == '!' || c == '^').is_some();
@@ -52,7 +52,8 @@ impl Class {
                 _ => merged.push((low, high)),
             }
         }
-        // Complements are taken on both ways, so that what never occurs in a name can be added in between.
+        // Both ways a complement is taken, so that the characters that never occur in a name can be added in
+        // between.
         let mut outside = if negated { merged } else { complement(&merged) };
         let slash = u32::from('/');
         outside.extend([(0, 0), (slash, slash), (0xd800, 0xdfff)]);
@@ -75,7 +76,7 @@ impl Class {
         self.ranges.get(at).is_some_and(|&(low, _)| low <= c)
     }
 
-    /// Returns the ranges that are in both.
+    /// Returns the intersection as ranges.
     fn common<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (u32, u32)> + 'a {
         let (mut i, mut j) = (0, 0);
         std::iter::from_fn(move || {
@@ -98,8 +99,7 @@ impl Class {
         self.ascii & other.ascii != 0 || self.common(other).next().is_some()
     }
 
-    /// Returns a character that is in both, a small letter if possible, and the full stop only where it may
-    /// be.
+    /// Returns a character that is in both, a small letter if possible, and a full stop only if `dot`.
     pub(super) fn pick(&self, other: &Self, dot: bool) -> Option<char> {
         let dot = |c: &char| dot || *c != '.';
         let good = ('a'..='z').chain('A'..='Z').chain('0'..='9').chain('!'..='~');
@@ -109,7 +109,7 @@ impl Class {
     }
 }
 
-/// Returns what lies between sorted ranges.
+/// Returns the complement of sorted ranges.
 fn complement(ranges: &[(u32, u32)]) -> Vec<(u32, u32)> {
     let mut out = Vec::with_capacity(ranges.len() + 1);
     let mut next = 0;

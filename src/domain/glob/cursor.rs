@@ -1,9 +1,9 @@
-//! Reading a segment character by character, and two of them side by side.
+//! Reading one segment, or two segments in parallel, character by character.
 
 use super::class::Class;
 use super::shape::{Shape, Tok};
 
-/// What one place of a segment asks for.
+/// The next element of a segment.
 #[derive(Clone, Copy)]
 pub(super) enum Head<'a> {
     Char(char),
@@ -13,12 +13,12 @@ pub(super) enum Head<'a> {
     Stop,
 }
 
-/// Reads a segment from left to right, up to a star or the end. Small and inlined by force: the innermost
-/// loops run on it, and the program is built for size.
+/// Reads a segment from left to right, up to a star or the end. Small and always inlined, because the
+/// innermost loops run on it and the program is built for size.
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'a> {
     shape: &'a Shape,
-    /// What is left of a literal token that was begun, as places in the text; `toks` is what follows.
+    /// The rest of the current literal token, as positions in the text; `toks` are the following tokens.
     at: usize,
     end: usize,
     pub(super) toks: &'a [Tok],
@@ -49,7 +49,7 @@ impl<'a> Cursor<'a> {
         &self.shape.text.as_bytes()[self.at..self.end]
     }
 
-    /// Goes on by so many bytes of literal text.
+    /// Skips some bytes of literal text.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "see the type")]
     fn bump(&mut self, bytes: usize) {
@@ -59,7 +59,7 @@ impl<'a> Cursor<'a> {
 
     pub(super) fn head(&self) -> Head<'a> {
         if self.at < self.end {
-            // The text of a token is never cut within a character.
+            // A token never ends within a character.
             let rest = self.shape.text.get(self.at..self.end);
             return rest.and_then(|rest| rest.chars().next()).map_or(Head::Stop, Head::Char);
         }
@@ -70,12 +70,12 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Goes on by one character.
+    /// Skips one character.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "see the type")]
     pub(super) fn next(&mut self) {
         if self.at < self.end {
-            // The first byte of a character tells how many there are.
+            // The first byte of a character determines its length.
             let bytes = match self.shape.text.as_bytes()[self.at] {
                 ..0xc0 => 1,
                 0xc0..0xe0 => 2,
@@ -89,7 +89,7 @@ impl<'a> Cursor<'a> {
         self.fill();
     }
 
-    /// Goes on by so many characters.
+    /// Skips some characters.
     pub(super) fn skip(&mut self, mut chars: usize) {
         while chars > 0 {
             let text = self.text();
@@ -107,7 +107,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Returns true if the characters agree until one of the two stops.
+/// Returns true if the two match up to the first stop of one of them.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "see the cursor")]
 pub(super) fn agree(mut a: Cursor<'_>, mut b: Cursor<'_>) -> bool {
@@ -133,7 +133,7 @@ pub(super) fn agree(mut a: Cursor<'_>, mut b: Cursor<'_>) -> bool {
     }
 }
 
-/// Returns whether two places agree of which one at least is not literal. `None` if one of them stops.
+/// Returns whether two elements match, at least one of which is not literal; `None` if one of them is a stop.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "see the cursor")]
 fn wild(a: &Cursor<'_>, b: &Cursor<'_>) -> Option<bool> {
@@ -148,7 +148,7 @@ fn wild(a: &Cursor<'_>, b: &Cursor<'_>) -> Option<bool> {
     }
 }
 
-/// Returns a character that both ask for; the full stop only where it may be. `Stop` asks for nothing here.
+/// Returns a character that matches both; a full stop only if `dot`. A stop matches any character here.
 pub(super) fn pick(a: Head<'_>, b: Head<'_>, dot: bool) -> Option<char> {
     match (a, b) {
         (Head::Char(c), other) | (other, Head::Char(c)) => {

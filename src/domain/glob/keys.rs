@@ -1,10 +1,10 @@
-//! What an index is asked with, so that a pattern is compared with those alone that it could overlap.
+//! The index keys of a pattern, by which it is compared only with patterns that it could overlap.
 //!
-//! The prefix key of a pattern is the directory below which all lies that it covers, the suffix key is what
-//! all paths that it covers end in, backwards. A path has both, so two patterns that overlap have prefix keys
-//! of which one is the other or a directory above it, and suffix keys of which one begins with the other.
-//! Hence the candidates for a pattern are, by either key: the rows whose key is one of [`Key::ancestors`]
-//! (equality), and the rows in [`Key::below`] (one range).
+//! The prefix key of a pattern is the directory that contains all paths that it covers; the suffix key is the
+//! common end of all paths that it covers, reversed. A path has both, so two patterns that overlap have
+//! prefix keys of which one is the other or a directory above it, and suffix keys of which one begins with
+//! the other. Hence the candidates for a pattern are, by either key: the rows whose key is one of
+//! [`Key::ancestors`] (equality), and the rows in [`Key::below`] (one range).
 //!
 //! A pattern without wildcards covers all below it, so its paths may end in anything: its suffix key is
 //! empty. That of a file is its whole path, or the end of it. Keys are compared by bytes (`BINARY` in SQLite,
@@ -13,23 +13,22 @@
 use super::shape::{Kind, Shape, Tok};
 use std::ops::Range;
 
-/// Most names in a prefix key: what is cut off only makes the key match more, and bounds the number of
-/// probes.
+/// The maximum number of names in a prefix key. A shorter key matches more, and needs fewer probes.
 const MAX_NAMES: usize = 32;
-/// Most characters in a suffix key, for the same reason.
+/// The maximum number of characters in a suffix key, for the same reason.
 const MAX_CHARS: usize = 32;
 
 /// Both keys of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keys {
-    /// The directory below which it lies; empty for the whole scope.
+    /// The directory that contains its paths; empty for the whole scope.
     pub prefix: Key,
-    /// What its paths end in, backwards; empty for anything.
+    /// The end of its paths, reversed; empty for any.
     pub suffix: Key,
 }
 
 impl Keys {
-    /// Returns the key that says more: the one to ask the index with.
+    /// Returns the more selective key.
     pub fn longer(&self) -> &Key {
         if self.suffix.text.len() > self.prefix.text.len() { &self.suffix } else { &self.prefix }
     }
@@ -42,7 +41,7 @@ pub struct Key {
     side: Side,
 }
 
-/// Which end of a pattern a key is of.
+/// The end of a pattern that a key belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// The beginning, in whole names.
@@ -51,7 +50,7 @@ pub enum Side {
     Suffix,
 }
 
-/// The keys that lie strictly below another, as a range.
+/// The keys strictly below another one, as a range.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Below {
     /// Included.
@@ -61,24 +60,24 @@ pub struct Below {
 }
 
 impl Below {
-    /// Returns true if a key lies in the range.
+    /// Returns true if a key is in the range.
     pub fn contains(&self, key: &str) -> bool {
         self.from.as_str() <= key && self.to.as_deref().is_none_or(|to| key < to)
     }
 }
 
 impl Key {
-    /// Returns what is stored.
+    /// Returns the stored text.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Returns which column it is stored in.
+    /// Returns the column in which it is stored.
     pub fn side(&self) -> Side {
         self.side
     }
 
-    /// Returns the key itself and all above it, the longest first, the empty one last: at most 33.
+    /// Returns the key itself and all above it, from the longest to the empty one: at most 33.
     pub fn ancestors(&self) -> impl Iterator<Item = &str> {
         let side = self.side;
         std::iter::successors(Some(self.text.as_str()), move |key| match side {
@@ -94,17 +93,17 @@ impl Key {
             Side::Prefix if !self.text.is_empty() => {
                 Below { from: format!("{}/", self.text), to: Some(format!("{}0", self.text)) }
             }
-            // No key holds a NUL.
+            // No key contains NUL.
             _ => Below { from: format!("{}\u{1}", self.text), to: successor(&self.text) },
         }
     }
 }
 
-/// Returns the least text that is greater than all that begin with this one.
+/// Returns the least text that is greater than all texts that begin with this one.
 fn successor(text: &str) -> Option<String> {
     let mut text = text.to_owned();
     while let Some(last) = text.pop() {
-        // The next character is the next in bytes too; surrogates are none.
+        // The order of characters is that of their bytes.
         if let Some(next) = (last..=char::MAX).nth(1) {
             text.push(next);
             return Some(text);
@@ -140,7 +139,7 @@ fn suffix(shape: &Shape) -> String {
         };
         key.extend(shape.text[start..end].chars().rev());
         let whole = seg.kind == Kind::Literal;
-        // Before the first name, and before one that `**` may put at the beginning, there need not be a `/`.
+        // The first name, or one that `**` can put first, need not have a `/` before it.
         if !whole || at == 0 || shape.segs[at - 1].kind == Kind::Deep {
             break;
         }

@@ -1,4 +1,4 @@
-//! Patterns of file reservations: what they cover, and whether two of them can cover the same path.
+//! Patterns of file reservations: the paths that they cover, and whether two of them overlap.
 //!
 //! A path is a list of names below the scope, none of them empty, `.` or `..`. A pattern is made of segments
 //! between `/`:
@@ -41,34 +41,35 @@ use std::str::FromStr;
 #[derive(Clone, Debug)]
 pub struct Pattern {
     text: String,
-    /// Without wildcards, `text` unescaped: the path that is covered with all below it.
+    /// Whether it has no wildcards: it covers a path with all below it.
     literal: bool,
-    /// A plain path that is known to be a file: nothing lies below it.
+    /// Whether it is a plain path that is known to be a file, with nothing below it.
     file: bool,
     shape: Shape,
 }
 
 impl Pattern {
-    /// Reads a pattern that is relative to its scope. `./`, `//` and needless escapes go away; `.` alone is
-    /// everything.
+    /// Reads a pattern that is relative to its scope. `./`, `//` and needless escapes are removed; `.` alone
+    /// is everything.
     ///
     /// # Errors
-    /// See [`PatternError`]. The text is never repeated, nor looked at beyond its length when it is too long.
+    /// See [`PatternError`], which never repeats the text.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         parse::pattern(text).map(Self::from)
     }
 
-    /// As [`Pattern::parse`], but an absolute pattern is taken as relative to `scope` if it lies in it. The
-    /// scope is canonical already: whether it is a path, and which, only the file system knows.
+    /// Does the same as [`Pattern::parse`], but converts an absolute pattern to one that is relative to
+    /// `scope`, which must be canonical.
     ///
     /// # Errors
-    /// [`PatternError::Outside`] for an absolute pattern elsewhere, or if the scope is no absolute path.
+    /// [`PatternError::Outside`] for an absolute pattern outside of the scope, or if the scope is not an
+    /// absolute path.
     pub fn parse_in(scope: &str, text: &str) -> Result<Self, PatternError> {
         parse::within(scope, text).and_then(Self::parse)
     }
 
-    /// Returns the pattern of one path, whatever characters it is made of, and of what lies below it. An
-    /// absolute path has to lie in `scope`.
+    /// Returns the pattern of one path, with any characters, and of all below it. An absolute path must be in
+    /// `scope`.
     ///
     /// # Errors
     /// As [`Pattern::parse_in`].
@@ -76,20 +77,19 @@ impl Pattern {
         Self::parse_in(scope, &parse::escape(path))
     }
 
-    /// Returns the text of a pattern that means a path as it is, whatever characters it is made of.
+    /// Returns the text of the pattern of one path, with any characters.
     pub fn escaped(path: &str) -> String {
         parse::escape(path).into_owned()
     }
 
-    /// For a stored text that cannot be read: the narrowest pattern that covers all that it could have meant,
-    /// the directory named by its leading plain segments, or everything. A readable text gives its own
-    /// pattern.
+    /// Returns the narrowest pattern that covers all that an unreadable text may mean: the directory of its
+    /// leading plain segments, or everything. A readable text gives its own pattern.
     pub fn widened(text: &str) -> Self {
         Self::parse(text).unwrap_or_else(|_| parse::widened(text).into())
     }
 
-    /// Returns the same pattern, of which somebody knows that its plain path is a file: it covers nothing
-    /// below, so it does not meet `**/*.rs` for what might be there. A pattern with wildcards stays as it is.
+    /// Returns the pattern of a plain path that is known to be a file. It covers nothing below, so it does
+    /// not overlap `**/*.rs` because of what could be there. A pattern with wildcards stays as it is.
     #[must_use]
     pub fn of_file(mut self) -> Self {
         if self.literal && !self.file {
@@ -99,8 +99,8 @@ impl Pattern {
         self
     }
 
-    /// Returns the canonical text: what is stored, shown, and compared to tell whether two patterns are the
-    /// same. Reading it gives the same pattern again.
+    /// Returns the canonical text, which is stored, shown and compared. Reading it gives the same pattern
+    /// again.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -115,13 +115,13 @@ impl Pattern {
         self.literal.then(|| self.plain())
     }
 
-    /// Returns true if it is a plain path below which nothing lies ([`Pattern::of_file`]).
+    /// Returns true if it is a plain path with nothing below it ([`Pattern::of_file`]).
     pub fn is_file(&self) -> bool {
         self.file
     }
 
-    /// Returns true if the pattern covers the path, given relative to the scope. What is no such path is
-    /// covered by nothing.
+    /// Returns true if the pattern covers the path, which is relative to the scope. An invalid path is
+    /// covered by no pattern.
     pub fn covers(&self, path: &str) -> bool {
         parse::path(path).is_some_and(|path| overlap::meet(&self.shape, &path, &mut ()))
     }
@@ -142,7 +142,7 @@ impl Pattern {
         witness::path(&self.shape, &other.shape)
     }
 
-    /// Returns what an index needs to find the patterns that can overlap.
+    /// Returns the index keys, by which overlapping patterns are found.
     pub fn keys(&self) -> Keys {
         keys::of(&self.shape)
     }
@@ -172,7 +172,7 @@ impl fmt::Display for Pattern {
     }
 }
 
-/// The same canonical text.
+/// Patterns are equal if their canonical texts are.
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text

@@ -1,17 +1,17 @@
-//! Whether one path can match two patterns: the same three cases as within a segment (`segment.rs`), with
-//! segments for characters, and `Deep` for the star. No pair of segments is compared twice, but for those of
-//! a piece that is tried at the place where it lay before; so the sum over all pairs of segments bounds the
-//! whole: `|a| · |b|` characters.
+//! Whether two patterns have a common path. The same three cases as within a segment (`segment.rs`), with
+//! segments in place of characters, and `Deep` in place of the star. No pair of segments is compared twice,
+//! except those of a piece that is tried again at its previous position, so the cost is bounded by the sum
+//! over all pairs of segments: `|a| · |b|` characters.
 
 use super::segment::{self, Segment};
 use super::shape::{Kind, Seg, Shape};
 use std::ops::Range;
 
-/// What is told while two patterns are compared: the segments of a path that both match, in order.
+/// Receives the segments of a path that both patterns match, in order, while they are compared.
 pub(super) trait Told {
     /// A segment of each, matched by one name.
     fn pair(&mut self, _a: Segment<'_>, _b: Segment<'_>) {}
-    /// A segment that only one asks for.
+    /// A segment of only one of the two.
     fn alone(&mut self, _segment: Segment<'_>) {}
 }
 
@@ -50,7 +50,7 @@ impl Shape {
         Part { shape: self, range }
     }
 
-    /// Returns what stands before the first `Deep`, and behind the last. Only for a shape that has one.
+    /// Returns the parts before the first `Deep` and after the last one. Only for a shape that has one.
     fn ends(&self) -> (Part<'_>, Part<'_>) {
         let (first, last) = self.deep.unwrap_or_default();
         (self.part(0..first), self.part(last + 1..self.segs.len()))
@@ -67,7 +67,7 @@ impl Shape {
     }
 }
 
-/// Returns true if there is a path that matches both shapes.
+/// Returns true if a path matches both shapes.
 pub(super) fn meet(a: &Shape, b: &Shape, told: &mut impl Told) -> bool {
     match (a.deep.is_some(), b.deep.is_some()) {
         (true, true) => both_deep(a, b, told),
@@ -83,7 +83,7 @@ pub(super) fn meet(a: &Shape, b: &Shape, told: &mut impl Told) -> bool {
     }
 }
 
-/// Returns true if segments match one by one. Both parts are as long.
+/// Returns true if segments match one by one. Both parts have the same length.
 fn agree(a: &Part<'_>, b: &Part<'_>) -> bool {
     let mut at = 0;
     while at < a.len() {
@@ -95,7 +95,7 @@ fn agree(a: &Part<'_>, b: &Part<'_>) -> bool {
             }
             at += 1;
         } else {
-            // Names and the `/` between them, at once.
+            // Names with the `/` between them are compared at once.
             if literal(a.shape, x, run) != literal(b.shape, y, run) {
                 return false;
             }
@@ -105,7 +105,7 @@ fn agree(a: &Part<'_>, b: &Part<'_>) -> bool {
     true
 }
 
-/// Returns the text of so many literal segments.
+/// Returns the text of `run` literal segments.
 fn literal(shape: &Shape, from: usize, run: usize) -> &[u8] {
     let (first, last): (&Seg, &Seg) = (&shape.segs[from], &shape.segs[from + run - 1]);
     &shape.text.as_bytes()[first.text.0..last.text.1]
@@ -137,7 +137,7 @@ fn both_deep(a: &Shape, b: &Shape, told: &mut impl Told) -> bool {
     true
 }
 
-/// `flat` has no `Deep`, `deep` has.
+/// Compares `flat`, without a `Deep`, and `deep`, which has one.
 fn one_deep(flat: &Shape, deep: &Shape, told: &mut impl Told) -> bool {
     let (head, tail) = deep.ends();
     let pieces: usize = deep.pieces().map(|piece| piece.len()).sum();

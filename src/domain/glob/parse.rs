@@ -1,4 +1,4 @@
-//! From text to a pattern: its grammar, its canonical form, its limits.
+//! Reading a pattern: its grammar, canonical form and limits.
 
 use super::class::Class;
 use super::error::{MAX_BYTES, MAX_WILDCARDS, PatternError};
@@ -120,7 +120,7 @@ pub(super) fn pattern(text: &str) -> Result<Parsed, PatternError> {
             shape.any_name();
             shape.deepen();
         }
-        // What lies below, not the directory itself.
+        // Covers what is below, and not the directory itself.
         Some(Kind::Deep) => {
             shape.segs.pop();
             shape.any_name();
@@ -140,7 +140,7 @@ pub(super) fn pattern(text: &str) -> Result<Parsed, PatternError> {
     Ok(Parsed { text: out, literal, shape })
 }
 
-/// Returns the shape of one path, which covers nothing but itself. `None` if it is no path below the scope.
+/// Returns the shape of one path, which covers only that path; `None` if it is not a path below the scope.
 pub(super) fn path(text: &str) -> Option<Shape> {
     let mut shape = Shape::default();
     if text.starts_with('/') || text.contains('\0') {
@@ -153,7 +153,7 @@ pub(super) fn path(text: &str) -> Option<Shape> {
     (!shape.segs.is_empty()).then_some(shape)
 }
 
-/// Returns what an absolute pattern says below the scope; any other pattern as it is.
+/// Makes an absolute pattern relative to the scope. Returns any other as it is.
 pub(super) fn within<'a>(scope: &str, text: &'a str) -> Result<&'a str, PatternError> {
     if text.len() > MAX_BYTES {
         return Err(PatternError::TooLong(text.len()));
@@ -177,7 +177,7 @@ pub(super) fn within<'a>(scope: &str, text: &'a str) -> Result<&'a str, PatternE
     Ok(if rest.is_empty() { "." } else { rest })
 }
 
-/// Returns the text behind leading `/` and `/./`.
+/// Returns the text after leading `/` and `/./`.
 fn after_separators(text: &str) -> &str {
     let mut rest = text.trim_start_matches('/');
     while let Some(next) = rest.strip_prefix("./") {
@@ -191,7 +191,7 @@ fn is_literally(raw: &str, name: &str) -> bool {
     plain_name(raw).is_some_and(|plain| plain == name)
 }
 
-/// Returns the name that a segment without wildcards stands for.
+/// Returns the name of a segment without wildcards.
 fn plain_name(raw: &str) -> Option<String> {
     let mut plain = String::with_capacity(raw.len());
     let mut chars = raw.chars();
@@ -219,7 +219,7 @@ pub(super) fn widened(text: &str) -> Parsed {
             _ => break,
         }
     }
-    // Climbing back out of the directory: nothing is known of where it leads.
+    // A `..` leads out of the directory, to an unknown place.
     if text.split('/').any(|raw| plain_name(raw).as_deref() == Some("..")) {
         dir.clear();
     }
@@ -233,7 +233,7 @@ pub(super) fn widened(text: &str) -> Parsed {
     Parsed { text: "**".to_owned(), literal: false, shape }
 }
 
-/// Returns the path as a pattern: what would be a wildcard is escaped.
+/// Returns the path as a pattern, with special characters escaped.
 pub(super) fn escape(path: &str) -> Cow<'_, str> {
     if !path.bytes().any(is_special) {
         return Cow::Borrowed(path);
@@ -243,7 +243,7 @@ pub(super) fn escape(path: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Returns true if a byte means something else than itself.
+/// Returns true if a byte has a special meaning.
 fn is_special(byte: u8) -> bool {
     matches!(byte, b'*' | b'?' | b'[' | b'\\')
 }

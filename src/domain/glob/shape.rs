@@ -1,11 +1,11 @@
-//! A pattern taken apart into segments and their parts.
+//! The parsed form of a pattern: segments and their parts.
 
 use super::class::Class;
 
 /// A part of a segment.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Tok {
-    /// Bytes of the shape's text, and how many characters they are.
+    /// A range of bytes of the shape's text, and its number of characters.
     Lit { start: usize, end: usize, chars: usize },
     /// `?`
     Any,
@@ -17,7 +17,7 @@ pub(super) enum Tok {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A name, in one token.
+    /// A name in one token.
     Literal,
     /// With wildcards.
     Glob,
@@ -28,23 +28,23 @@ pub(super) enum Kind {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seg {
     pub kind: Kind,
-    /// Where its tokens are.
+    /// The range of its tokens.
     pub toks: (usize, usize),
-    /// Where its literal bytes are.
+    /// The range of its literal bytes.
     pub text: (usize, usize),
-    /// Characters that it has at least: all but stars.
+    /// The minimum number of characters.
     pub chars: usize,
     /// The first and the last star among the tokens of the shape.
     pub stars: Option<(usize, usize)>,
-    /// Characters before the first star, and behind the last.
+    /// The numbers of characters before the first star and after the last.
     pub head: usize,
     pub tail: usize,
-    /// How many literal segments begin here, one behind the other.
+    /// The number of consecutive literal segments from here on.
     pub run: usize,
 }
 
-/// A pattern taken apart. `Deep` means zero or more segments here, also at the end: `a/**` is `a/*` and a
-/// `Deep`, and what covers all below it ends in one.
+/// A parsed pattern. `Deep` means zero or more segments, also at the end: `a/**` is `a/*` and a `Deep`, and a
+/// pattern that covers all below it ends in one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shape {
     /// The literal characters, with `/` between segments.
@@ -54,12 +54,12 @@ pub(super) struct Shape {
     pub segs: Vec<Seg>,
     /// The first and the last `Deep`.
     pub deep: Option<(usize, usize)>,
-    /// How many were read.
+    /// The number of wildcards in the text.
     pub wildcards: usize,
 }
 
 impl Shape {
-    /// Returns the path of a shape that is all literal but for a `Deep` at its end.
+    /// Returns the path of a shape that is literal except for a `Deep` at its end.
     pub(super) fn plain(&self) -> &str {
         match self.segs.iter().rev().find(|seg| seg.kind == Kind::Literal) {
             Some(last) => &self.text[..last.text.1],
@@ -73,19 +73,19 @@ impl Shape {
         }
     }
 
-    /// Takes away what stands for all below.
+    /// Removes the `Deep` segments, so that nothing below is covered.
     pub(super) fn end_here(&mut self) {
         self.segs.retain(|seg| seg.kind != Kind::Deep);
         self.finish();
     }
 
-    /// A segment `*`.
+    /// Adds a segment `*`.
     pub(super) fn any_name(&mut self) {
         self.toks.push(Tok::Star);
         self.add(Kind::Glob, self.toks.len() - 1, self.text.len());
     }
 
-    /// A segment of the tokens from `first` and the text from `text`.
+    /// Adds a segment of the tokens from `first` and the text from `text`.
     pub(super) fn add(&mut self, kind: Kind, first: usize, text: usize) {
         let toks = &self.toks[first..];
         let star = |tok: &Tok| matches!(tok, Tok::Star);
@@ -104,8 +104,8 @@ impl Shape {
         });
     }
 
-    /// Adds literal text to the token at the end, if that is literal and belongs to the segment that began
-    /// with token `first`.
+    /// Appends literal text to the last token, if that is literal and belongs to the segment that begins with
+    /// token `first`, or adds a token.
     pub(super) fn literal(&mut self, first: usize, plain: &str) {
         let at = self.text.len();
         self.text.push_str(plain);
@@ -117,7 +117,7 @@ impl Shape {
         }
     }
 
-    /// Fills in what is known only when all segments are there.
+    /// Computes the fields that depend on all segments.
     pub(super) fn finish(&mut self) {
         let mut run = 0;
         for seg in self.segs.iter_mut().rev() {
@@ -129,7 +129,7 @@ impl Shape {
     }
 }
 
-/// Returns the number of characters that the tokens match at least.
+/// Returns the minimum number of characters that the tokens match.
 pub(super) fn length(toks: &[Tok]) -> usize {
     let length = |tok: &Tok| match tok {
         Tok::Lit { chars, .. } => *chars,
