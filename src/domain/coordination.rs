@@ -1,5 +1,7 @@
 //! Coordination: locks on files and on names.
 
+use std::str::FromStr;
+
 use super::process::ProcessKey;
 use super::time::{self, Stamp};
 
@@ -18,16 +20,23 @@ pub fn word(text: &str) -> Result<String, String> {
     }
 }
 
-/// Reads a lock and its fencing token, as `LOCK:TOKEN`.
-///
-/// # Errors
-/// A message that shows the form.
-pub fn fence(text: &str) -> Result<(String, i64), String> {
-    let read = || {
-        let (lock, token) = text.rsplit_once(':')?;
-        Some((lock.to_owned(), token.parse().ok()?)).filter(|_| !lock.is_empty())
-    };
-    read().ok_or_else(|| "want a lock and its token, as l3k9x2ab:17".to_owned())
+/// A lock and the fencing token that came with it, written as `LOCK:TOKEN`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fence {
+    pub lock: String,
+    pub token: i64,
+}
+
+impl FromStr for Fence {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = || {
+            let (lock, token) = text.rsplit_once(':')?;
+            Some(Self { lock: lock.to_owned(), token: token.parse().ok()? }).filter(|_| !lock.is_empty())
+        };
+        read().ok_or_else(|| "want a lock and its token, as l3k9x2ab:17".to_owned())
+    }
 }
 
 words!(
