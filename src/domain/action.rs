@@ -6,7 +6,7 @@ use super::ids::RunId;
 use super::phase::Phase;
 
 words!(
-    /// Who carries an action out.
+    /// The kind of caller that carries out an action.
     ActionMode, "action mode" {
         /// A person at the keyboard.
         Interactive = "interactive",
@@ -18,7 +18,7 @@ words!(
 );
 
 words!(
-    /// What an action is.
+    /// The kind of an action.
     ActionType, "action type" {
         /// A command to type.
         Command = "command",
@@ -38,13 +38,11 @@ pub struct Action {
     pub run_id: RunId,
     /// The phase that triggers it.
     pub phase: Phase,
-    /// What it is.
     pub action_type: ActionType,
-    /// What to run.
+    /// The command, the child or the hook to run.
     pub command: String,
     /// Arguments: text, meant as JSON, with `${…}` templates.
     pub args: Option<String>,
-    /// Who carries it out.
     pub mode: ActionMode,
     /// Order within the phase, lowest first.
     pub priority: i64,
@@ -52,8 +50,9 @@ pub struct Action {
 
 /// Fills the templates `${artifact:TYPE}`, `${run_id}` and `${project_dir}` in `args`.
 ///
-/// `lookup` answers for the name between the braces; what it does not know stays as it is. Values are escaped
-/// for the inside of a JSON string, so a path with quotes cannot break out of its argument.
+/// `lookup` returns the value of the name between the braces; a name that it does not know is left in place.
+/// Values are escaped for the inside of a JSON string, so a path with quotes cannot break out of its
+/// argument.
 pub fn fill_templates(args: &str, mut lookup: impl FnMut(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(args.len());
     let mut rest = args;

@@ -1,10 +1,10 @@
-//! Agents: who works on a run.
+//! Agents that work on a run.
 
 use super::ids::{AgentId, DispatchId, RunId};
 use super::phase::Phase;
 
 words!(
-    /// What an agent is doing. Any status may follow any other.
+    /// The status of an agent. Any status may follow any other.
     AgentStatus, "agent status" {
         /// At work.
         Active = "active",
@@ -18,7 +18,6 @@ words!(
 /// A row of `run_agents`.
 #[derive(Clone, Debug)]
 pub struct Agent {
-    /// Identifier.
     pub id: AgentId,
     /// The run it works on.
     pub run_id: RunId,
@@ -26,7 +25,6 @@ pub struct Agent {
     pub agent_type: String,
     /// Name, free text.
     pub name: Option<String>,
-    /// What it is doing.
     pub status: AgentStatus,
     /// The phase it was added in.
     pub phase: Phase,

@@ -1,10 +1,10 @@
-//! Artifacts: what a run produced.
+//! Artifacts: the files that a run produced.
 
 use super::ids::{ArtifactId, DispatchId, RunId};
 use super::phase::Phase;
 
 words!(
-    /// Whether an artifact still counts.
+    /// The status of an artifact: whether it still counts.
     ArtifactStatus, "artifact status" {
         /// Counted by gates and templates.
         Active = "active",
@@ -16,7 +16,6 @@ words!(
 /// A row of `run_artifacts`.
 #[derive(Clone, Debug)]
 pub struct Artifact {
-    /// Identifier.
     pub id: ArtifactId,
     /// The run that produced it.
     pub run_id: RunId,
@@ -26,9 +25,8 @@ pub struct Artifact {
     pub path: String,
     /// Kind of artifact, free text.
     pub kind: String,
-    /// `sha256:<hex>` of the file, when it could be read.
+    /// `sha256:<hex>` of the file, if it could be read.
     pub content_hash: Option<String>,
-    /// Whether it still counts.
     pub status: ArtifactStatus,
     /// The dispatch that made it.
     pub dispatch_id: Option<DispatchId>,

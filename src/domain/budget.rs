@@ -5,11 +5,11 @@
 pub struct Budget {
     /// Tokens that may be used.
     pub tokens: i64,
-    /// Percentage from which a warning is due.
+    /// The percentage from which a warning is due.
     pub warn_pct: i64,
 }
 
-/// How much of a budget is gone.
+/// The state of a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
     /// Below the warning threshold.
@@ -21,7 +21,7 @@ pub enum Standing {
 }
 
 impl Budget {
-    /// Returns where `used` tokens stand.
+    /// Returns the state of the budget after `used` tokens.
     pub fn standing(self, used: i64) -> Standing {
         let warn_at = i128::from(self.tokens) * i128::from(self.warn_pct) / 100;
         if used >= self.tokens {
@@ -38,7 +38,6 @@ impl Budget {
 mod tests {
     use super::*;
 
-    /// PH-09
     #[test]
     fn a_budget_is_exceeded_when_it_is_used_up() {
         let budget = Budget { tokens: 1000, warn_pct: 80 };

@@ -1,12 +1,12 @@
-//! Coordination: who holds which files, and which names.
+//! Coordination: locks on files and on names.
 
 use super::process::ProcessKey;
 use super::time::{self, Stamp};
 
-/// Reads an owner, a name or a scope: text on one line, of 1 to 4096 bytes.
+/// Parses an owner, a name or a scope: text on one line, of 1 to 4096 bytes.
 ///
 /// # Errors
-/// What is wrong with the text.
+/// A message if the text is invalid.
 pub fn word(text: &str) -> Result<String, String> {
     match text.len() {
         0 => Err("must not be empty".to_owned()),
@@ -18,7 +18,7 @@ pub fn word(text: &str) -> Result<String, String> {
     }
 }
 
-/// Reads a lock and its fencing token, as `LOCK:TOKEN`.
+/// Parses a lock and its fencing token, as `LOCK:TOKEN`.
 ///
 /// # Errors
 /// A message that shows the form.
@@ -31,10 +31,9 @@ pub fn fence(text: &str) -> Result<(String, i64), String> {
 }
 
 words!(
-    /// What a lock is for. The first two share the space of paths; names meet only each other, and only
-    /// exactly.
+    /// The type of a lock. The first two share the space of paths; a name conflicts only with an equal name.
     LockKind, "lock type" {
-        /// Files that somebody edits.
+        /// Files that an agent edits.
         FileReservation = "file_reservation",
         /// Files that a task is going to change.
         WriteSet = "write_set",
@@ -43,11 +42,11 @@ words!(
     }
 );
 
-/// How many live locks an owner may have in a scope.
+/// The maximum number of live locks of an owner in a scope.
 pub const MOST_LOCKS: i64 = 1000;
 
 impl LockKind {
-    /// Returns how long it is held when nobody says otherwise, in seconds; `None` until it is released.
+    /// Returns the default duration in seconds; `None` if the lock is held until it is released.
     pub fn default_ttl(self) -> Option<i64> {
         match self {
             Self::FileReservation => Some(3600),
@@ -56,7 +55,7 @@ impl LockKind {
         }
     }
 
-    /// Returns true if the pattern is a name, and not one of paths.
+    /// Returns true if the lock is on a name, and not on paths.
     pub fn is_named(self) -> bool {
         self == Self::NamedLock
     }
@@ -66,24 +65,22 @@ impl LockKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a column of the row")]
 pub struct Lock {
-    /// Identifier.
     pub id: String,
-    /// What it is for.
     pub kind: LockKind,
-    /// Whose it is, free text.
+    /// The owner, free text.
     pub owner: String,
-    /// Where its pattern counts: a project's top directory, or any name.
+    /// The scope in which its pattern counts: a project's top directory, or any name.
     pub scope: String,
-    /// What is held.
+    /// The pattern of the held paths, or the held name.
     pub pattern: String,
-    /// Whether a pattern that is a plain path was known to be a file: nothing below it is held. Says nothing
-    /// of others.
+    /// Whether a pattern that is a plain path was known to be a file, so that nothing below it is held. It
+    /// has no meaning for other patterns.
     pub file: bool,
-    /// Whether nobody else may hold what overlaps, or nobody else exclusively.
+    /// Whether no other owner may hold an overlapping lock. If false, none may hold one exclusively.
     pub exclusive: bool,
-    /// Why, free text.
+    /// The reason, free text.
     pub reason: Option<String>,
-    /// How long it is held after it was reserved or renewed, in seconds.
+    /// The duration after it was reserved or renewed, in seconds.
     pub ttl_seconds: Option<i64>,
     /// Unix seconds.
     pub created_at: i64,
@@ -102,32 +99,30 @@ pub struct Lock {
     pub fence: i64,
     /// The process that it lives with, if one was named.
     pub process: Option<ProcessKey>,
-    /// What of it cannot be understood, as another program, or a fault, has left it. Each such column reads
-    /// as what it may mean.
+    /// The columns that cannot be understood, because of another program or a fault. Each of them is read as
+    /// everything that it may mean.
     pub unreadable: Vec<Unreadable>,
-    /// Whether it is a copy of what another program holds in a file of its own: that program ends and renews
-    /// it.
+    /// Whether it is a copy of a lock in another program's file: that program ends and renews it.
     pub mirrored: bool,
-    /// Whether a hook reserved it without being asked: hooks end only such locks.
+    /// Whether a hook reserved it without a request: hooks end only such locks.
     pub automatic: bool,
 }
 
 /// A column of a lock whose content cannot be understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
-    /// Its name.
     pub column: &'static str,
-    /// The text as it is stored, which need not be UTF-8; empty if it is no text.
+    /// The text as it is stored, which need not be UTF-8; empty if it is not a text.
     pub bytes: Vec<u8>,
 }
 
 impl Lock {
-    /// Returns what a column holds that cannot be understood.
+    /// Returns the content of a column if it cannot be understood.
     pub fn unreadable(&self, column: &str) -> Option<&Unreadable> {
         self.unreadable.iter().find(|one| one.column == column)
     }
 
-    /// Returns when its time is over, in Unix milliseconds; `None` for one that is held until it is released.
+    /// Returns the end of its time in Unix milliseconds; `None` if it is held until it is released.
     pub fn ends_at(&self) -> Option<i64> {
         self.expires_at.map(|secs| time::moment(secs, self.expires_at_ms))
     }
@@ -148,7 +143,7 @@ impl Lock {
         self.released_at.is_some_and(|ended| self.ends_at().is_none_or(|end| ended < end.div_euclid(1000)))
     }
 
-    /// Names what it is at a moment, in a word.
+    /// Returns the word for its state at a moment.
     pub fn state(&self, now: &Stamp) -> &'static str {
         match (self.released_at, self.has_expired(now)) {
             (Some(_), _) => "released",

@@ -1,11 +1,11 @@
-//! Dispatches: child processes and what is known of them.
+//! Dispatches: child processes and their records.
 
 use super::ids::DispatchId;
 use super::phase::Phase;
 use super::process::ProcessKey;
 
 words!(
-    /// Where a dispatch stands. The last four are terminal and never change.
+    /// The status of a dispatch. The last four are terminal and never change.
     DispatchStatus, "dispatch status" {
         /// Recorded, no process yet.
         Spawned = "spawned",
@@ -29,7 +29,8 @@ impl DispatchStatus {
     }
 }
 
-/// The largest number of tokens that is believed. What thousands of dispatches report can be added up.
+/// The largest number of tokens that is accepted, so that the sum over thousands of dispatches cannot
+/// overflow.
 pub const MOST_TOKENS: i64 = 1_000_000_000_000_000;
 
 /// Tokens used, as reported.
@@ -39,24 +40,22 @@ pub struct Tokens {
     pub input: i64,
     /// Written by the model.
     pub output: i64,
-    /// Read from a cache; `None` where nobody said.
+    /// Read from a cache; `None` if this was not reported.
     pub cache: Option<i64>,
 }
 
 /// A row of `dispatches`.
 #[derive(Clone, Debug)]
 pub struct Dispatch {
-    /// Identifier.
     pub id: DispatchId,
     /// Kind of agent, free text.
     pub agent_type: String,
-    /// Where it stands.
     pub status: DispatchStatus,
-    /// Where it works.
+    /// The directory that it works in.
     pub project_dir: String,
     /// The prompt that it was given.
     pub prompt_file: Option<String>,
-    /// Where it writes its answer.
+    /// The file that it writes its answer to.
     pub output_file: Option<String>,
     /// Name, free text.
     pub name: Option<String>,
@@ -81,13 +80,13 @@ pub struct Dispatch {
     pub messages: i64,
     /// Tokens used.
     pub tokens: Tokens,
-    /// What a reviewer said: `pass`, `warn`, `fail`, `reject`, …
+    /// The verdict of a reviewer: `pass`, `warn`, `fail`, `reject`, …
     pub verdict_status: Option<String>,
     /// One sentence to go with it.
     pub verdict_summary: Option<String>,
     /// Exit status of the process.
     pub exit_code: Option<i64>,
-    /// Why it ended badly.
+    /// The reason for a bad end.
     pub error_message: Option<String>,
     /// Unix seconds.
     pub created_at: i64,
@@ -95,27 +94,27 @@ pub struct Dispatch {
     pub started_at: Option<i64>,
     /// Unix seconds.
     pub completed_at: Option<i64>,
-    /// Unix seconds since when its process is to be stopped and has not been seen gone.
+    /// Unix seconds of the request to stop its process; `None` once the process has been seen gone.
     pub stop_requested_at: Option<i64>,
     /// Unix seconds of the first polite signal.
     pub stop_signalled_at: Option<i64>,
-    /// Who looks after it: its supervisor, or until that has taken over, whoever asked for it. `None` for a
-    /// child that was started elsewhere.
+    /// The process that looks after it: its supervisor or, until that has taken over, the caller. `None` for
+    /// a child that was started elsewhere.
     pub supervisor: Option<ProcessKey>,
-    /// Unix seconds at which the supervisor last said that it is at work. `None`: it has not taken over.
+    /// Unix seconds of the supervisor's last heartbeat; `None` if it has not taken over.
     pub heartbeat_at: Option<i64>,
-    /// What is run, and where: JSON with `argv` and `cwd`.
+    /// The command and its directory: JSON with `argv` and `cwd`.
     pub command: Option<String>,
-    /// Where the child leaves its verdict.
+    /// The file that the child writes its verdict to.
     pub verdict_file: Option<String>,
-    /// Name of the sandbox.
+    /// The name of the sandbox.
     pub sandbox: Option<String>,
-    /// The sandbox as it was asked for, JSON.
+    /// The requested sandbox, JSON.
     pub sandbox_spec: Option<String>,
-    /// The sandbox as the child says that it is, JSON.
+    /// The sandbox as the child reports it, JSON.
     pub sandbox_effective: Option<String>,
     /// Time limit, in seconds.
     pub timeout_sec: Option<i64>,
-    /// How many attempts there were before.
+    /// The number of earlier attempts.
     pub retry_count: i64,
 }

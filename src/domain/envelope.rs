@@ -1,17 +1,17 @@
-//! The envelope of an event: under which policy, by whom, in which trace, from what to what.
+//! The envelope of an event: its policy, caller, trace, input and output.
 
 use serde_json::{Map, Value, json};
 
 use super::time::Stamp;
 
-/// What differs between the writers of events.
+/// The parts of an envelope that differ between the writers of events.
 #[derive(Clone, Copy, Debug)]
 pub struct Writer<'a> {
     /// The rules that were applied.
     pub policy_version: &'static str,
     /// The part of the kernel that wrote.
     pub caller_identity: &'static str,
-    /// What it may touch.
+    /// The data that it may change.
     pub capability_scope: &'a str,
     /// The trace when the caller has none.
     pub trace_id: &'a str,
@@ -19,13 +19,13 @@ pub struct Writer<'a> {
     pub span: &'a str,
     /// The parent span when the caller has none.
     pub parent_span_id: Option<&'a str>,
-    /// What the change started from.
+    /// The state before the change.
     pub input: &'a str,
-    /// What it led to.
+    /// The state after the change.
     pub output: &'a str,
 }
 
-/// Builds the envelope; empty parts are left out, the caller's own trace comes first.
+/// Builds the envelope. Empty parts are left out; the caller's own trace takes precedence.
 pub fn build(writer: &Writer<'_>, stamp: &Stamp) -> Map<String, Value> {
     let trace = &stamp.trace;
     let span = format!("{}:{}", writer.span, stamp.nanos());

@@ -1,4 +1,4 @@
-//! Events: the one append-only log of everything that happened.
+//! Events: the append-only log of all changes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 use super::ids::RunId;
 
 words!(
-    /// Who wrote an event.
+    /// The writer of an event.
     Origin, "event origin" {
-        /// The kernel itself, in the transaction of the change it tells of.
+        /// The kernel itself, in the transaction of the change that it records.
         Kernel = "kernel",
         /// A caller who recorded it.
         External = "external",
@@ -44,20 +44,19 @@ impl Source {
     pub const COORDINATION: Self = Self::kernel("coordination");
     /// Overrides. Evidence that callers record about agents has this source, too, with an external origin.
     pub const INTERSPECT: Self = Self::kernel("interspect");
-    /// What came from a database of the Go program and has no table here.
+    /// Data from a database of the Go program that has no table here.
     pub const IMPORT: Self = Self::kernel("import");
 
     const fn kernel(word: &'static str) -> Self {
         Self(std::borrow::Cow::Borrowed(word))
     }
 
-    /// Returns the word.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Most bytes of a source's name.
+/// The maximum length of a source's name in bytes.
 const MAX_SOURCE: usize = 100;
 
 impl FromStr for Source {
@@ -94,21 +93,19 @@ impl fmt::Display for Source {
 pub struct NewEvent {
     /// The run it belongs to, if any.
     pub run_id: Option<RunId>,
-    /// What part of the kernel.
     pub source: Source,
-    /// What happened, one word.
+    /// The type of the event, one word.
     pub kind: String,
-    /// What it happened to: the id of a run, agent, artifact, action or dispatch.
+    /// The id of the run, agent, artifact, action or dispatch that changed.
     pub subject: String,
-    /// State before; for phase events, the phase.
+    /// The state before; for phase events, the phase.
     pub from: String,
-    /// State after.
     pub to: String,
-    /// Why, in the caller's words or as evidence.
+    /// The reason, in the caller's words or as evidence.
     pub reason: Option<String>,
     /// Everything else.
     pub data: Map<String, Value>,
-    /// Who asked, under which policy, in which trace.
+    /// The caller, the policy and the trace.
     pub envelope: Map<String, Value>,
 }
 
@@ -119,37 +116,30 @@ pub struct Event {
     pub id: i64,
     /// Unix milliseconds.
     pub at_ms: i64,
-    /// Who wrote it.
     pub origin: Origin,
     /// The run it belongs to, if any.
     pub run_id: Option<RunId>,
-    /// What part of the kernel.
     pub source: Source,
-    /// What happened.
     pub kind: String,
-    /// What it happened to.
     pub subject: String,
-    /// State before.
     pub from: String,
-    /// State after.
     pub to: String,
-    /// Why.
     pub reason: Option<String>,
     /// Everything else, JSON text as stored.
     pub data: Option<String>,
-    /// Who asked, JSON text as stored.
+    /// The caller, the policy and the trace, JSON text as stored.
     pub envelope: Option<String>,
     /// The chain's digest up to and including this event.
     pub hash: String,
 }
 
 impl Event {
-    /// Unix seconds.
+    /// Returns Unix seconds.
     pub fn secs(&self) -> i64 {
         self.at_ms.div_euclid(1000)
     }
 
-    /// `data`, decoded; an empty object where there is none or it is not an object.
+    /// Returns `data`, decoded; an empty object if there is none or it is not an object.
     pub fn data(&self) -> Map<String, Value> {
         self.data.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! Our hooks in the files of others: put in and taken out, with everything else as it was.
+//! Our hooks in the files of other programs: added and removed, with everything else unchanged.
 
 use super::ordered::{Ordered, indent_of};
 
@@ -14,31 +14,31 @@ pub const AGENT_HOOKS: [(&str, Option<&str>, &str); 3] = [
 const FORMER_HOOKS: [(&str, &str); 2] = [("Stop", "ic hook stop"), ("SubagentStop", "ic hook stop")];
 /// The tools that change files.
 const TOOLS: &str = "Edit|Write|MultiEdit|NotebookEdit";
-/// How long the agent waits for us, in seconds.
+/// The time that the agent waits for us, in seconds.
 const LIMIT: &str = "5";
-/// Around our part of a script.
+/// The first line of our part of a script.
 const BEGIN: &str = "# >>> ic hook pre-commit >>>";
 const END: &str = "# <<< ic hook pre-commit <<<";
-/// Where there is no `ic` any more, nobody is kept from committing. Only a refusal (1) ends the commit:
-/// whatever goes wrong with `ic` does not.
+/// The call of the hook. Only a refusal (exit code 1) stops the commit: neither a missing `ic` nor any other
+/// failure of it does.
 const CALL: &str = "if command -v ic >/dev/null 2>&1; then ic hook pre-commit || [ $? -ne 1 ] || exit 1; fi";
 const SHEBANG: &str = "#!/bin/sh";
 
-/// What a file is to become.
+/// The change of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Nothing: it is as it should be.
+    /// No change is needed.
     None,
-    /// This.
+    /// The file gets this text.
     Write(String),
-    /// Gone: there was nothing in it but ours. Where it cannot go, this is what is left of it.
+    /// The file is removed, because it held nothing else. If it cannot be removed, it gets this text.
     Remove(&'static str),
 }
 
-/// Returns an agent's settings with our hooks; `None` is a file that is not there.
+/// Returns an agent's settings with our hooks; `None` is a missing file.
 ///
 /// # Errors
-/// Why the file cannot be changed; it is left alone.
+/// The reason why the file cannot be changed.
 pub fn settings_with(text: Option<&str>) -> Result<Change, String> {
     let old = text.filter(|text| !text.trim().is_empty());
     let mut settings = old.map_or(Ok(Ordered::Object(Vec::new())), parsed)?;
@@ -67,10 +67,10 @@ pub fn settings_with(text: Option<&str>) -> Result<Change, String> {
     Ok(if changed { Change::Write(settings.pretty(&indent_of(old.unwrap_or("")))) } else { Change::None })
 }
 
-/// Returns an agent's settings without our hooks, and without what was made for them alone.
+/// Returns an agent's settings without our hooks, and without the members that were made for them alone.
 ///
 /// # Errors
-/// Why the file cannot be changed; it is left alone.
+/// The reason why the file cannot be changed.
 pub fn settings_without(text: Option<&str>) -> Result<Change, String> {
     let Some(old) = text.filter(|text| !text.trim().is_empty()) else { return Ok(Change::None) };
     let mut settings = parsed(old)?;
@@ -92,8 +92,8 @@ pub fn settings_without(text: Option<&str>) -> Result<Change, String> {
     })
 }
 
-/// Takes commands of ours out of the events that they are for, and an event of which nothing is left. Returns
-/// whether there were any.
+/// Removes our commands from their events, and the events that are empty after that. Returns whether there
+/// were any.
 fn remove(
     events: &mut Vec<(String, Ordered)>,
     ours: impl IntoIterator<Item = (&'static str, &'static str)>,
@@ -150,7 +150,7 @@ fn is(hook: &Ordered, command: &str) -> bool {
     text.is_some_and(|text| text.strip_prefix(command).is_some_and(flags))
 }
 
-/// Takes our hook out of a group; whether nothing is left of the group then.
+/// Removes our hook from a group. Returns whether the group is empty after that.
 fn take_out(group: &mut Ordered, command: &str) -> bool {
     if !has(group, command) {
         return false;
@@ -162,11 +162,11 @@ fn take_out(group: &mut Ordered, command: &str) -> bool {
     hooks.is_empty()
 }
 
-/// Returns a git hook with ours, which comes first: what follows may end the script. `None` is a file that is
-/// not there.
+/// Returns a git hook with ours, which comes first because the rest may end the script. `None` is a missing
+/// file.
 ///
 /// # Errors
-/// Why the file cannot be changed; it is left alone.
+/// The reason why the file cannot be changed.
 pub fn script_with(text: Option<&str>) -> Result<Change, String> {
     let block = format!("{BEGIN}\n{CALL}\n{END}\n");
     let Some(text) = text.filter(|text| !text.trim().is_empty()) else {

@@ -1,5 +1,5 @@
-//! Where things are in a JSON document, so that one value can be changed and every other byte stays: the
-//! document is never printed anew.
+//! The positions of the values in a JSON document. One value can be changed and every other byte stays,
+//! because the document is never printed anew.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -7,16 +7,14 @@ use std::ops::Range;
 /// A value, by its bytes in the text.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// Its bytes.
     pub span: Range<usize>,
-    /// What it is.
     pub kind: Kind,
 }
 
-/// What a value is.
+/// The kind of a value.
 #[derive(Clone, Debug)]
 pub enum Kind {
-    /// An object with its members as they come; a key may be there twice.
+    /// An object with its members in order; a key may occur twice.
     Object(Vec<Member>),
     Array(Vec<Node>),
     /// A string, a number, `true`, `false` or `null`.
@@ -50,7 +48,7 @@ impl Node {
         }
     }
 
-    /// Returns the member that counts: of a key that is there twice, the last.
+    /// Returns the member that counts: the last one if a key occurs twice.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.members().iter().rfind(|member| member.key == key).map(|member| &member.value)
     }
@@ -67,7 +65,7 @@ impl Node {
     }
 }
 
-/// Finds the end of an object that comes in pieces, without reading what is in it: where its braces close.
+/// The search for the end of an object that arrives in pieces. Only braces and strings are parsed.
 #[derive(Debug, Default)]
 pub struct ObjectEnd {
     at: usize,
@@ -77,11 +75,11 @@ pub struct ObjectEnd {
 }
 
 impl ObjectEnd {
-    /// Looks at what has come in since the last call; `bytes` is all of it so far. Returns the length of the
-    /// object once it is complete.
+    /// Scans the bytes that have arrived since the last call; `bytes` holds all of them. Returns the length
+    /// of the object once it is complete.
     ///
     /// # Errors
-    /// `bytes` does not begin with an object.
+    /// If `bytes` does not begin with an object.
     pub fn find(&mut self, bytes: &[u8]) -> Result<Option<usize>, &'static str> {
         while let Some(byte) = bytes.get(self.at) {
             self.at += 1;
@@ -102,13 +100,13 @@ impl ObjectEnd {
     }
 }
 
-/// Looks through a document.
+/// Parses a document.
 ///
 /// # Errors
-/// Where it is no JSON, and why.
+/// A message with the position if the text is not JSON.
 pub fn scan(text: &str) -> Result<Node, String> {
-    // This one knows the language to the letter, and refuses what is too deep for the walk below, which only
-    // has to find the places. (Reading into nothing would be cheaper, and knows no limit.)
+    // This parser is strict, and refuses a document that is too deep for the walk below, which only finds the
+    // positions. (Parsing into `IgnoredAny` would be cheaper, but has no depth limit.)
     serde_json::from_str::<serde_json::Value>(text).map_err(|err| err.to_string())?;
     let mut walk = Walk { text, at: 0 };
     walk.blanks();
@@ -131,7 +129,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Goes past a sign, if it comes next.
+    /// Skips a sign if it comes next, and returns whether it did.
     fn takes(&mut self, sign: u8) -> bool {
         self.blanks();
         let found = self.peek() == Some(sign);

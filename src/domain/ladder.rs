@@ -1,51 +1,50 @@
-//! Escalation: which model gets the next attempt.
+//! Escalation: the choice of the model for the next attempt.
 
 use serde::{Deserialize, Serialize};
 
-/// From the weakest to the strongest.
+/// The models, from the weakest to the strongest.
 const LADDER: [&str; 3] = ["sonnet", "opus", "fable"];
-/// Attempts that a model gets before the next one is asked.
+/// The number of attempts on a model before the next one is used.
 const STRIKES: i64 = 2;
-/// How often a chain may climb.
+/// The maximum number of escalations of a chain.
 const CLIMBS: i64 = 2;
 
 /// The state of a chain of attempts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chain {
-    /// Its name.
     pub chain_key: String,
     /// The attempts, by dispatch.
     pub dispatches: Vec<String>,
     /// The models that they ran on.
     pub models: Vec<String>,
-    /// What went wrong, attempt by attempt.
+    /// The failure of each attempt.
     pub failures: Vec<String>,
     /// The model of the last attempt.
     pub current_model: String,
-    /// How often that model has failed.
+    /// The number of failures of that model.
     pub strikes_at_rung: i64,
-    /// How often the chain has climbed.
+    /// The number of escalations.
     pub escalations: i64,
-    /// Whether there is nobody left to ask.
+    /// Whether no model is left.
     pub exhausted: bool,
 }
 
-/// What follows from another failure.
+/// The consequence of another failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Another attempt.
     Again {
         /// On this model.
         model: String,
-        /// Whether that is a stronger one than before.
+        /// Whether the model is stronger than before.
         escalated: bool,
     },
-    /// There is nobody left to ask.
+    /// No model is left.
     Exhausted,
 }
 
 impl Chain {
-    /// Creates a new chain that begins with a model; one that the ladder does not know counts as the first.
+    /// Creates a chain that begins with a model; a model that the ladder does not know counts as the first.
     pub fn new(key: &str, model: Option<&str>) -> Self {
         Self {
             chain_key: key.to_owned(),
@@ -54,8 +53,8 @@ impl Chain {
         }
     }
 
-    /// Notes that the dispatch failed on the current model, and returns what follows. `strongest` says
-    /// whether the last rung may be climbed.
+    /// Records that the dispatch failed on the current model, and returns the consequence. `strongest` says
+    /// whether the strongest model may be used.
     pub fn strike(&mut self, dispatch: &str, failure: &str, strongest: bool) -> Step {
         self.dispatches.push(dispatch.to_owned());
         self.models.push(self.current_model.clone());

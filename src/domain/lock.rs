@@ -1,9 +1,9 @@
-//! Locks made of directories: what their names may be, and how their age is told.
+//! Locks made of directories: their names, and the form of their age.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Most bytes of a name: what a directory's name may have.
+/// The maximum length of a name in bytes, which is that of a directory's name.
 const MAX: usize = 255;
 
 /// The name or the scope of a lock: a word that is safe as the name of a directory.
@@ -44,7 +44,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// Whole seconds as `1h2m3s`, leading zeros left out.
+/// Formats whole seconds as `1h2m3s`, without leading zeros.
 pub fn age(seconds: i64) -> String {
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     match (hours, minutes) {

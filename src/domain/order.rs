@@ -1,27 +1,27 @@
-//! Putting lists in order. One sort for all of them: the library's own is made anew for every kind of item,
-//! at ten kilobytes of the binary each, and the lists here are short.
+//! Sorting of short lists. This avoids monomorphising the standard library's `sort` for each type of item,
+//! which costs ten kilobytes of the binary per type.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-/// Sorts by a comparison; equal items stay as they were.
+/// Sorts by a comparison; equal items keep their order.
 pub fn by<T>(items: &mut Vec<T>, compare: impl Fn(&T, &T) -> Ordering) {
     let places = places(items.len(), &|a, b| compare(&items[a], &items[b]));
     let mut rest: Vec<Option<T>> = std::mem::take(items).into_iter().map(Some).collect();
     items.extend(places.into_iter().filter_map(|place| rest[place].take()));
 }
 
-/// Sorts by what the items are.
+/// Sorts by the natural order of the items.
 pub fn natural<T: Ord>(items: &mut Vec<T>) {
     by(items, T::cmp);
 }
 
-/// Sorts by something of each item.
+/// Sorts by a key of each item.
 pub fn by_key<T, K: Ord>(items: &mut Vec<T>, key: impl Fn(&T) -> K) {
     by(items, |a, b| key(a).cmp(&key(b)));
 }
 
-/// Returns the items as a set. Collecting one sorts the items first, as above.
+/// Returns the items as a set. Collecting into a set would use the standard library's sort.
 pub fn set<T: Ord>(items: impl Iterator<Item = T>) -> BTreeSet<T> {
     let mut set = BTreeSet::new();
     set.extend(items);

@@ -1,29 +1,30 @@
-//! JSON documents that belong to somebody else: changed in one place, and otherwise as they were, with the
-//! order of their members, their numbers and their texts.
+//! JSON documents of other programs: one place is changed, and the rest keeps the order of its members, its
+//! numbers and its strings.
 
 use super::json::{self, Kind, Node};
 
-/// A value. What nobody has looked into is as it is written, with its spaces and line ends.
+/// A value. A value that has not been opened stays as it is written, with its spaces and line ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ordered {
-    /// As it is written.
+    /// An unopened value, as it is written.
     Raw(String),
-    /// Values in a row.
+    /// The elements of an array.
     Array(Vec<Ordered>),
-    /// Members in a row.
+    /// The members of an object, in order.
     Object(Vec<(String, Ordered)>),
 }
 
 impl Ordered {
-    /// Reads a document.
+    /// Parses a document.
     ///
     /// # Errors
-    /// What is wrong with it, and where.
+    /// A message with the position if the text is not JSON.
     pub fn parse(text: &str) -> Result<Self, String> {
         Ok(Self::Raw(text[json::scan(text)?.span].to_owned()))
     }
 
-    /// Looks into a value, one level deep: it is written anew then, what is below as it was.
+    /// Opens a value, one level deep: that level is printed anew, and the values below stay as they are
+    /// written.
     pub fn open(&mut self) -> &mut Self {
         if let Self::Raw(text) = self
             && let Ok(node) = json::scan(text)
@@ -40,12 +41,12 @@ impl Ordered {
         self
     }
 
-    /// Creates a text.
+    /// Creates a string.
     pub fn text(text: &str) -> Self {
         Self::Raw(serde_json::Value::from(text).to_string())
     }
 
-    /// Returns the text of a text.
+    /// Returns the decoded string, if this is one.
     pub fn as_text(&self) -> Option<String> {
         match self {
             Self::Raw(raw) => serde_json::from_str(raw).ok(),
@@ -53,7 +54,7 @@ impl Ordered {
         }
     }
 
-    /// Returns a member of an object, made if it is not there; `None` if this is no object.
+    /// Returns a member of an object, and creates it if it is missing; `None` if this is not an object.
     pub fn member(&mut self, name: &str, new: impl FnOnce() -> Self) -> Option<&mut Self> {
         let Self::Object(members) = self.open() else { return None };
         if !members.iter().any(|(key, _)| key == name) {
@@ -62,8 +63,8 @@ impl Ordered {
         members.iter_mut().rev().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
-    /// Returns the document, one member a line, each level indented by `indent` more, with a newline at its
-    /// end.
+    /// Returns the document with one member per line, each level indented by `indent`, and with a newline at
+    /// the end.
     pub fn pretty(&self, indent: &str) -> String {
         let mut out = String::new();
         self.write(indent, 0, &mut out);
@@ -100,7 +101,7 @@ impl Ordered {
     }
 }
 
-/// By how much a document is indented: as its first indented line is, else by two spaces.
+/// Returns the indent of a document: that of its first indented line, or two spaces.
 pub fn indent_of(text: &str) -> String {
     let blank = |line: &str| line.chars().take_while(|c| matches!(c, ' ' | '\t')).collect::<String>();
     text.lines().map(blank).find(|indent| !indent.is_empty()).unwrap_or_else(|| "  ".to_owned())

@@ -1,17 +1,17 @@
 //! Processes, as records name them.
 
-/// Which process a record means: never a bare pid, which the system hands out again.
+/// The identity of a process in a record. A pid alone is not enough, because the system reuses it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessKey {
-    /// Process id, as its namespace counts.
+    /// The process id in its namespace.
     pub pid: i64,
-    /// When it started, in the unit of its operating system; 0 if that could not be found out.
+    /// The start time, in the unit of its operating system; 0 if it is unknown.
     pub start_time: i64,
-    /// Which boot of the machine.
+    /// The boot of the machine.
     pub boot_id: String,
-    /// The name of its machine. People read it; it identifies the machine in records of older versions only.
+    /// The name of its machine, for display. It identifies the machine in records of older versions only.
     pub host: String,
-    /// In which PID namespace of which machine its pid has its meaning: `MACHINE/NAMESPACE`. `None` in
-    /// records of older versions.
+    /// The machine and the PID namespace of its pid: `MACHINE/NAMESPACE`. `None` in records of older
+    /// versions.
     pub space: Option<String>,
 }

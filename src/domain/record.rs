@@ -1,11 +1,11 @@
-//! Events that callers record: which sources there are, and what a payload has to hold.
+//! Events that callers record: their sources, and the required members of their payloads.
 
 use serde_json::{Map, Value};
 
 use super::event::Source;
 use super::state::{self, PayloadError};
 
-/// Sources that the kernel writes itself, or will: nobody else speaks in their name.
+/// The sources that only the kernel may write, now or in later versions.
 const RESERVED: [&str; 11] = [
     "phase",
     "run",
@@ -20,7 +20,7 @@ const RESERVED: [&str; 11] = [
     "task",
 ];
 
-/// Why an event was refused.
+/// The reason to refuse an event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// The source belongs to the kernel.
@@ -38,7 +38,7 @@ pub enum RecordError {
         source_name: String,
         /// The member.
         field: &'static str,
-        /// What is wrong with it.
+        /// The fault.
         problem: &'static str,
     },
     /// The source needs an idempotency key.
@@ -61,24 +61,24 @@ impl From<PayloadError> for RecordError {
     }
 }
 
-/// What a payload says, as the fields of an event.
+/// A payload, as the fields of an event.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Content {
-    /// What it is about.
+    /// The subject of the event.
     pub subject: String,
-    /// State before, or who.
+    /// The state before, or the actor.
     pub from: String,
-    /// State after, or what.
+    /// The state after, or the act.
     pub to: String,
-    /// Why.
+    /// The reason.
     pub reason: Option<String>,
     /// The payload itself.
     pub data: Map<String, Value>,
-    /// The caller's key for this event, where it is a member of the payload.
+    /// The caller's key for this event, if it is a member of the payload.
     pub key: Option<String>,
 }
 
-/// Reads what a caller records. `kind` is the event's type; without a payload it is the empty object.
+/// Parses an event of a caller. `kind` is the event's type; a missing payload counts as the empty object.
 ///
 /// # Errors
 /// [`RecordError`], naming the member of the payload that is at fault.
@@ -112,7 +112,7 @@ pub fn read(source: &Source, kind: &str, payload: Option<&str>) -> Result<Conten
     }
 }
 
-/// The sources whose payload has a form.
+/// The form of a payload, for the sources that have one.
 struct Form<'a> {
     source: &'a str,
 }

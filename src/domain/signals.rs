@@ -1,4 +1,4 @@
-//! How past gate decisions turned out.
+//! The outcomes of past gate decisions.
 
 use std::collections::BTreeMap;
 

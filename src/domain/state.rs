@@ -1,4 +1,4 @@
-//! State: what scripts keep between calls. Keys, scopes, and what a payload may be.
+//! State: the values that scripts keep between calls, with their keys, scopes and payloads.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,10 +7,10 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::secret;
 
-/// The scope of a value that belongs to nobody in particular.
+/// The scope of a value that does not belong to a particular owner.
 pub const GLOBAL: &str = "global";
 
-/// Most bytes of a payload.
+/// The maximum length of a payload in bytes.
 pub const MAX_PAYLOAD: usize = 1 << 20;
 const MAX_KEY: usize = 200;
 const MAX_DEPTH: usize = 20;
@@ -57,12 +57,12 @@ impl fmt::Display for Key {
     }
 }
 
-/// Whom a value or a sentinel belongs to: text on one line.
+/// The owner of a value or a sentinel: text on one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope(String);
 
 impl Scope {
-    /// Returns the scope of everybody.
+    /// Returns the global scope.
     pub fn global() -> Self {
         Self(GLOBAL.to_owned())
     }
@@ -87,7 +87,7 @@ impl FromStr for Scope {
     }
 }
 
-/// Why a payload was refused.
+/// The reason to refuse a payload.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PayloadError {
     /// Too many bytes.
@@ -99,7 +99,7 @@ pub enum PayloadError {
     /// An object that would be taken for a number, because of how the parser hands those over.
     #[error("JSON object key not allowed: {NUMBER}")]
     Number,
-    /// Looks like a secret; which one is not said.
+    /// Looks like a secret; the message does not repeat it.
     #[error("payload contains a likely secret value; store variable names for provenance, not secret values")]
     Secret,
     /// Arrays and objects too deep.
@@ -127,7 +127,7 @@ pub fn check_json(text: &str) -> Result<(), PayloadError> {
     let walk = Walk { found: &mut found, depth: 0, member: None };
     let parsed = walk.deserialize(&mut json).and_then(|()| json.end());
     if parsed.is_err() {
-        // Deeper than the parser goes is deeper than is allowed.
+        // The parser's own limit is beyond ours.
         return Err(if found.deepest > MAX_DEPTH * 2 {
             PayloadError::TooDeep
         } else {
@@ -155,7 +155,7 @@ pub fn check_json(text: &str) -> Result<(), PayloadError> {
     Ok(())
 }
 
-/// Returns how many numbers stand in a JSON document: outside its strings, nothing else has digits.
+/// Returns the number of numbers in a JSON document: outside its strings, nothing else has digits.
 fn numbers(text: &str) -> usize {
     let (mut found, mut in_string, mut escaped, mut before) = (0, false, false, b' ');
     for byte in text.bytes() {
@@ -179,7 +179,7 @@ pub fn holds_secret(text: &str) -> bool {
     }
     let mut found = Found::default();
     if text.trim_start().starts_with(['{', '[', '"']) {
-        // What is no JSON has been looked at as text.
+        // A text that is not JSON has been checked as text above.
         let walk = Walk { found: &mut found, depth: 0, member: None };
         let _ = walk.deserialize(&mut serde_json::Deserializer::from_str(text));
     }
@@ -195,8 +195,8 @@ pub fn check_raw(text: &str) -> Result<(), PayloadError> {
     if is_secret(text) { Err(PayloadError::Secret) } else { Ok(()) }
 }
 
-/// Checks a payload that was looked at as JSON and is not JSON: what there is of it as JSON must hold no
-/// secret either.
+/// Checks a payload that is not JSON: the part of it that can be parsed as JSON must not hold a secret
+/// either.
 ///
 /// # Errors
 /// Fails as [`check_raw`] does.
@@ -223,7 +223,7 @@ struct Found {
     longest_array: usize,
 }
 
-/// Walks over a document as it stands: also over members that a later one of the same name would hide.
+/// The walk over a document as it is written, including members that a later one of the same name would hide.
 struct Walk<'a> {
     found: &'a mut Found,
     depth: usize,
@@ -238,7 +238,7 @@ impl<'de> DeserializeSeed<'de> for Walk<'_> {
     }
 }
 
-/// How `serde_json` hands over a number that it keeps as written.
+/// The member by which `serde_json` passes a number that it keeps as written.
 const NUMBER: &str = "$serde_json::private::Number";
 
 impl<'de> Visitor<'de> for Walk<'_> {

@@ -1,4 +1,4 @@
-//! Values that are kept: what a caller gives for them must hold no secret.
+//! Values that are kept, and must not hold a secret.
 
 use std::fmt::{self, Display};
 use std::ops::Deref;
@@ -8,13 +8,13 @@ use super::state::holds_secret;
 
 /// A value that was read from text without a likely secret in it.
 ///
-/// What is kept in the database or in an event is read by many, and an event is kept for ever. Arguments that
-/// are kept have this type; their parser refuses a secret.
+/// The database and the events have many readers, and an event is kept forever. Arguments that are kept have
+/// this type, whose parser refuses a secret.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(transparent)]
 pub struct Stored<T = String>(T);
 
-/// Why text is not kept.
+/// The reason to refuse a text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoredError {
     /// It holds a likely secret. The message does not repeat it.
@@ -26,7 +26,7 @@ pub enum StoredError {
 }
 
 impl<T> Stored<T> {
-    /// Reads a value with `parse`, once the text is known to hold no secret.
+    /// Parses a value with `parse`, after a check that the text holds no secret.
     ///
     /// # Errors
     /// [`StoredError`].

@@ -1,10 +1,10 @@
-//! Small rules about text: what may be stored, and how it is shown on one line.
+//! Small rules about text: which text may be stored, and its form on one line.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
-/// Text that is empty where something must be said.
+/// Text that is empty although a value is required.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must not be empty")]
 pub struct Empty;
@@ -63,9 +63,9 @@ fn breaks_a_line(c: char) -> bool {
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Returns a JSON document with such characters escaped where JSON itself does not ask for it: the same
-/// document, and safe to look at. Between the strings of a document they do not occur, but for the white
-/// space that stays as it is.
+/// Returns a JSON document with such characters escaped, also where JSON itself does not require it: the same
+/// document, and safe to print. Between the strings of a document they occur only as white space, which
+/// stays.
 pub fn escaped_json(text: &str) -> Cow<'_, str> {
     let steers = |c: char| c > '\u{7e}' && breaks_a_line(c);
     if text.is_ascii() && !text.contains('\u{7f}') || !text.chars().any(steers) {
@@ -91,7 +91,7 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Returns text that need not be UTF-8, with each byte that is not as `\xNN`.
+/// Returns a text that need not be UTF-8, with each invalid byte as `\xNN`.
 pub fn escaped(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {

@@ -3,7 +3,7 @@
 use super::class::Class;
 use super::shape::{Shape, Tok};
 
-/// What one place of a segment asks for.
+/// The characters that one place of a segment asks for.
 #[derive(Clone, Copy)]
 pub(super) enum Head<'a> {
     Char(char),
@@ -13,12 +13,12 @@ pub(super) enum Head<'a> {
     Stop,
 }
 
-/// Reads a segment from left to right, up to a star or the end. Small and inlined by force: the innermost
-/// loops run on it, and the program is built for size.
+/// A position in a segment that moves from left to right, up to a star or the end. It is small and always
+/// inlined, because the innermost loops use it and the program is built for size.
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'a> {
     shape: &'a Shape,
-    /// What is left of a literal token that was begun, as places in the text; `toks` is what follows.
+    /// The rest of the current literal token, as positions in the text; `toks` are the tokens after it.
     at: usize,
     end: usize,
     pub(super) toks: &'a [Tok],
@@ -49,7 +49,7 @@ impl<'a> Cursor<'a> {
         &self.shape.text.as_bytes()[self.at..self.end]
     }
 
-    /// Goes on by so many bytes of literal text.
+    /// Advances by a number of bytes of literal text.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "see the type")]
     fn bump(&mut self, bytes: usize) {
@@ -70,12 +70,12 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Goes on by one character.
+    /// Advances by one character.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "see the type")]
     pub(super) fn next(&mut self) {
         if self.at < self.end {
-            // The first byte of a character tells how many there are.
+            // The first byte of a character gives its length.
             let bytes = match self.shape.text.as_bytes()[self.at] {
                 ..0xc0 => 1,
                 0xc0..0xe0 => 2,
@@ -89,7 +89,7 @@ impl<'a> Cursor<'a> {
         self.fill();
     }
 
-    /// Goes on by so many characters.
+    /// Advances by a number of characters.
     pub(super) fn skip(&mut self, mut chars: usize) {
         while chars > 0 {
             let text = self.text();
@@ -133,7 +133,7 @@ pub(super) fn agree(mut a: Cursor<'_>, mut b: Cursor<'_>) -> bool {
     }
 }
 
-/// Returns whether two places agree of which one at least is not literal. `None` if one of them stops.
+/// Returns whether two places agree, at least one of which is not literal. `None` if one of them stops.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "see the cursor")]
 fn wild(a: &Cursor<'_>, b: &Cursor<'_>) -> Option<bool> {

@@ -1,22 +1,22 @@
-//! What an index is asked with, so that a pattern is compared with those alone that it could overlap.
+//! The keys of an index, by which a pattern is compared only with the patterns that it could overlap.
 //!
-//! The prefix key of a pattern is the directory below which all lies that it covers, the suffix key is what
-//! all paths that it covers end in, backwards. A path has both, so two patterns that overlap have prefix keys
+//! The prefix key of a pattern is the directory that contains every path that it covers; the suffix key is
+//! the common end of these paths, backwards. A path has both, so two patterns that overlap have prefix keys
 //! of which one is the other or a directory above it, and suffix keys of which one begins with the other.
 //! Hence the candidates for a pattern are, by either key: the rows whose key is one of [`Key::ancestors`]
 //! (equality), and the rows in [`Key::below`] (one range).
 //!
-//! A pattern without wildcards covers all below it, so its paths may end in anything: its suffix key is
+//! A pattern without wildcards covers everything below it, so its paths have no common end: its suffix key is
 //! empty. That of a file is its whole path, or the end of it. Keys are compared by bytes (`BINARY` in SQLite,
 //! `COLLATE "C"` in PostgreSQL).
 
 use super::shape::{Kind, Shape, Tok};
 use std::ops::Range;
 
-/// Most names in a prefix key: what is cut off only makes the key match more, and bounds the number of
-/// probes.
+/// The maximum number of names in a prefix key. A shorter key only matches more, and the limit bounds the
+/// number of probes.
 const MAX_NAMES: usize = 32;
-/// Most characters in a suffix key, for the same reason.
+/// The maximum number of characters in a suffix key, for the same reason.
 const MAX_CHARS: usize = 32;
 
 /// Both keys of a pattern.
@@ -24,12 +24,12 @@ const MAX_CHARS: usize = 32;
 pub struct Keys {
     /// The directory below which it lies; empty for the whole scope.
     pub prefix: Key,
-    /// What its paths end in, backwards; empty for anything.
+    /// The common end of its paths, backwards; empty if there is none.
     pub suffix: Key,
 }
 
 impl Keys {
-    /// Returns the key that says more: the one to ask the index with.
+    /// Returns the more selective key, which the index should be queried with.
     pub fn longer(&self) -> &Key {
         if self.suffix.text.len() > self.prefix.text.len() { &self.suffix } else { &self.prefix }
     }
@@ -42,7 +42,7 @@ pub struct Key {
     side: Side,
 }
 
-/// Which end of a pattern a key is of.
+/// The end of a pattern that a key is taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// The beginning, in whole names.
@@ -68,12 +68,12 @@ impl Below {
 }
 
 impl Key {
-    /// Returns what is stored.
+    /// Returns the stored text.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Returns which column it is stored in.
+    /// Returns the side, which decides the column that it is stored in.
     pub fn side(&self) -> Side {
         self.side
     }
@@ -104,7 +104,7 @@ impl Key {
 fn successor(text: &str) -> Option<String> {
     let mut text = text.to_owned();
     while let Some(last) = text.pop() {
-        // The next character is the next in bytes too; surrogates are none.
+        // The next character is the next in bytes too; surrogates are not characters.
         if let Some(next) = (last..=char::MAX).nth(1) {
             text.push(next);
             return Some(text);

@@ -1,4 +1,4 @@
-//! Patterns of file reservations: what they cover, and whether two of them can cover the same path.
+//! Patterns of file reservations: the paths that they cover, and their overlaps.
 //!
 //! A path is a list of names below the scope, none of them empty, `.` or `..`. A pattern is made of segments
 //! between `/`:
@@ -14,10 +14,10 @@
 //! | a pattern without wildcards | that path and all below it |
 //! | everything else, braces too | itself; upper and lower case differ |
 //!
-//! Two patterns overlap when there is a path that both cover. That is answered exactly (`overlap.rs`,
-//! `segment.rs`), without recursion, backtracking or allocation, in `O(|a| · |b|)` at worst: a character of
-//! one pattern is held against a character of the other at most twice, and literal text is compared as
-//! slices. A set of `n` characters adds a factor `log n`.
+//! Two patterns overlap if there is a path that both cover. The result is exact (`overlap.rs`, `segment.rs`),
+//! and found without recursion, backtracking or allocation, in `O(|a| · |b|)` at worst: a character of one
+//! pattern is compared with a character of the other at most twice, and literal text is compared as slices.
+//! A set of `n` characters adds a factor `log n`.
 
 mod class;
 mod cursor;
@@ -49,26 +49,26 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// Reads a pattern that is relative to its scope. `./`, `//` and needless escapes go away; `.` alone is
-    /// everything.
+    /// Parses a pattern that is relative to its scope. `./`, `//` and needless escapes are removed; `.` alone
+    /// covers everything.
     ///
     /// # Errors
-    /// See [`PatternError`]. The text is never repeated, nor looked at beyond its length when it is too long.
+    /// See [`PatternError`]. The text is never repeated, and only its length is checked if it is too long.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         parse::pattern(text).map(Self::from)
     }
 
-    /// As [`Pattern::parse`], but an absolute pattern is taken as relative to `scope` if it lies in it. The
-    /// scope is canonical already: whether it is a path, and which, only the file system knows.
+    /// Parses a pattern as [`Pattern::parse`] does, but takes an absolute pattern in `scope` as relative to
+    /// it. The scope must be canonical already, because this needs the file system.
     ///
     /// # Errors
-    /// [`PatternError::Outside`] for an absolute pattern elsewhere, or if the scope is no absolute path.
+    /// [`PatternError::Outside`] for an absolute pattern elsewhere, or if the scope is not an absolute path.
     pub fn parse_in(scope: &str, text: &str) -> Result<Self, PatternError> {
         parse::within(scope, text).and_then(Self::parse)
     }
 
-    /// Returns the pattern of one path, whatever characters it is made of, and of what lies below it. An
-    /// absolute path has to lie in `scope`.
+    /// Returns the pattern of one path, with any characters, and of everything below it. An absolute path
+    /// must lie in `scope`.
     ///
     /// # Errors
     /// As [`Pattern::parse_in`].
@@ -76,20 +76,20 @@ impl Pattern {
         Self::parse_in(scope, &parse::escape(path))
     }
 
-    /// Returns the text of a pattern that means a path as it is, whatever characters it is made of.
+    /// Returns the text of a pattern for exactly this path, with any characters.
     pub fn escaped(path: &str) -> String {
         parse::escape(path).into_owned()
     }
 
-    /// For a stored text that cannot be read: the narrowest pattern that covers all that it could have meant,
-    /// the directory named by its leading plain segments, or everything. A readable text gives its own
-    /// pattern.
+    /// Returns the narrowest pattern that covers everything that a stored text could have meant, if it cannot
+    /// be parsed: the directory named by its leading plain segments, or everything. A valid text gives its
+    /// own pattern.
     pub fn widened(text: &str) -> Self {
         Self::parse(text).unwrap_or_else(|_| parse::widened(text).into())
     }
 
-    /// Returns the same pattern, of which somebody knows that its plain path is a file: it covers nothing
-    /// below, so it does not meet `**/*.rs` for what might be there. A pattern with wildcards stays as it is.
+    /// Returns the same pattern, marked as the path of a file: it covers nothing below, so it does not
+    /// overlap `**/*.rs` because of files that might be there. A pattern with wildcards stays as it is.
     #[must_use]
     pub fn of_file(mut self) -> Self {
         if self.literal && !self.file {
@@ -99,8 +99,8 @@ impl Pattern {
         self
     }
 
-    /// Returns the canonical text: what is stored, shown, and compared to tell whether two patterns are the
-    /// same. Reading it gives the same pattern again.
+    /// Returns the canonical text, which is stored, shown, and compared for equality. Parsing it gives the
+    /// same pattern again.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -120,8 +120,8 @@ impl Pattern {
         self.file
     }
 
-    /// Returns true if the pattern covers the path, given relative to the scope. What is no such path is
-    /// covered by nothing.
+    /// Returns true if the pattern covers the path, given relative to the scope. No pattern covers an invalid
+    /// path.
     pub fn covers(&self, path: &str) -> bool {
         parse::path(path).is_some_and(|path| overlap::meet(&self.shape, &path, &mut ()))
     }
@@ -142,7 +142,7 @@ impl Pattern {
         witness::path(&self.shape, &other.shape)
     }
 
-    /// Returns what an index needs to find the patterns that can overlap.
+    /// Returns the keys by which an index finds the patterns that can overlap.
     pub fn keys(&self) -> Keys {
         keys::of(&self.shape)
     }
@@ -172,7 +172,7 @@ impl fmt::Display for Pattern {
     }
 }
 
-/// The same canonical text.
+/// Patterns are equal if their canonical texts are.
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text

@@ -1,4 +1,4 @@
-//! Whether one name can match two segments, and which.
+//! The comparison of two segments: the search for a name that both match.
 //!
 //! A segment is fixed text and single-character wildcards, with or without stars in between.
 //!
@@ -6,8 +6,8 @@
 //! - One has stars: its first piece lies at the start of the other, its last at the end, and those between
 //!   lie at the leftmost place that is free. To take the leftmost never costs a match, so nothing is tried
 //!   twice.
-//! - Both have stars: only what is before the first and behind the last star of each must agree. Each star
-//!   takes in what the other segment has in its middle.
+//! - Both have stars: only the parts before the first and after the last star of each must agree. Each star
+//!   matches the middle of the other segment.
 
 use super::cursor::{Cursor, Head, agree, pick};
 use super::shape::{Kind, Seg, Shape, Tok, length};
@@ -41,15 +41,15 @@ static STAR_SEG: Seg = Seg {
 /// The segment `*`: any name.
 pub(super) static NAME: Segment<'static> = Segment { shape: &STAR, seg: &STAR_SEG };
 
-/// What is told while two segments are compared: the characters of a name that both match, in order.
+/// The receiver of a comparison of two segments: it gets the characters of a name that both match, in order.
 pub(super) trait Told {
-    /// Characters that both ask for, until one of the two stops.
+    /// Receives characters that both ask for, until one of the two stops.
     fn pair(&mut self, _a: Cursor<'_>, _b: Cursor<'_>) {}
-    /// Characters that only one asks for.
+    /// Receives characters that only one asks for.
     fn alone(&mut self, _at: Cursor<'_>, _chars: usize) {}
-    /// Characters that stars of both take in.
+    /// Receives characters that stars of both match.
     fn free(&mut self) {}
-    /// The name.
+    /// Receives the whole name.
     fn name(&mut self, _name: &[char]) {}
 }
 
@@ -72,13 +72,13 @@ impl<'a> Segment<'a> {
         Cursor::new(self.shape, toks)
     }
 
-    /// Returns what stands before the first star, or all.
+    /// Returns the part before the first star, or all.
     fn head(&self) -> Cursor<'a> {
         // A cursor stops at a star.
         self.cursor(self.all())
     }
 
-    /// Returns what stands behind the last star. Only for a segment that has one.
+    /// Returns the part after the last star. Only for a segment that has one.
     fn tail(&self) -> Cursor<'a> {
         let last = self.seg.stars.unwrap_or_default().1;
         self.cursor(self.toks(last + 1, self.seg.toks.1))
@@ -103,7 +103,7 @@ pub(super) fn possible(shape: &Shape, at: usize) -> bool {
 
 /// Returns true if there is a name that matches both segments.
 pub(super) fn meet(a: Segment<'_>, b: Segment<'_>, told: &mut impl Told) -> bool {
-    // A literal is no `.` or `..`, so that nothing short has to be kept out.
+    // A literal is never `.` or `..`, so short names need no special case.
     let literal = a.seg.kind == Kind::Literal || b.seg.kind == Kind::Literal;
     match (a.seg.stars, b.seg.stars) {
         (Some(_), Some(_)) => both_starred(a, b, told),
@@ -152,7 +152,7 @@ fn both_starred(a: Segment<'_>, b: Segment<'_>, told: &mut impl Told) -> bool {
     true
 }
 
-/// `fixed` has no star, `starred` has, and asks for no more characters.
+/// Compares `fixed`, which has no star, with `starred`, which has one and needs no more characters.
 fn one_starred(fixed: Segment<'_>, starred: Segment<'_>, told: &mut impl Told) -> bool {
     let mut at = fixed.head();
     let first = starred.head();
@@ -161,14 +161,14 @@ fn one_starred(fixed: Segment<'_>, starred: Segment<'_>, told: &mut impl Told) -
     }
     told.pair(at, first);
     at.skip(starred.seg.head);
-    // The end before the middle, which costs more.
+    // The end comes before the middle, because the middle costs more.
     let tail = starred.tail();
     let mut end = at;
     end.skip(fixed.seg.chars - starred.seg.head - starred.seg.tail);
     if !agree(end, tail) {
         return false;
     }
-    // How many characters may still be left out, to the left of the place that is looked at.
+    // The number of characters that may still be skipped to the left of the current place.
     let mut spare = fixed.seg.chars - starred.seg.chars;
     for piece in starred.pieces() {
         let cursor = starred.cursor(piece);
@@ -188,8 +188,8 @@ fn one_starred(fixed: Segment<'_>, starred: Segment<'_>, told: &mut impl Told) -
     true
 }
 
-/// Names of one or two characters, by trying all places: not every match will do, since `.` and `..` are no
-/// names. `fixed` has no star.
+/// Compares segments for names of one or two characters, by trying all places: not every match counts,
+/// because `.` and `..` are not names. `fixed` has no star.
 fn short(fixed: Segment<'_>, other: Segment<'_>, told: &mut impl Told) -> bool {
     for mask in 0..1_u8 << fixed.seg.chars {
         if mask.count_ones() as usize == other.seg.chars
@@ -202,12 +202,12 @@ fn short(fixed: Segment<'_>, other: Segment<'_>, told: &mut impl Told) -> bool {
     false
 }
 
-/// Returns a name where the characters of `other` lie at the places of the mask, and its stars take in the
+/// Returns a name where the characters of `other` lie at the places of the mask, and its stars match the
 /// rest.
 fn placed(fixed: Segment<'_>, other: Segment<'_>, mask: u8) -> Option<[char; 2]> {
     let mut heads = [(Head::Stop, Head::Stop); 2];
     let mut at = fixed.head();
-    // Without tokens, it is the star that stands for any name.
+    // Without tokens, the segment is the star that stands for any name.
     let mut over = other.head();
     let mut star = other.all().is_empty();
     for (place, heads) in heads.iter_mut().enumerate().take(fixed.seg.chars) {

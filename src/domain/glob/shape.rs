@@ -28,23 +28,23 @@ pub(super) enum Kind {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seg {
     pub kind: Kind,
-    /// Where its tokens are.
+    /// The range of its tokens.
     pub toks: (usize, usize),
-    /// Where its literal bytes are.
+    /// The range of its literal bytes.
     pub text: (usize, usize),
-    /// Characters that it has at least: all but stars.
+    /// The minimum number of characters: all but stars.
     pub chars: usize,
     /// The first and the last star among the tokens of the shape.
     pub stars: Option<(usize, usize)>,
-    /// Characters before the first star, and behind the last.
+    /// The number of characters before the first star, and after the last.
     pub head: usize,
     pub tail: usize,
-    /// How many literal segments begin here, one behind the other.
+    /// The number of consecutive literal segments from here.
     pub run: usize,
 }
 
-/// A pattern taken apart. `Deep` means zero or more segments here, also at the end: `a/**` is `a/*` and a
-/// `Deep`, and what covers all below it ends in one.
+/// A parsed pattern. `Deep` means zero or more segments here, also at the end: `a/**` is `a/*` and a `Deep`,
+/// and a pattern that covers everything below it ends in one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shape {
     /// The literal characters, with `/` between segments.
@@ -54,7 +54,7 @@ pub(super) struct Shape {
     pub segs: Vec<Seg>,
     /// The first and the last `Deep`.
     pub deep: Option<(usize, usize)>,
-    /// How many were read.
+    /// The number of wildcards that were parsed.
     pub wildcards: usize,
 }
 
@@ -73,19 +73,19 @@ impl Shape {
         }
     }
 
-    /// Takes away what stands for all below.
+    /// Removes the part that covers everything below.
     pub(super) fn end_here(&mut self) {
         self.segs.retain(|seg| seg.kind != Kind::Deep);
         self.finish();
     }
 
-    /// A segment `*`.
+    /// Adds a segment `*`.
     pub(super) fn any_name(&mut self) {
         self.toks.push(Tok::Star);
         self.add(Kind::Glob, self.toks.len() - 1, self.text.len());
     }
 
-    /// A segment of the tokens from `first` and the text from `text`.
+    /// Adds a segment of the tokens from `first` and the text from `text`.
     pub(super) fn add(&mut self, kind: Kind, first: usize, text: usize) {
         let toks = &self.toks[first..];
         let star = |tok: &Tok| matches!(tok, Tok::Star);
@@ -117,7 +117,7 @@ impl Shape {
         }
     }
 
-    /// Fills in what is known only when all segments are there.
+    /// Sets the fields that depend on all segments.
     pub(super) fn finish(&mut self) {
         let mut run = 0;
         for seg in self.segs.iter_mut().rev() {
