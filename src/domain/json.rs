@@ -65,7 +65,7 @@ impl Node {
     }
 }
 
-/// The search for the end of an object that arrives in pieces. Only braces and strings are parsed.
+/// The search for the end of an object that arrives in pieces. Only brackets and strings are parsed.
 #[derive(Debug, Default)]
 pub struct ObjectEnd {
     at: usize,

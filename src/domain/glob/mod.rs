@@ -7,9 +7,9 @@
 //! |---|---|
 //! | `*` | any characters of one segment, also none (a whole segment is never empty) |
 //! | `?` | one character |
-//! | `[a-z_]`, `[!a]`, `[^a]` | one character that is, or is not, among these; `]` first and `-` first or last are themselves |
+//! | `[a-z_]`, `[!a]`, `[^a]` | one that is, or is not, in the set; first `]`, first or last `-`: literal |
 //! | `\x` | the character `x` itself, also within brackets |
-//! | `**` as a whole segment | any number of segments, also none; at the end at least one (`src/**` is what lies below `src`) |
+//! | `**` as a whole segment | any number of segments, also none; at the end at least one |
 //! | `dir/` | `dir` and all below it |
 //! | a pattern without wildcards | that path and all below it |
 //! | everything else, braces too | itself; upper and lower case differ |
