@@ -139,7 +139,7 @@ fn scheme(path: &Path) -> Option<String> {
         .then(|| scheme.to_owned())
 }
 
-/// A path from the command line stays below the working directory: whoever builds the line may not be trusted.
+/// Refuses a path from the command line that leaves the working directory: the source of the line may not be trusted.
 fn fence(given: &Path, absolute: &Path, cwd: &Path) -> Result<(), Error> {
     let shown = given.display();
     if given.extension().is_none_or(|extension| extension != "db") {

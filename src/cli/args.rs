@@ -213,7 +213,7 @@ pub(super) fn redacted(flag: &str, text: &str, cx: &CommandContext) -> String {
     redacted.into_owned()
 }
 
-/// Whether a terminal may be coloured (<https://no-color.org>).
+/// Checks whether a terminal may be coloured (<https://no-color.org>).
 pub(super) fn wants_colour() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
         && std::env::var_os("TERM").is_none_or(|term| term != "dumb")

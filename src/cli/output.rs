@@ -28,12 +28,12 @@ impl Output {
         Self { json, verbosity }
     }
 
-    /// Whether the caller wants JSON.
+    /// Checks whether the caller wants JSON.
     pub(super) fn is_json(self) -> bool {
         self.json
     }
 
-    /// Whether the caller wants to see more than the result.
+    /// Checks whether the caller wants to see more than the result.
     pub(super) fn is_verbose(self) -> bool {
         self.verbosity >= Verbosity::Info
     }
@@ -69,13 +69,13 @@ impl Output {
         child::let_go_of_stdout().map_err(Error::Output)
     }
 
-    /// Whether nobody reads stdout any more.
+    /// Checks whether the reader of stdout is gone.
     #[expect(clippy::unused_self, reason = "output goes through the call's own `Output`, not past it")]
     pub(super) fn is_abandoned(self) -> bool {
         stream::is_abandoned(io::stdout())
     }
 
-    /// Whether a person is looking.
+    /// Checks whether stdout is a terminal.
     #[expect(clippy::unused_self, reason = "output goes through the call's own `Output`, not past it")]
     pub(super) fn is_terminal(self) -> bool {
         io::stdout().is_terminal()
@@ -99,7 +99,7 @@ impl Output {
         self.note(Verbosity::Warn, "note", message);
     }
 
-    /// What happens besides the result: shown with `--verbose`.
+    /// Notes what happens besides the result: shown with `--verbose`.
     pub(super) fn info(self, message: impl Display) {
         self.note(Verbosity::Info, "info", message);
     }

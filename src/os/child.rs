@@ -266,7 +266,7 @@ impl Child {
             table::Signal::Kill => Signal::KILL,
         };
         if let Some(leader) = Pid::from_raw(self.identity.pid) {
-            let _ = kill_process_group(leader, signal); // nobody left is as well
+            let _ = kill_process_group(leader, signal); // an empty group needs no signal
         }
     }
 

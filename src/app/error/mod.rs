@@ -170,7 +170,7 @@ impl Error {
         self.class().0
     }
 
-    /// What helps, if that is known.
+    /// Returns what the reader can do next, if that is known.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Usage { hint, .. } => hint.clone(),
@@ -225,7 +225,7 @@ impl Error {
 }
 
 impl OpsError {
-    /// Whether there is no database file, as opposed to a bad one.
+    /// Checks whether there is no database file, as opposed to a bad one.
     pub(crate) fn is_missing_database(&self) -> bool {
         matches!(self, Self::Store(StoreError::Db(DbError::Missing(_))))
     }

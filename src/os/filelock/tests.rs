@@ -189,7 +189,7 @@ fn an_owner_without_a_name_is_the_caller() {
     assert_eq!(Record::new(&owner, NOW, None).start_time, caller.map(|caller| caller.start_time));
 }
 
-/// Many who take, release, and die holding it: never two at a time, and nobody loses what they hold to a
+/// Many who take, release, and die holding it: never two at a time, and none loses what it holds to a
 /// breaker.
 #[test]
 fn breakers_never_break_the_next_owner() {

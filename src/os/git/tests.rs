@@ -101,7 +101,7 @@ impl Place {
         [head, status, index, left.join(" ")]
     }
 
-    /// What a commit changed, as `M path` and so on.
+    /// Returns what a commit changed, as `M path` and so on.
     fn changed(&self, commit: &str) -> String {
         self.git(&["show", "--format=", "--name-status", commit])
     }
@@ -258,7 +258,7 @@ fn paths_that_lead_elsewhere_are_refused() {
     }
 }
 
-/// IS-15: somebody else's commit is neither lost nor taken for ours.
+/// IS-15: a commit of another process is neither lost nor taken for ours.
 #[test]
 fn a_commit_of_somebody_else_stays() {
     let place = Place::new();
@@ -274,7 +274,7 @@ fn a_commit_of_somebody_else_stays() {
     assert_eq!(place.git(&["log", "--format=%s"]), "subject\ntheirs\ntheirs\ntheirs\nfirst");
     assert_eq!(place.changed(&done.commit), "M\ta");
     assert_eq!(place.git(&["show", "HEAD:other"]), "3");
-    // Under the lock nobody gets between.
+    // Under the lock no other writer gets between.
     let refused = Cell::new(false);
     let step = |step| {
         if step == Step::Locked {
@@ -379,7 +379,7 @@ fn what_was_left_half_done_is_finished() {
     place.commit("a", Content::Bytes(b"4\n")).unwrap();
     assert_eq!(place.git(&["diff", "--cached", "--name-only"]), "other");
     assert_eq!(place.git(&["show", "HEAD:a"]), "4");
-    // What the user has staged since then is the user's; and somebody else's lock stays.
+    // What the user has staged since then is the user's; and a lock of another process stays.
     kill(b"5\n", Step::Moved);
     fs::remove_file(git_dir.join("index.lock")).unwrap();
     place.write("a", "mine\n");

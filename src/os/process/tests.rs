@@ -65,7 +65,7 @@ fn the_parent_is_identified() {
 
 #[test]
 fn a_zombie_is_gone() {
-    let child = Own(Command::new("sleep").arg("0.2").spawn().unwrap()); // ends, and nobody waits for it
+    let child = Own(Command::new("sleep").arg("0.2").spawn().unwrap()); // ends, and is not waited for
     let identity = child.identity();
     assert!(eventually(|| identity.liveness() == Liveness::Gone));
     assert_eq!(identify(child.pid()).unwrap(), None);

@@ -45,7 +45,7 @@ pub(in crate::cli) struct Tail {
     /// Only events of this type, such as advance
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<String>,
-    /// Go on as events come, until a signal or until nobody reads
+    /// Go on as events come, until a signal or until the reader of stdout is gone
     #[arg(long, short)]
     follow: bool,
     /// Accepted for older callers: commits are seen within 50 ms anyway
