@@ -13,12 +13,12 @@ pub(crate) const RELATIVE: &str = ".clavain/intercore.db";
 pub(crate) struct Located {
     /// Absolute.
     pub path: PathBuf,
-    /// Whether the first command that writes may create it (K-09).
+    /// Whether the first command that writes may create it.
     pub may_create: bool,
 }
 
 /// Finds the database: `--db`, else `INTERCORE_DB`, else the nearest `.clavain/intercore.db` upwards from the working
-/// directory, else a place for one in the nearest `.clavain/` up to the git top level (K-09, K-13).
+/// directory, else a place for one in the nearest `.clavain/` up to the git top level.
 pub(crate) fn locate(cx: &CommandContext) -> Result<Located, Error> {
     match given(cx)? {
         Some(given) => Ok(given),

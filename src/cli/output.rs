@@ -1,4 +1,4 @@
-//! What reaches the terminal: results on stdout, everything else on stderr (K-06).
+//! What reaches the terminal: results on stdout, everything else on stderr.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};

@@ -182,7 +182,7 @@ impl Error {
         }
     }
 
-    /// The failure as one JSON object. A secret in what was typed is not repeated (K-16).
+    /// The failure as one JSON object. A secret in what was typed is not repeated.
     pub(crate) fn to_json(&self) -> serde_json::Value {
         let causes: Vec<_> = self.causes().iter().map(|cause| redact_message(cause).into_owned()).collect();
         let message = self.to_string();
@@ -212,7 +212,7 @@ impl Error {
 
     /// The failure for people.
     pub(crate) fn human(&self, w: &mut dyn Write) -> io::Result<()> {
-        // What a caller typed may come back in the message: it must not steer the terminal (K-08), nor show a secret (K-16).
+        // What a caller typed may come back in the message: it must not steer the terminal, nor show a secret.
         writeln!(w, "ic: {}", one_line(&redact_message(&self.to_string())))?;
         for cause in self.causes() {
             writeln!(w, "  because: {}", one_line(&redact_message(&cause)))?;
