@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{CommandContext, Error, Reply};
 use crate::db::ReadTx;
 use crate::domain::artifact::{Artifact, ArtifactStatus};
+use crate::domain::coordination::Fence;
 use crate::domain::ids::{ArtifactId, DispatchId, RunId};
 use crate::domain::phase::{Chain, Phase};
 use crate::domain::run::Run;
@@ -28,7 +29,7 @@ pub(crate) struct AddRequest {
     pub kind: String,
     pub dispatch_id: Option<DispatchId>,
     /// A lock and its token: nothing is added unless the lock still holds under it.
-    pub fence: Option<(String, i64)>,
+    pub fence: Option<Fence>,
     pub idempotency_key: Option<String>,
 }
 
@@ -98,7 +99,7 @@ pub(crate) fn add(cx: &mut CommandContext, request: AddRequest) -> Result<Reply<
     let key = Key { command: "artifact add", key: idempotency_key.as_deref() };
     let (added, chain) = cx.write(|tx| {
         let add = || {
-            if let Some((lock, token)) = &fence {
+            if let Some(Fence { lock, token }) = &fence {
                 coordination::verify(tx, lock, *token, &stamp)?;
             }
             Ok(ArtifactAdded { id: members::add_artifact(tx, &new, &stamp)?.0.id })

@@ -6,7 +6,7 @@ use super::ids::RunId;
 use super::phase::Phase;
 
 words!(
-    /// The program that carries out an action.
+    /// The kind of caller that carries out an action.
     ActionMode, "action mode" {
         /// A person at the keyboard.
         Interactive = "interactive",
@@ -18,7 +18,7 @@ words!(
 );
 
 words!(
-    /// The type of an action.
+    /// The kind of an action.
     ActionType, "action type" {
         /// A command to run.
         Command = "command",
@@ -42,7 +42,6 @@ pub struct Action {
     pub command: String,
     /// Text that is meant to be JSON, with `${…}` templates.
     pub args: Option<String>,
-    /// The program that carries it out.
     pub mode: ActionMode,
     /// The order within the phase, lowest first.
     pub priority: i64,
@@ -50,8 +49,9 @@ pub struct Action {
 
 /// Fills the templates `${artifact:TYPE}`, `${run_id}` and `${project_dir}` in `args`.
 ///
-/// `lookup` returns the value of a name between braces; a template without a value stays as it is. Values are
-/// escaped for the inside of a JSON string, so a path with quotes cannot break out of its argument.
+/// `lookup` returns the value of the name between the braces; a name that it does not know is left in place.
+/// Values are escaped for the inside of a JSON string, so a path with quotes cannot break out of its
+/// argument.
 pub fn fill_templates(args: &str, mut lookup: impl FnMut(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(args.len());
     let mut rest = args;

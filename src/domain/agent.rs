@@ -1,4 +1,4 @@
-//! Agents of a run.
+//! Agents that work on a run.
 
 use super::ids::{AgentId, DispatchId, RunId};
 use super::phase::Phase;

@@ -1,10 +1,10 @@
-//! Artifacts: the products of a run.
+//! Artifacts: the files that a run produced.
 
 use super::ids::{ArtifactId, DispatchId, RunId};
 use super::phase::Phase;
 
 words!(
-    /// Whether an artifact counts.
+    /// The status of an artifact: whether it still counts.
     ArtifactStatus, "artifact status" {
         /// Counted by gates and templates.
         Active = "active",
@@ -27,7 +27,6 @@ pub struct Artifact {
     pub kind: String,
     /// `sha256:<hex>` of the file, if it could be read.
     pub content_hash: Option<String>,
-    /// Whether it still counts.
     pub status: ArtifactStatus,
     /// The dispatch that produced it.
     pub dispatch_id: Option<DispatchId>,

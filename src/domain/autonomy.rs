@@ -1,11 +1,11 @@
-//! Delegation: the level of autonomy of a project's agents, and its effect on new runs.
+//! Delegation: how much a project leaves to its agents, and the consequences for new runs.
 
 /// A level from 0 (everything by hand) to 5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Level(u8);
 
 impl Default for Level {
-    /// Returns level 2, which holds if none is declared.
+    /// Returns level 2, which holds unless a level is declared.
     fn default() -> Self {
         Self(2)
     }
@@ -14,7 +14,7 @@ impl Default for Level {
 impl std::str::FromStr for Level {
     type Err = String;
 
-    /// Reads `0` to `5`, with or without a leading `L`.
+    /// Parses `0` to `5`, with or without an `L` before it.
     fn from_str(text: &str) -> Result<Self, String> {
         let digits = text.strip_prefix(['L', 'l']).unwrap_or(text);
         match digits.parse::<u8>() {
@@ -24,21 +24,19 @@ impl std::str::FromStr for Level {
     }
 }
 
-/// The level of a project.
+/// The delegation level of a project.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delegation {
     pub level: Level,
-    /// Whether it was declared, and is not the default.
+    /// Whether the level was declared, and is not the default.
     pub declared: bool,
 }
 
 impl Level {
-    /// Returns the number.
     pub fn number(self) -> u8 {
         self.0
     }
 
-    /// Returns the level's name.
     pub fn name(self) -> &'static str {
         ["manual", "assisted", "supervised", "delegated", "trusted", "autonomous"][usize::from(self.0.min(5))]
     }

@@ -1,9 +1,8 @@
-//! The hash chain over the event log, and the form of what is hashed.
+//! The hash chain over the event log: its input and its form.
 //!
-//! Each event's hash covers the hash before it and every stored field of the event. This detects an edit, a
-//! removal or an insertion anywhere in the log. It cannot detect a cut tail, or a chain that was computed
-//! anew by a process that can write the file: for that, keep a head (`ID:HASH`) elsewhere and verify against
-//! it.
+//! Each event's hash covers the hash before it and every stored field of the event. It catches an edit, a
+//! removal or an insertion anywhere in the log. It cannot catch a cut tail, or a whole chain computed anew by
+//! a process that can write the file: for that, keep a head (`ID:HASH`) elsewhere and verify against it.
 
 use std::fmt;
 
@@ -14,7 +13,7 @@ use super::text::hex;
 /// The hash before the first event.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// The version of the form below; part of what is hashed.
+/// The version of the form below. It is hashed too.
 const FORMAT: &[u8] = b"ic-event/1";
 
 /// The stored fields of an event, in the order of their columns.
@@ -39,9 +38,9 @@ pub struct Fields<'a> {
 
 /// Returns the hash of an event whose predecessor has the hash `previous`, as 64 hexadecimal digits.
 ///
-/// Hashed are: the previous hash's digits, the format's name, then each field as one byte (0 for NULL, 1
-/// otherwise) and, unless NULL, its length in bytes (eight bytes, big-endian) and its bytes; numbers in
-/// decimal. Lengths separate the fields, and the byte distinguishes NULL from empty.
+/// The input of the hash is: the previous hash's digits, the format's name, then each field as one byte (0
+/// for NULL, 1 otherwise) and, unless NULL, its length in bytes (eight bytes, big-endian) and its bytes;
+/// numbers in decimal. The lengths keep fields from running into each other; the byte tells NULL from empty.
 pub fn link(previous: &str, fields: &Fields<'_>) -> String {
     let mut hasher = Sha256::new();
     hasher.update(previous.as_bytes());
@@ -67,7 +66,7 @@ pub fn link(previous: &str, fields: &Fields<'_>) -> String {
     hex(&hasher.finalize())
 }
 
-/// The first place where a log is not what was written.
+/// The first place where a log differs from the one that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Break {
     /// The number of the first event that is altered, missing or inserted.
@@ -100,7 +99,7 @@ mod tests {
         envelope: None,
     };
 
-    /// K-17: the form is fixed; a change of this value breaks every log in the field.
+    /// K-17: the form is fixed; a change of this value breaks every existing log.
     #[test]
     fn the_form_is_stable() {
         assert_eq!(link(GENESIS, &PLAIN), "0661bc999fc01695b987ea17aa9dc8abed7ccace5cbd99e43b3b2581ba74c04e");

@@ -1,4 +1,4 @@
-//! Settings of a project, and their valid values.
+//! The settings of a project: the known keys and their values.
 
 use serde_json::Value;
 
@@ -8,12 +8,11 @@ use super::autonomy::Level;
 #[derive(Clone, Copy, Debug)]
 pub struct Known {
     pub key: &'static str,
-    /// Its effect.
     pub description: &'static str,
     read: fn(&str) -> Result<i64, String>,
 }
 
-/// The key of the level of delegation.
+/// The key of the level that says how much the project leaves to its agents.
 pub const DELEGATION_LEVEL: &str = "autonomy.delegation_level";
 
 /// The settings that the kernel reads, by key.
@@ -36,7 +35,7 @@ pub const KNOWN: [Known; 3] = [
 ];
 
 fn count(text: &str) -> Result<i64, String> {
-    // As JSON writes it, without a sign and leading zeros.
+    // As JSON writes it: no sign and no leading zero.
     match serde_json::from_str::<i64>(text) {
         Ok(number) if number >= 0 => Ok(number),
         Ok(_) => Err("must not be negative".to_owned()),
@@ -44,10 +43,11 @@ fn count(text: &str) -> Result<i64, String> {
     }
 }
 
-/// Reads the value of a setting: of the type of its key, or any JSON for an unknown key.
+/// Parses the value of a setting: in the form that its key requires, or as any JSON if the kernel does not
+/// know the key.
 ///
 /// # Errors
-/// If the value is invalid.
+/// A message if the value is invalid.
 pub fn parse(key: &str, text: &str) -> Result<Value, String> {
     match KNOWN.iter().find(|known| known.key == key) {
         Some(known) => (known.read)(text).map(Value::from),

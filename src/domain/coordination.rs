@@ -1,12 +1,14 @@
 //! Coordination: locks on files and on names.
 
+use std::str::FromStr;
+
 use super::process::ProcessKey;
 use super::time::{self, Stamp};
 
-/// Reads an owner, a name or a scope: text on one line, of 1 to 4096 bytes.
+/// Parses an owner, a name or a scope: text on one line, of 1 to 4096 bytes.
 ///
 /// # Errors
-/// If the text is invalid.
+/// A message if the text is invalid.
 pub fn word(text: &str) -> Result<String, String> {
     match text.len() {
         0 => Err("must not be empty".to_owned()),
@@ -18,16 +20,23 @@ pub fn word(text: &str) -> Result<String, String> {
     }
 }
 
-/// Reads a lock and its fencing token, as `LOCK:TOKEN`.
-///
-/// # Errors
-/// A message that shows the form.
-pub fn fence(text: &str) -> Result<(String, i64), String> {
-    let read = || {
-        let (lock, token) = text.rsplit_once(':')?;
-        Some((lock.to_owned(), token.parse().ok()?)).filter(|_| !lock.is_empty())
-    };
-    read().ok_or_else(|| "want a lock and its token, as l3k9x2ab:17".to_owned())
+/// A lock and the fencing token that came with it, written as `LOCK:TOKEN`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fence {
+    pub lock: String,
+    pub token: i64,
+}
+
+impl FromStr for Fence {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = || {
+            let (lock, token) = text.rsplit_once(':')?;
+            Some(Self { lock: lock.to_owned(), token: token.parse().ok()? }).filter(|_| !lock.is_empty())
+        };
+        read().ok_or_else(|| "want a lock and its token, as l3k9x2ab:17".to_owned())
+    }
 }
 
 words!(
@@ -46,7 +55,7 @@ words!(
 pub const MOST_LOCKS: i64 = 1000;
 
 impl LockKind {
-    /// Returns the default duration in seconds; `None` until it is released.
+    /// Returns the default duration in seconds; `None` if the lock is held until it is released.
     pub fn default_ttl(self) -> Option<i64> {
         match self {
             Self::FileReservation => Some(3600),
@@ -55,7 +64,7 @@ impl LockKind {
         }
     }
 
-    /// Returns true if the pattern is a name, and not a pattern of paths.
+    /// Returns true if the lock is on a name, and not on paths.
     pub fn is_named(self) -> bool {
         self == Self::NamedLock
     }
@@ -67,16 +76,18 @@ impl LockKind {
 pub struct Lock {
     pub id: String,
     pub kind: LockKind,
-    /// Free text.
+    /// The owner, free text.
     pub owner: String,
-    /// A project's top directory, or any name.
+    /// The scope in which its pattern counts: a project's top directory, or any name.
     pub scope: String,
+    /// The pattern of the held paths, or the held name.
     pub pattern: String,
-    /// Whether the pattern is a plain path that was known to be a file, so that nothing below it is held.
+    /// Whether a pattern that is a plain path was known to be a file, so that nothing below it is held. It
+    /// has no meaning for other patterns.
     pub file: bool,
-    /// Whether no other owner may hold an overlapping lock, or else only no exclusive one.
+    /// Whether no other owner may hold an overlapping lock. If false, none may hold one exclusively.
     pub exclusive: bool,
-    /// Free text.
+    /// The reason, free text.
     pub reason: Option<String>,
     /// The duration after it was reserved or renewed, in seconds.
     pub ttl_seconds: Option<i64>,
@@ -96,11 +107,11 @@ pub struct Lock {
     /// The process that it ends with, if any.
     pub process: Option<ProcessKey>,
     /// The columns that cannot be understood, because of another program or a fault. Each of them is read as
-    /// all that it may mean.
+    /// everything that it may mean.
     pub unreadable: Vec<Unreadable>,
-    /// Whether it is a copy of a lock in a file of another program, which ends and renews it.
+    /// Whether it is a copy of a lock in another program's file: that program ends and renews it.
     pub mirrored: bool,
-    /// Whether a hook reserved it, and not the owner itself. Hooks end only such locks.
+    /// Whether a hook reserved it without a request: hooks end only such locks.
     pub automatic: bool,
 }
 
@@ -118,7 +129,7 @@ impl Lock {
         self.unreadable.iter().find(|one| one.column == column)
     }
 
-    /// Returns the time of its expiry in Unix milliseconds; `None` if it is held until it is released.
+    /// Returns the end of its time in Unix milliseconds; `None` if it is held until it is released.
     pub fn ends_at(&self) -> Option<i64> {
         self.expires_at.map(|secs| time::moment(secs, self.expires_at_ms))
     }

@@ -29,8 +29,8 @@ impl DispatchStatus {
     }
 }
 
-/// The largest number of tokens that is accepted, so that the reports of thousands of dispatches can be added
-/// up.
+/// The largest number of tokens that is accepted, so that the sum over thousands of dispatches cannot
+/// overflow.
 pub const MOST_TOKENS: i64 = 1_000_000_000_000_000;
 
 /// Tokens used, as reported.
@@ -40,7 +40,7 @@ pub struct Tokens {
     pub input: i64,
     /// Written by the model.
     pub output: i64,
-    /// Read from a cache; `None` if not reported.
+    /// Read from a cache; `None` if this was not reported.
     pub cache: Option<i64>,
 }
 
@@ -51,11 +51,11 @@ pub struct Dispatch {
     /// Free text.
     pub agent_type: String,
     pub status: DispatchStatus,
-    /// Its working directory.
+    /// The directory that it works in.
     pub project_dir: String,
     /// The file of its prompt.
     pub prompt_file: Option<String>,
-    /// The file of its output.
+    /// The file that it writes its answer to.
     pub output_file: Option<String>,
     /// Free text.
     pub name: Option<String>,
@@ -85,7 +85,7 @@ pub struct Dispatch {
     pub verdict_summary: Option<String>,
     /// The exit status of the process.
     pub exit_code: Option<i64>,
-    /// The reason of the failure.
+    /// The reason for a bad end.
     pub error_message: Option<String>,
     /// Unix seconds.
     pub created_at: i64,
@@ -93,27 +93,27 @@ pub struct Dispatch {
     pub started_at: Option<i64>,
     /// Unix seconds.
     pub completed_at: Option<i64>,
-    /// Unix seconds since when its process must be stopped; `None` when it is known to be gone.
+    /// Unix seconds of the request to stop its process; `None` once the process has been seen gone.
     pub stop_requested_at: Option<i64>,
     /// Unix seconds of the first SIGTERM.
     pub stop_signalled_at: Option<i64>,
-    /// The process that watches it: its supervisor, or its caller until that has taken over. `None` for a
-    /// child that another program started.
+    /// The process that looks after it: its supervisor or, until that has taken over, the caller. `None` for
+    /// a child that was started elsewhere.
     pub supervisor: Option<ProcessKey>,
     /// Unix seconds of the supervisor's last heartbeat; `None` if it has not taken over.
     pub heartbeat_at: Option<i64>,
-    /// JSON with `argv` and `cwd`.
+    /// The command and its directory: JSON with `argv` and `cwd`.
     pub command: Option<String>,
-    /// The file in which the child leaves its verdict.
+    /// The file that the child writes its verdict to.
     pub verdict_file: Option<String>,
     /// The name of the sandbox.
     pub sandbox: Option<String>,
     /// The requested sandbox, JSON.
     pub sandbox_spec: Option<String>,
-    /// The sandbox that the child reports, JSON.
+    /// The sandbox as the child reports it, JSON.
     pub sandbox_effective: Option<String>,
     /// In seconds.
     pub timeout_sec: Option<i64>,
-    /// The number of attempts before.
+    /// The number of earlier attempts.
     pub retry_count: i64,
 }

@@ -1,17 +1,17 @@
-//! The envelope of an event: policy, caller, trace, input and output.
+//! The envelope of an event: its policy, caller, trace, input and output.
 
 use serde_json::{Map, Value, json};
 
 use super::time::Stamp;
 
-/// The parts of an envelope that depend on the writer.
+/// The parts of an envelope that differ between the writers of events.
 #[derive(Clone, Copy, Debug)]
 pub struct Writer<'a> {
     /// The rules that were applied.
     pub policy_version: &'static str,
     /// The part of the kernel that writes the event.
     pub caller_identity: &'static str,
-    /// The scope of what it may change.
+    /// The data that it may change.
     pub capability_scope: &'a str,
     /// The trace if the caller has none.
     pub trace_id: &'a str,
@@ -21,11 +21,11 @@ pub struct Writer<'a> {
     pub parent_span_id: Option<&'a str>,
     /// The state before the change.
     pub input: &'a str,
-    /// The state after it.
+    /// The state after the change.
     pub output: &'a str,
 }
 
-/// Builds the envelope. Empty parts are left out; the caller's own trace has precedence.
+/// Builds the envelope. Empty parts are left out; the caller's own trace takes precedence.
 pub fn build(writer: &Writer<'_>, stamp: &Stamp) -> Map<String, Value> {
     let trace = &stamp.trace;
     let span = format!("{}:{}", writer.span, stamp.nanos());

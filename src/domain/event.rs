@@ -10,7 +10,7 @@ use super::ids::RunId;
 words!(
     /// The writer of an event.
     Origin, "event origin" {
-        /// The kernel itself, in the transaction of the change.
+        /// The kernel itself, in the transaction of the change that it records.
         Kernel = "kernel",
         /// A caller that recorded it.
         External = "external",
@@ -44,20 +44,19 @@ impl Source {
     pub const COORDINATION: Self = Self::kernel("coordination");
     /// Overrides. Evidence that callers record about agents has this source, too, with an external origin.
     pub const INTERSPECT: Self = Self::kernel("interspect");
-    /// Rows of a database of the Go program that have no table here.
+    /// Data from a database of the Go program that has no table here.
     pub const IMPORT: Self = Self::kernel("import");
 
     const fn kernel(word: &'static str) -> Self {
         Self(std::borrow::Cow::Borrowed(word))
     }
 
-    /// Returns the word.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The maximum length of a source in bytes.
+/// The maximum length of a source's name in bytes.
 const MAX_SOURCE: usize = 100;
 
 impl FromStr for Source {
@@ -94,16 +93,15 @@ impl fmt::Display for Source {
 pub struct NewEvent {
     /// The run that it belongs to, if any.
     pub run_id: Option<RunId>,
-    /// The part of the kernel.
     pub source: Source,
-    /// One word.
+    /// The type of the event, one word.
     pub kind: String,
-    /// The id of a run, agent, artifact, action or dispatch.
+    /// The id of the run, agent, artifact, action or dispatch that changed.
     pub subject: String,
     /// The state before; for phase events, the phase.
     pub from: String,
     pub to: String,
-    /// The caller's reason, or evidence.
+    /// The reason, in the caller's words or as evidence.
     pub reason: Option<String>,
     pub data: Map<String, Value>,
     /// The caller, the policy and the trace.
@@ -120,7 +118,6 @@ pub struct Event {
     pub origin: Origin,
     /// The run that it belongs to, if any.
     pub run_id: Option<RunId>,
-    /// The part of the kernel.
     pub source: Source,
     pub kind: String,
     pub subject: String,
@@ -129,19 +126,19 @@ pub struct Event {
     pub reason: Option<String>,
     /// JSON text as stored.
     pub data: Option<String>,
-    /// JSON text as stored.
+    /// The caller, the policy and the trace, JSON text as stored.
     pub envelope: Option<String>,
     /// The chain's digest up to and including this event.
     pub hash: String,
 }
 
 impl Event {
-    /// Unix seconds.
+    /// Returns Unix seconds.
     pub fn secs(&self) -> i64 {
         self.at_ms.div_euclid(1000)
     }
 
-    /// Returns `data` decoded; an empty object if there is none, or if it is not an object.
+    /// Returns `data`, decoded; an empty object if there is none or it is not an object.
     pub fn data(&self) -> Map<String, Value> {
         self.data.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }

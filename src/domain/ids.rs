@@ -1,7 +1,7 @@
 //! Identifiers: eight characters of `a-z0-9`, drawn from the system's cryptographic source.
 //!
-//! Reading accepts any text, because an id that cannot exist must result in "not found" and not in a usage
-//! error.
+//! Any text that is not empty is accepted as an id: one that cannot exist must lead to "not found", not
+//! "usage".
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,10 +11,10 @@ use rand::rngs::SysRng;
 
 const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 const LENGTH: usize = 8;
-/// The number of draws. With 36^8 ids even two clashes are unlikely.
+/// The number of draws after which the search for a free id fails. With 36^8 ids, two clashes are unlikely.
 const TRIES: usize = 16;
 
-/// The reason why no identifier could be created.
+/// The reason why an identifier could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum IdError {
     /// The system's random source failed.
@@ -54,10 +54,10 @@ macro_rules! id {
         pub struct $name(String);
 
         impl $name {
-            /// Draws a new identifier that is not `taken`.
+            /// Draws a new identifier that `taken` does not know yet, and retries on a clash.
             ///
             /// # Errors
-            /// Errors of `taken`, or [`IdError`] if the random source fails or no identifier is free.
+            /// The error of `taken`, or [`IdError`] if the random source fails or nothing is free.
             pub fn fresh<E: From<IdError>>(mut taken: impl FnMut(&Self) -> Result<bool, E>) -> Result<Self, E> {
                 for _ in 0..TRIES {
                     let candidate = Self(draw()?);

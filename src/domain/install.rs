@@ -1,4 +1,4 @@
-//! Adding our hooks to files of other programs, and removing them, without changing anything else.
+//! Our hooks in the files of other programs: added and removed, with everything else unchanged.
 
 use super::ordered::{Ordered, indent_of};
 
@@ -14,27 +14,28 @@ pub const AGENT_HOOKS: [(&str, Option<&str>, &str); 3] = [
 const FORMER_HOOKS: [(&str, &str); 2] = [("Stop", "ic hook stop"), ("SubagentStop", "ic hook stop")];
 /// The tools that change files.
 const TOOLS: &str = "Edit|Write|MultiEdit|NotebookEdit";
-/// The agent's time limit for our hooks, in seconds.
+/// The time that the agent waits for us, in seconds.
 const LIMIT: &str = "5";
-/// The line before our part of a script.
+/// The first line of our part of a script.
 const BEGIN: &str = "# >>> ic hook pre-commit >>>";
 const END: &str = "# <<< ic hook pre-commit <<<";
-/// Only a refusal (1) of `ic` ends the commit. A missing or failing `ic` does not.
+/// The call of the hook. Only a refusal (exit code 1) stops the commit: neither a missing `ic` nor any other
+/// failure of it does.
 const CALL: &str = "if command -v ic >/dev/null 2>&1; then ic hook pre-commit || [ $? -ne 1 ] || exit 1; fi";
 const SHEBANG: &str = "#!/bin/sh";
 
 /// The change of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Nothing has to change.
+    /// No change is needed.
     None,
-    /// This.
+    /// The file gets this text.
     Write(String),
-    /// It is removed, because it contains only our part. If it cannot be removed, this is its new content.
+    /// The file is removed, because it held nothing else. If it cannot be removed, it gets this text.
     Remove(&'static str),
 }
 
-/// Returns an agent's settings with our hooks; `None` stands for a missing file.
+/// Returns an agent's settings with our hooks; `None` is a missing file.
 ///
 /// # Errors
 /// The reason why the file cannot be changed.
@@ -66,7 +67,7 @@ pub fn settings_with(text: Option<&str>) -> Result<Change, String> {
     Ok(if changed { Change::Write(settings.pretty(&indent_of(old.unwrap_or("")))) } else { Change::None })
 }
 
-/// Returns an agent's settings without our hooks, and without what was created for them only.
+/// Returns an agent's settings without our hooks, and without the members that were made for them alone.
 ///
 /// # Errors
 /// The reason why the file cannot be changed.
@@ -91,8 +92,8 @@ pub fn settings_without(text: Option<&str>) -> Result<Change, String> {
     })
 }
 
-/// Removes commands of ours from their events, and events that are empty then. Returns whether there were
-/// any.
+/// Removes our commands from their events, and the events that are empty after that. Returns whether there
+/// were any.
 fn remove(
     events: &mut Vec<(String, Ordered)>,
     ours: impl IntoIterator<Item = (&'static str, &'static str)>,
@@ -149,7 +150,7 @@ fn is(hook: &Ordered, command: &str) -> bool {
     text.is_some_and(|text| text.strip_prefix(command).is_some_and(flags))
 }
 
-/// Removes our hook from a group. Returns true if the group is empty then.
+/// Removes our hook from a group. Returns whether the group is empty after that.
 fn take_out(group: &mut Ordered, command: &str) -> bool {
     if !has(group, command) {
         return false;
@@ -161,8 +162,8 @@ fn take_out(group: &mut Ordered, command: &str) -> bool {
     hooks.is_empty()
 }
 
-/// Returns a git hook with our part, which comes first because the rest may end the script. `None` stands for
-/// a missing file.
+/// Returns a git hook with ours, which comes first because the rest may end the script. `None` is a missing
+/// file.
 ///
 /// # Errors
 /// The reason why the file cannot be changed.

@@ -1,5 +1,5 @@
-//! Positions of values in a JSON document, so that one value can be changed and every other byte stays: the
-//! document is never printed anew.
+//! The positions of the values in a JSON document. One value can be changed and every other byte stays,
+//! because the document is never printed anew.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -7,7 +7,6 @@ use std::ops::Range;
 /// A value with its position in the text.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// Its bytes.
     pub span: Range<usize>,
     pub kind: Kind,
 }
@@ -49,7 +48,7 @@ impl Node {
         }
     }
 
-    /// Returns a member; the last one if its key occurs twice.
+    /// Returns the member that counts: the last one if a key occurs twice.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.members().iter().rfind(|member| member.key == key).map(|member| &member.value)
     }
@@ -66,7 +65,7 @@ impl Node {
     }
 }
 
-/// Finds the end of an object that arrives in pieces, by its braces alone.
+/// The search for the end of an object that arrives in pieces. Only brackets and strings are parsed.
 #[derive(Debug, Default)]
 pub struct ObjectEnd {
     at: usize,
@@ -76,8 +75,8 @@ pub struct ObjectEnd {
 }
 
 impl ObjectEnd {
-    /// Processes the bytes since the last call; `bytes` are all so far. Returns the length of the object when
-    /// it is complete.
+    /// Scans the bytes that have arrived since the last call; `bytes` holds all of them. Returns the length
+    /// of the object once it is complete.
     ///
     /// # Errors
     /// If `bytes` does not begin with an object.
@@ -104,10 +103,10 @@ impl ObjectEnd {
 /// Parses a document.
 ///
 /// # Errors
-/// The position at which it is not valid JSON, and the reason.
+/// A message with the position if the text is not JSON.
 pub fn scan(text: &str) -> Result<Node, String> {
-    // The library checks the grammar, and refuses documents that are too deep for the recursion below, which
-    // only finds positions. (Deserialising into `IgnoredAny` would be cheaper, but has no limit of depth.)
+    // This parser is strict, and refuses a document that is too deep for the walk below, which only finds the
+    // positions. (Parsing into `IgnoredAny` would be cheaper, but has no depth limit.)
     serde_json::from_str::<serde_json::Value>(text).map_err(|err| err.to_string())?;
     let mut walk = Walk { text, at: 0 };
     walk.blanks();
@@ -130,7 +129,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Skips a sign if it is next.
+    /// Skips a sign if it comes next, and returns whether it did.
     fn takes(&mut self, sign: u8) -> bool {
         self.blanks();
         let found = self.peek() == Some(sign);

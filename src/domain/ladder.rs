@@ -1,10 +1,10 @@
-//! Escalation: choosing the model of the next attempt.
+//! Escalation: the choice of the model for the next attempt.
 
 use serde::{Deserialize, Serialize};
 
-/// The models from the weakest to the strongest.
+/// The models, from the weakest to the strongest.
 const LADDER: [&str; 3] = ["sonnet", "opus", "fable"];
-/// The number of attempts of a model before the next one is used.
+/// The number of attempts on a model before the next one is used.
 const STRIKES: i64 = 2;
 /// The maximum number of escalations of a chain.
 const CLIMBS: i64 = 2;
@@ -17,7 +17,7 @@ pub struct Chain {
     pub dispatches: Vec<String>,
     /// The models that they ran on.
     pub models: Vec<String>,
-    /// The failures, by attempt.
+    /// The failure of each attempt.
     pub failures: Vec<String>,
     /// The model of the last attempt.
     pub current_model: String,
@@ -25,7 +25,7 @@ pub struct Chain {
     pub strikes_at_rung: i64,
     /// The number of escalations.
     pub escalations: i64,
-    /// Whether there is no stronger model left.
+    /// Whether no model is left.
     pub exhausted: bool,
 }
 
@@ -35,15 +35,15 @@ pub enum Step {
     /// Another attempt.
     Again {
         model: String,
-        /// Whether it is stronger than the one before.
+        /// Whether the model is stronger than before.
         escalated: bool,
     },
-    /// There is no stronger model left.
+    /// No model is left.
     Exhausted,
 }
 
 impl Chain {
-    /// Creates a chain that begins with a model. An unknown model counts as the weakest.
+    /// Creates a chain that begins with a model; a model that the ladder does not know counts as the first.
     pub fn new(key: &str, model: Option<&str>) -> Self {
         Self {
             chain_key: key.to_owned(),
@@ -52,8 +52,8 @@ impl Chain {
         }
     }
 
-    /// Records that the dispatch failed on the current model, and returns the consequence. `strongest` allows
-    /// the strongest model.
+    /// Records that the dispatch failed on the current model, and returns the consequence. `strongest` says
+    /// whether the strongest model may be used.
     pub fn strike(&mut self, dispatch: &str, failure: &str, strongest: bool) -> Step {
         self.dispatches.push(dispatch.to_owned());
         self.models.push(self.current_model.clone());

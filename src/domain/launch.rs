@@ -1,11 +1,11 @@
-//! Starting child agents: their command line, and the files that they leave when they exit.
+//! Starting child agents: their command lines, and the files that they leave.
 
 use serde::{Deserialize, Serialize};
 
 use super::dispatch::{DispatchStatus, MOST_TOKENS};
 
 words!(
-    /// The kind of program of a command line, which another attempt composes anew.
+    /// The kind of program that a command line is for. It is stored because a retry builds the line again.
     Kind, "kind of program" {
         /// A script that knows how to start agents.
         Script = "script",
@@ -16,10 +16,9 @@ words!(
     }
 );
 
-/// A command line with its directory: the form of `dispatches.command`.
+/// The command and its directory, in the form of `dispatches.command`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
-    /// What kind of program it is.
     pub kind: Kind,
     /// The program and its arguments.
     pub argv: Vec<String>,
@@ -44,12 +43,12 @@ pub enum Program {
     Given(Vec<String>),
 }
 
-/// The task of a program.
+/// The task that a caller gives to a program.
 #[derive(Clone, Debug, Default)]
 pub struct Task {
     /// The project's directory, absolute.
     pub project: String,
-    /// The output file, absolute.
+    /// The file for the answer, absolute.
     pub output: String,
     /// The prompt, absolute.
     pub prompt: Option<String>,
@@ -106,7 +105,7 @@ impl Command {
     }
 }
 
-/// The content of a verdict file.
+/// The content of a child's verdict file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     /// `pass`, `warn`, `fail`, or any other word.
@@ -115,7 +114,7 @@ pub struct Verdict {
     pub summary: Option<String>,
 }
 
-/// Reads a verdict file: the last `STATUS:` and `SUMMARY:` lines; empty without a status.
+/// Parses a verdict file: the last `STATUS:` and `SUMMARY:` lines. Without a status there is no verdict.
 pub fn verdict(text: &str) -> Verdict {
     let last = |label: &str| {
         let mut values = text.lines().filter_map(|line| line.strip_prefix(label)).map(str::trim);
@@ -127,7 +126,7 @@ pub fn verdict(text: &str) -> Verdict {
     }
 }
 
-/// Reads the first line `Tokens: <n> in / <n> out` of a summary file.
+/// Parses the first line `Tokens: <n> in / <n> out` of a summary file.
 pub fn tokens(text: &str) -> Option<(i64, i64)> {
     let line = text.lines().find_map(|line| line.strip_prefix("Tokens:"))?;
     let (input, output) = line.split_once('/')?;
@@ -137,9 +136,8 @@ pub fn tokens(text: &str) -> Option<(i64, i64)> {
     (possible.contains(&input) && possible.contains(&output)).then_some((input, output))
 }
 
-/// Returns the status of an ended child from its exit status and its verdict, both of which must be good.
-///
-/// Without a verdict, the exit status decides.
+/// Returns the final status of a child: its exit status and its verdict must both be good. Without a verdict,
+/// only the exit status counts.
 pub fn ending(exit_code: Option<i64>, verdict: Option<&str>) -> DispatchStatus {
     let said_well = matches!(verdict, None | Some("pass" | "warn"));
     if exit_code == Some(0) && said_well { DispatchStatus::Completed } else { DispatchStatus::Failed }

@@ -1,4 +1,4 @@
-//! Locks made of directories: valid names, and the text of ages.
+//! Locks made of directories: their names, and the form of their age.
 
 use std::fmt;
 use std::str::FromStr;
@@ -44,7 +44,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// Formats seconds as `1h2m3s`, without leading zero units.
+/// Formats whole seconds as `1h2m3s`, without leading zeros.
 pub fn age(seconds: i64) -> String {
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     match (hours, minutes) {

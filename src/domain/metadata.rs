@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// Why metadata was refused.
+/// The reason to refuse metadata.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MetadataError {
     /// Not JSON.
@@ -21,7 +21,7 @@ pub const RUNTIME_EVIDENCE: &str = "runtime-evidence/v1";
 /// `close_gate`.
 const SEALED: [&str; 5] = ["requirements", "bead_id", "adoption", "runtime_expectations", "config_digest"];
 
-/// Reads a JSON object. Printing it again gives its canonical text: keys sorted, numbers as written.
+/// Parses a JSON object. Printing it again gives its canonical text: keys sorted, numbers as written.
 ///
 /// # Errors
 /// Fails with a [`MetadataError`] if the text is anything else.
@@ -39,7 +39,7 @@ pub fn asks_evidence(map: &Map<String, Value>) -> bool {
     requirements.is_some_and(|list| list.iter().any(|entry| entry == RUNTIME_EVIDENCE))
 }
 
-/// Returns the path of a sealed member that `before` has and `after` has not, or has otherwise.
+/// Returns the path of a sealed member of `before` that `after` lacks, or has with another value.
 pub fn broken_seal(before: &Map<String, Value>, after: &Map<String, Value>) -> Option<String> {
     if !asks_evidence(before) {
         return None;
@@ -52,8 +52,8 @@ pub fn broken_seal(before: &Map<String, Value>, after: &Map<String, Value>) -> O
     })
 }
 
-/// Merges `changes` into `base`: objects member by member, everything else replaces; `null` is stored as
-/// null.
+/// Merges `changes` into `base`: objects are merged member by member, every other value replaces the old one,
+/// and `null` is stored as null.
 pub fn merge(base: &mut Map<String, Value>, changes: Map<String, Value>) {
     for (key, change) in changes {
         match (base.get_mut(&key), change) {

@@ -2,8 +2,8 @@
 //!
 //! Everything here can be tested without a database, and may be used by every other layer.
 
-/// A type whose values are kept as text, in the database and on the command line alike: `Display` writes it, `FromStr` reads
-/// it back.
+/// A type whose values are kept as text, in the database and on the command line alike: `Display` writes it,
+/// `FromStr` reads it back.
 pub trait TextColumn: std::fmt::Display + std::str::FromStr<Err: std::fmt::Display> {}
 
 /// Defines an enum of words: `as_str`, `ALL`, `Display`, `FromStr`, and serde by the same

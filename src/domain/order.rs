@@ -1,17 +1,17 @@
-//! Sorting short lists. The standard library's sort is compiled for every item type, at ten kilobytes of the
-//! binary each.
+//! Sorting of short lists. This avoids monomorphising the standard library's `sort` for each type of item,
+//! which costs ten kilobytes of the binary per type.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-/// Sorts by a comparison. The sort is stable.
+/// Sorts by a comparison; equal items keep their order.
 pub fn by<T>(items: &mut Vec<T>, compare: impl Fn(&T, &T) -> Ordering) {
     let places = places(items.len(), &|a, b| compare(&items[a], &items[b]));
     let mut rest: Vec<Option<T>> = std::mem::take(items).into_iter().map(Some).collect();
     items.extend(places.into_iter().filter_map(|place| rest[place].take()));
 }
 
-/// Sorts by the natural order.
+/// Sorts by the natural order of the items.
 pub fn natural<T: Ord>(items: &mut Vec<T>) {
     by(items, T::cmp);
 }
@@ -21,7 +21,7 @@ pub fn by_key<T, K: Ord>(items: &mut Vec<T>, key: impl Fn(&T) -> K) {
     by(items, |a, b| key(a).cmp(&key(b)));
 }
 
-/// Returns the items as a set, without the sort that collecting one uses.
+/// Returns the items as a set. Collecting into a set would use the standard library's sort.
 pub fn set<T: Ord>(items: impl Iterator<Item = T>) -> BTreeSet<T> {
     let mut set = BTreeSet::new();
     set.extend(items);

@@ -1,29 +1,30 @@
-//! Changing JSON documents of other programs in one place, and keeping everything else: the order of members,
-//! numbers and strings.
+//! JSON documents of other programs: one place is changed, and the rest keeps the order of its members, its
+//! numbers and its strings.
 
 use super::json::{self, Kind, Node};
 
-/// A value. One that was not opened keeps its text, with spaces and line ends.
+/// A value. A value that has not been opened stays as it is written, with its spaces and line ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ordered {
-    /// The original text.
+    /// An unopened value, as it is written.
     Raw(String),
-    /// The elements.
+    /// The elements of an array.
     Array(Vec<Ordered>),
-    /// The members in order.
+    /// The members of an object, in order.
     Object(Vec<(String, Ordered)>),
 }
 
 impl Ordered {
-    /// Reads a document.
+    /// Parses a document.
     ///
     /// # Errors
-    /// The position and the reason of an error.
+    /// A message with the position if the text is not JSON.
     pub fn parse(text: &str) -> Result<Self, String> {
         Ok(Self::Raw(text[json::scan(text)?.span].to_owned()))
     }
 
-    /// Parses one level of a value, which is then printed anew, with unchanged values below.
+    /// Opens a value, one level deep: that level is printed anew, and the values below stay as they are
+    /// written.
     pub fn open(&mut self) -> &mut Self {
         if let Self::Raw(text) = self
             && let Ok(node) = json::scan(text)
@@ -53,7 +54,7 @@ impl Ordered {
         }
     }
 
-    /// Returns a member of an object, which is created if missing; `None` if this is not an object.
+    /// Returns a member of an object, and creates it if it is missing; `None` if this is not an object.
     pub fn member(&mut self, name: &str, new: impl FnOnce() -> Self) -> Option<&mut Self> {
         let Self::Object(members) = self.open() else { return None };
         if !members.iter().any(|(key, _)| key == name) {
@@ -62,7 +63,8 @@ impl Ordered {
         members.iter_mut().rev().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
-    /// Formats the document with one member per line, indented by `indent` per level, and a final newline.
+    /// Returns the document with one member per line, each level indented by `indent`, and with a newline at
+    /// the end.
     pub fn pretty(&self, indent: &str) -> String {
         let mut out = String::new();
         self.write(indent, 0, &mut out);
@@ -99,7 +101,7 @@ impl Ordered {
     }
 }
 
-/// Returns the indentation of a document: that of its first indented line, else two spaces.
+/// Returns the indent of a document: that of its first indented line, or two spaces.
 pub fn indent_of(text: &str) -> String {
     let blank = |line: &str| line.chars().take_while(|c| matches!(c, ' ' | '\t')).collect::<String>();
     text.lines().map(blank).find(|indent| !indent.is_empty()).unwrap_or_else(|| "  ".to_owned())

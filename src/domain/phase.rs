@@ -1,4 +1,4 @@
-//! Phases and chains: the phases of a run, their order, and skips.
+//! Phases and chains: the phases of a run, their order, and the effect of a skip.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -21,7 +21,6 @@ use std::str::FromStr;
 pub struct Phase(String);
 
 impl Phase {
-    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -34,7 +33,7 @@ impl Phase {
 impl FromStr for Phase {
     type Err = super::text::Empty;
 
-    /// Reads any text that is not empty. The [`Chain`] of a run decides whether the run has the phase.
+    /// Parses any text that is not empty. The [`Chain`] of a run decides whether the run has the phase.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.is_empty() { Err(super::text::Empty) } else { Ok(Self(text.to_owned())) }
     }
@@ -57,7 +56,7 @@ pub enum ChainError {
     /// Fewer than two phases.
     #[error("parse phase chain: need at least 2 phases, got {0}")]
     TooShort(usize),
-    /// A name with other characters than letters, digits, `_` and `-`.
+    /// A name with characters other than letters, digits, `_` and `-`.
     #[error("parse phase chain: invalid phase name \"{0}\" (must match [a-zA-Z0-9_-]+)")]
     Name(String),
     /// A phase named twice.
@@ -105,7 +104,7 @@ impl Default for Chain {
 impl FromStr for Chain {
     type Err = ChainError;
 
-    /// Reads a JSON array of at least two distinct phase names.
+    /// Parses a JSON array of at least two distinct phase names.
     fn from_str(json: &str) -> Result<Self, ChainError> {
         let phases: Vec<Phase> =
             serde_json::from_str(json).map_err(|err| ChainError::Json(err.to_string()))?;
@@ -126,7 +125,6 @@ impl FromStr for Chain {
 }
 
 impl Chain {
-    /// Returns the phases in order.
     pub fn phases(&self) -> &[Phase] {
         &self.0
     }

@@ -1,11 +1,11 @@
-//! Events that callers record: their sources, and the required members of payloads.
+//! Events that callers record: their sources, and the required members of their payloads.
 
 use serde_json::{Map, Value};
 
 use super::event::Source;
 use super::state::{self, PayloadError};
 
-/// Sources that are reserved for the kernel.
+/// The sources that only the kernel may write, now or in later versions.
 const RESERVED: [&str; 11] = [
     "phase",
     "run",
@@ -55,14 +55,16 @@ impl From<PayloadError> for RecordError {
     }
 }
 
-/// The content of a payload as fields of an event.
+/// A payload, as the fields of an event.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Content {
+    /// The subject of the event.
     pub subject: String,
     /// The state before, or the actor.
     pub from: String,
-    /// The state after, or the object.
+    /// The state after, or the act.
     pub to: String,
+    /// The reason.
     pub reason: Option<String>,
     /// The payload itself.
     pub data: Map<String, Value>,
@@ -70,7 +72,7 @@ pub struct Content {
     pub key: Option<String>,
 }
 
-/// Reads the content of an event. `kind` is its type; without a payload it is the empty object.
+/// Parses an event of a caller. `kind` is the event's type; a missing payload counts as the empty object.
 ///
 /// # Errors
 /// [`RecordError`] with the invalid member of the payload.
@@ -104,7 +106,7 @@ pub fn read(source: &Source, kind: &str, payload: Option<&str>) -> Result<Conten
     }
 }
 
-/// The payload of a source with a fixed form.
+/// The form of a payload, for the sources that have one.
 struct Form<'a> {
     source: &'a str,
 }

@@ -19,7 +19,7 @@ words!(
         VerdictClean = "verdict_clean",
         /// The run has tokens left.
         BudgetNotExceeded = "budget_not_exceeded",
-        /// All children of the portfolio have reached the phase.
+        /// No child of the portfolio is in an earlier phase.
         ChildrenAtPhase = "children_at_phase",
         /// An artifact with the evidence that the run's metadata asks for is there, its file unchanged.
         RuntimeEvidence = "runtime_evidence",
@@ -67,7 +67,7 @@ pub struct Gate {
     pub rules: Vec<Rule>,
 }
 
-/// The gates of a run with rules of its own: one per adjacent pair, in chain order.
+/// The gates of a run that has its own rules: one per adjacent pair, in chain order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct GateRules(Vec<Gate>);
@@ -133,7 +133,7 @@ pub enum RulesError {
 #[derive(Deserialize)]
 struct RawRule(#[serde(deserialize_with = "folded_keys")] Map<String, Value>);
 
-/// Reads an object with its keys in lower case.
+/// Parses an object with its keys in lower case.
 fn folded_keys<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {
     let raw = Map::deserialize(deserializer)?;
     Ok(raw.into_iter().map(|(key, value)| (key.to_lowercase(), value)).collect())
@@ -167,7 +167,7 @@ impl RawRule {
         };
         let phase = match self.text("phase")?.parse::<Phase>() {
             Ok(phase) => Some(phase),
-            // Without a phase the check could never pass, so it means the current phase.
+            // Without a phase the check could never pass, so it takes the phase that is left.
             Err(_) if known == Check::ArtifactExists => Some(from.clone()),
             Err(_) => None,
         };
@@ -176,7 +176,7 @@ impl RawRule {
 }
 
 impl GateRules {
-    /// Reads `{"from→to":[{"check":…,"phase":…,"tier":…}]}` and checks it against `chain`: every adjacent
+    /// Parses `{"from→to":[{"check":…,"phase":…,"tier":…}]}` and checks it against `chain`: every adjacent
     /// pair must be there, and no other. The literal `null` and blank text mean that there are no rules.
     pub fn parse(json: &str, chain: &Chain) -> Result<Option<Self>, RulesError> {
         if json.trim().is_empty() {
@@ -251,7 +251,7 @@ impl GateRules {
     }
 }
 
-/// Returns the rules between two adjacent phases of a run without rules of its own.
+/// Returns the rules between two adjacent phases of a run that does not have its own rules.
 pub fn default_rules(from: &Phase, to: &Phase) -> Vec<Rule> {
     let artifact = || Rule { check: Check::ArtifactExists, phase: Some(from.clone()), tier: None };
     let plain = |check| Rule { check, phase: None, tier: None };

@@ -7,7 +7,7 @@ use super::phase::{Chain, Phase};
 use super::rules::GateRules;
 
 words!(
-    /// The status of a run. All but `active` are terminal; only a rollback leaves one, `completed`.
+    /// The status of a run. All but `active` are terminal; only a rollback may leave one, `completed`.
     RunStatus, "run status" {
         /// It is in progress.
         Active = "active",
@@ -62,11 +62,11 @@ pub struct Run {
     pub parent_run_id: Option<RunId>,
     /// The id of a goal that another program keeps.
     pub goal_id: Option<String>,
-    /// The maximum number of dispatches at a time, 0 for no limit.
+    /// The maximum number of dispatches at a time; 0 for no limit.
     pub max_dispatches: i64,
     /// Whether the budget is a gate.
     pub budget_enforce: bool,
-    /// The maximum number of agents over the run's lifetime, 0 for no limit.
+    /// The maximum number of agents over the run's lifetime; 0 for no limit.
     pub max_agents: i64,
     /// The run's own gate rules.
     pub gate_rules: Option<GateRules>,
@@ -78,12 +78,12 @@ impl Run {
         self.phases.clone().unwrap_or_default()
     }
 
-    /// Returns true if this is a portfolio: a parent without a project of its own.
+    /// Returns true if this is a portfolio: a parent without a project.
     pub fn is_portfolio(&self) -> bool {
         self.project_dir.is_empty()
     }
 
-    /// Returns true if the run's metadata requires runtime evidence for its end.
+    /// Returns true if the run may end only with runtime evidence, because its metadata asks for that.
     pub fn asks_evidence(&self) -> bool {
         let metadata = self.metadata.as_deref().filter(|text| text.contains(metadata::RUNTIME_EVIDENCE));
         metadata.is_some_and(|text| metadata::parse(text).is_ok_and(|map| metadata::asks_evidence(&map)))

@@ -1,4 +1,4 @@
-//! Finding text that looks like a secret, without showing it.
+//! Detection of text that looks like a secret. No message repeats a secret.
 
 use crate::domain::order;
 use std::borrow::Cow;
@@ -13,28 +13,29 @@ pub fn has_token(text: &str) -> bool {
     find_token(&text.to_ascii_lowercase(), 0).is_some()
 }
 
-/// Returns the position of the first token at or after `from` in lower-case text.
+/// Returns the start of the first token at or after `from`. The text must be lower-case already.
 fn find_token(lower: &str, from: usize) -> Option<usize> {
     starts(lower, from).find(|&at| starts_with_token(&lower[at..]))
 }
 
-/// Returns the positions at which a token may begin: not within a word.
+/// Returns the positions where a token may begin, which are not inside a word.
 fn starts(lower: &str, from: usize) -> impl Iterator<Item = usize> {
     let bytes = lower.as_bytes();
     (from..bytes.len())
         .filter(move |&at| lower.is_char_boundary(at) && (at == 0 || !bytes[at - 1].is_ascii_alphanumeric()))
 }
 
-/// Replaces every secret in a text that must be stored, such as the reason of an override, or in a message
-/// about refused text. After the head of a private key everything is removed.
+/// Returns the text with every secret replaced: for text that must be kept, such as the reason of an
+/// override, and for messages about text that was refused. Everything after the head of a private key is
+/// replaced.
 pub fn redact(text: &str) -> Cow<'_, str> {
     let lower = text.to_ascii_lowercase();
     let values = assigned(text, &lower);
     replaced(text, &lower, values)
 }
 
-/// Does the same as [`redact`] for a message that quotes input. A colon, a space and a plain word after a
-/// name belong to the message, as in `…/passwd: expected`.
+/// Redacts a message that repeats an argument, as [`redact`] does. A colon, a space and a plain word after an
+/// argument belong to the message, as in `…/passwd: expected`.
 pub fn redact_message(text: &str) -> Cow<'_, str> {
     let lower = text.to_ascii_lowercase();
     let mut values = assigned(text, &lower);
@@ -62,8 +63,7 @@ fn replaced<'a>(text: &'a str, lower: &str, values: Vec<Range<usize>>) -> Cow<'a
     if out.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(out + &text[kept..]) }
 }
 
-/// Returns the position of the first token at or after `from`, also one without a digit, because redacting
-/// too much does no harm.
+/// Returns the first token at or after `from`, also one without a digit: redacting too much does no harm.
 fn find_word(lower: &str, from: usize) -> Option<Range<usize>> {
     let start = starts(lower, from).find(|&at| {
         let rest = &lower[at..];
@@ -76,8 +76,8 @@ fn find_word(lower: &str, from: usize) -> Option<Range<usize>> {
     Some(start..start + length)
 }
 
-/// The number of bytes of a token that are checked, which is enough for every form, and bounds the time for
-/// hostile text.
+/// The number of bytes of a token that are examined. Every token shows its shape before that, and the limit
+/// keeps a hostile text from being slow.
 const LOOK: usize = 128;
 /// The same for web tokens, whose header alone may be longer.
 const LOOK_WEB: usize = 512;
@@ -91,7 +91,7 @@ fn starts_with_token(text: &str) -> bool {
     let digit = |text: &str| text.bytes().any(|b| b.is_ascii_digit());
     for prefix in ["sk", "pk", "rk", "ak"] {
         if let Some(rest) = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix(['-', '_'])) {
-            // Issuers put words with hyphens before the random part, which alone counts.
+            // Issuers put words with hyphens before the random part, and only that part counts.
             let body = &rest[..run(rest, dashed)];
             let longest = body.split(['-', '_']).map(str::len).max().unwrap_or(0);
             if body.len() >= 20 && longest >= 16 && digit(body) {
@@ -186,8 +186,9 @@ pub fn is_secret_member(name: &str, value: &str) -> bool {
         && NAMES.iter().any(|known| lower.ends_with(known) && is_secret_value(known, value))
 }
 
-/// Returns true for a value of eight characters or more. The name of a variable does not count, nor does a
-/// plain word, except as a password: `secret: rotation-policy-doc` is the name of a document.
+/// Returns true if a value has eight characters or more, and is not the name of a variable. Unless the name
+/// is that of a password, a plain word is not a secret either: `secret: rotation-policy-doc` names a
+/// document.
 fn is_secret_value(name: &str, value: &str) -> bool {
     let value = value.trim_matches(['"', '\'']);
     let variable = value.starts_with('$')
@@ -221,8 +222,7 @@ mod tests {
         }
     }
 
-    /// A text made to be slow is answered all the same: this would take long if each start were followed to
-    /// the end.
+    /// A hostile text is not slow: this would take long if each start were followed to the end.
     #[test]
     fn hostile_repetition_is_cheap() {
         for unit in ["sk-", "token=", "eyj.", "password : ", "password=hunter2hunter2 ", "ghp_x1 "] {

@@ -1,4 +1,4 @@
-//! State: values that scripts store. Keys, scopes, and the limits of payloads.
+//! State: the values that scripts keep between calls, with their keys, scopes and payloads.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,10 +7,10 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::secret;
 
-/// The scope of values without one.
+/// The scope of a value that does not belong to a particular owner.
 pub const GLOBAL: &str = "global";
 
-/// The maximum size of a payload in bytes.
+/// The maximum length of a payload in bytes.
 pub const MAX_PAYLOAD: usize = 1 << 20;
 const MAX_KEY: usize = 200;
 const MAX_DEPTH: usize = 20;
@@ -57,7 +57,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// The scope of a value or a sentinel: text on one line.
+/// The owner of a value or a sentinel: text on one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope(String);
 
@@ -99,7 +99,7 @@ pub enum PayloadError {
     /// An object that the parser would take for a number.
     #[error("JSON object key not allowed: {NUMBER}")]
     Number,
-    /// It looks like a secret, which is not shown.
+    /// Looks like a secret; the message does not repeat it.
     #[error("payload contains a likely secret value; store variable names for provenance, not secret values")]
     Secret,
     /// Arrays and objects too deep.
@@ -127,7 +127,7 @@ pub fn check_json(text: &str) -> Result<(), PayloadError> {
     let walk = Walk { found: &mut found, depth: 0, member: None };
     let parsed = walk.deserialize(&mut json).and_then(|()| json.end());
     if parsed.is_err() {
-        // The parser's limit of depth is above ours.
+        // The parser's own limit is beyond ours.
         return Err(if found.deepest > MAX_DEPTH * 2 {
             PayloadError::TooDeep
         } else {
@@ -155,7 +155,7 @@ pub fn check_json(text: &str) -> Result<(), PayloadError> {
     Ok(())
 }
 
-/// Counts the numbers in a JSON document: outside of strings, nothing else has digits.
+/// Returns the number of numbers in a JSON document: outside its strings, nothing else has digits.
 fn numbers(text: &str) -> usize {
     let (mut found, mut in_string, mut escaped, mut before) = (0, false, false, b' ');
     for byte in text.bytes() {
@@ -179,7 +179,7 @@ pub fn holds_secret(text: &str) -> bool {
     }
     let mut found = Found::default();
     if text.trim_start().starts_with(['{', '[', '"']) {
-        // Text that is not JSON has been checked as text.
+        // A text that is not JSON has been checked as text above.
         let walk = Walk { found: &mut found, depth: 0, member: None };
         let _ = walk.deserialize(&mut serde_json::Deserializer::from_str(text));
     }
@@ -195,7 +195,8 @@ pub fn check_raw(text: &str) -> Result<(), PayloadError> {
     if is_secret(text) { Err(PayloadError::Secret) } else { Ok(()) }
 }
 
-/// Checks a payload that is not valid JSON: its valid part must not contain a secret either.
+/// Checks a payload that is not JSON: the part of it that can be parsed as JSON must not hold a secret
+/// either.
 ///
 /// # Errors
 /// Fails as [`check_raw`] does.
@@ -222,7 +223,7 @@ struct Found {
     longest_array: usize,
 }
 
-/// Visits a document as it is written, including members that a later one of the same name hides.
+/// The walk over a document as it is written, including members that a later one of the same name would hide.
 struct Walk<'a> {
     found: &'a mut Found,
     depth: usize,
@@ -237,7 +238,7 @@ impl<'de> DeserializeSeed<'de> for Walk<'_> {
     }
 }
 
-/// The key with which `serde_json` passes a number in its original form.
+/// The member by which `serde_json` passes a number that it keeps as written.
 const NUMBER: &str = "$serde_json::private::Number";
 
 impl<'de> Visitor<'de> for Walk<'_> {

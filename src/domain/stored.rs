@@ -1,4 +1,4 @@
-//! Arguments that are stored, which must not contain a secret.
+//! Values that are kept, and must not hold a secret.
 
 use std::fmt::{self, Display};
 use std::ops::Deref;
@@ -8,13 +8,13 @@ use super::state::holds_secret;
 
 /// A value that was read from text without a likely secret in it.
 ///
-/// Values in the database or in an event have many readers, and events are never deleted. Arguments that are
-/// stored have this type, whose parser refuses a secret.
+/// The database and the events have many readers, and an event is kept forever. Arguments that are kept have
+/// this type, whose parser refuses a secret.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(transparent)]
 pub struct Stored<T = String>(T);
 
-/// The reason to refuse text.
+/// The reason to refuse a text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoredError {
     /// It contains a likely secret. The message does not repeat it.
@@ -26,7 +26,7 @@ pub enum StoredError {
 }
 
 impl<T> Stored<T> {
-    /// Reads a value with `parse` after checking that the text contains no secret.
+    /// Parses a value with `parse`, after a check that the text holds no secret.
     ///
     /// # Errors
     /// [`StoredError`].

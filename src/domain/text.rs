@@ -1,10 +1,10 @@
-//! Rules of text: what may be stored, and how it is shown.
+//! Small rules about text: which text may be stored, and its form on one line.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
-/// The error of an empty required text.
+/// Text that is empty although a value is required.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must not be empty")]
 pub struct Empty;
@@ -62,8 +62,9 @@ fn breaks_a_line(c: char) -> bool {
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Escapes such characters in a JSON document where JSON itself does not require it: the document stays the
-/// same, and is safe to display. Outside of strings only white space occurs, which is kept.
+/// Returns a JSON document with such characters escaped, also where JSON itself does not require it: the same
+/// document, and safe to print. Between the strings of a document they occur only as white space, which
+/// stays.
 pub fn escaped_json(text: &str) -> Cow<'_, str> {
     let steers = |c: char| c > '\u{7e}' && breaks_a_line(c);
     if text.is_ascii() && !text.contains('\u{7f}') || !text.chars().any(steers) {
@@ -89,7 +90,7 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Returns bytes as text, with each byte that is not UTF-8 as `\xNN`.
+/// Returns a text that need not be UTF-8, with each invalid byte as `\xNN`.
 pub fn escaped(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {

@@ -1,4 +1,4 @@
-//! The time and the trace of a call, and the forms of times.
+//! Moments with their traces, and the formats of times.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -27,7 +27,7 @@ pub struct Trace {
     pub parent_span_id: Option<String>,
 }
 
-/// Rounds milliseconds up to whole seconds, so that an end does not come earlier.
+/// Returns the whole seconds at or after a moment in milliseconds, so that nothing ends too early.
 pub fn secs_up(millis: i64) -> i64 {
     millis.div_euclid(1000) + i64::from(millis.rem_euclid(1000) > 0)
 }
@@ -49,17 +49,17 @@ impl Stamp {
         Self::new(secs.saturating_mul(1_000_000_000), Trace::default())
     }
 
-    /// Unix seconds.
+    /// Returns Unix seconds.
     pub fn secs(&self) -> i64 {
         self.nanos.div_euclid(1_000_000_000)
     }
 
-    /// Unix milliseconds.
+    /// Returns Unix milliseconds.
     pub fn millis(&self) -> i64 {
         self.nanos.div_euclid(1_000_000)
     }
 
-    /// Unix milliseconds, rounded up, so that a time that starts now has started then.
+    /// Returns Unix milliseconds, rounded up, so that the moment is not before the stamp.
     pub fn millis_up(&self) -> i64 {
         self.nanos.div_euclid(1_000_000) + i64::from(self.nanos.rem_euclid(1_000_000) > 0)
     }
@@ -75,16 +75,16 @@ impl Stamp {
         Self::new(self.nanos.saturating_sub(secs.saturating_mul(1_000_000_000)), Trace::default())
     }
 
-    /// Unix nanoseconds.
+    /// Returns Unix nanoseconds.
     pub fn nanos(&self) -> i64 {
         self.nanos
     }
 }
 
-/// The first second of the year 10000, which the format cannot represent.
+/// The first second of the year 10000, which the format cannot express.
 const TOO_LATE: u64 = 253_402_300_800;
 
-/// Returns Unix milliseconds as RFC 3339 in UTC with milliseconds. A time outside of the years 1970 to 9999
+/// Returns Unix milliseconds as RFC 3339 in UTC with milliseconds. A time outside the years 1970 to 9999,
 /// is returned as its number followed by `ms`.
 pub fn rfc3339(millis: i64) -> String {
     match u64::try_from(millis) {

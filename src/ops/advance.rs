@@ -25,7 +25,7 @@ pub struct Request {
     pub skip_reason: Option<String>,
 }
 
-/// The outcome of an advance.
+/// The outcome of a request to advance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The run has moved to the next phase.
@@ -39,7 +39,6 @@ pub enum Outcome {
 /// An advance, as recorded.
 #[derive(Clone, Debug)]
 pub struct Advance {
-    /// The outcome of an advance.
     pub outcome: Outcome,
     /// The run as it was before.
     pub run: Run,

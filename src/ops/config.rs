@@ -28,7 +28,7 @@ pub fn delegation(tx: &ReadTx<'_>, stamp: &Stamp) -> Result<Delegation, OpsError
     Ok(level.map_or_else(Delegation::default, |level| Delegation { level, declared: true }))
 }
 
-/// Returns a setting that is a number; 0 if it is not set.
+/// Returns a number from the settings; 0 if it is not set.
 pub fn number(tx: &ReadTx<'_>, key: &str, stamp: &Stamp) -> Result<i64, OpsError> {
     let Ok(key) = state_key(key) else { return Ok(0) };
     let stored = store::state::get(tx, &key, &Scope::global(), stamp)?;

@@ -6,7 +6,7 @@ use crate::domain::time::{Stamp, secs_up};
 use crate::store::cursor::Cursor;
 use crate::store::{self, StoreError};
 
-/// How long a cursor that is not durable is kept after it was moved, in seconds (one day).
+/// The time that a cursor that is not durable is kept after a move, in seconds (one day).
 pub const KEPT: i64 = 24 * 3600;
 
 /// A consumer of events.

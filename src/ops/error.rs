@@ -107,11 +107,7 @@ pub enum OpsError {
     LockOwner { lock: String, owner: String },
     /// A lock that has ended.
     #[error("lock {lock} is {state}")]
-    LockGone {
-        lock: String,
-        /// Its state.
-        state: &'static str,
-    },
+    LockGone { lock: String, state: &'static str },
     /// The caller would wait for itself.
     #[error("a deadlock: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     Deadlock(Vec<Wait>),

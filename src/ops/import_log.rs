@@ -17,7 +17,7 @@ pub struct Import<'a> {
 }
 
 impl<'a> Import<'a> {
-    /// Begins.
+    /// Begins an import.
     pub fn new(tx: &'a WriteTx<'a>) -> Result<Self, OpsError> {
         Ok(Self { tx, here: store::event::head(tx)?, head: Head::genesis() })
     }

@@ -140,7 +140,7 @@ pub fn assert_unbroken(history: &[Value], first: &str) {
     }
 }
 
-/// PH-01, PH-02, RB-01: in a storm of moves every one starts where the last one ended, and nobody fails.
+/// PH-01, PH-02, RB-01, RB-07: in a storm of moves every one starts where the last one ended, and none fails.
 #[test]
 fn a_storm_of_moves_leaves_an_unbroken_history() {
     let sandbox = Sandbox::new();

@@ -4,7 +4,7 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 use super::call::{HookCall, resolve};
-use super::fence::{self, Fence};
+use super::fence;
 use super::{HookAnswer, cap_timeout, holder, reservation, scope_of, system_message};
 use crate::app::coordination::Surroundings;
 use crate::app::git_exclude::{Effort, warn_if_tracked};
@@ -76,7 +76,7 @@ fn reserve(cx: &mut CommandContext, stdin: BorrowedFd<'_>) -> Result<Outcome, Er
     let cwd = call.cwd(cx)?;
     let file = resolve(edited, &cwd);
     let lost = |path: String, reason: String| Ok(Outcome::FenceLost { path, reason });
-    let fence = match Fence::of_session(&cx.env) {
+    let fence = match fence::of_session(&cx.env) {
         Ok(fence) => fence,
         Err(err) => return lost(file.to_string_lossy().into_owned(), err.to_string()),
     };

@@ -1,44 +1,22 @@
 //! The lock that an agent's session works under.
 
-use std::str::FromStr;
-
 use crate::app::locate::{self, Located};
 use crate::app::{CommandContext, Environment, Error};
 use crate::db::ReadTx;
+use crate::domain::coordination::Fence;
 use crate::domain::time::Stamp;
 use crate::ops::OpsError;
 use crate::ops::coordination;
 use crate::store::StoreError;
 
-/// A lock and the token that came with it.
-#[derive(Clone, Debug)]
-pub(super) struct Fence {
-    pub lock: String,
-    pub token: i64,
-}
-
-impl FromStr for Fence {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let fence = text.rsplit_once(':').and_then(|(lock, token)| {
-            let token = token.parse().ok().filter(|_| !lock.is_empty())?;
-            Some(Self { lock: lock.to_owned(), token })
-        });
-        fence.ok_or_else(|| "want a lock and its token, as l3k9x2ab:17".to_owned())
-    }
-}
-
-impl Fence {
-    /// Returns the fence that the environment names.
-    ///
-    /// # Errors
-    /// [`Error::Input`] if it is not LOCK:TOKEN: whether the lock still holds cannot be checked then.
-    pub(super) fn of_session(env: &Environment) -> Result<Option<Self>, Error> {
-        let text = env.var("INTERCORE_FENCE");
-        let fence = text.map(|text| text.parse()).transpose();
-        fence.map_err(|err: String| Error::Input(format!("INTERCORE_FENCE: {err}")))
-    }
+/// Returns the fence that the environment names.
+///
+/// # Errors
+/// [`Error::Input`] if it is not LOCK:TOKEN: whether the lock still holds cannot be checked then.
+pub(super) fn of_session(env: &Environment) -> Result<Option<Fence>, Error> {
+    let text = env.var("INTERCORE_FENCE");
+    let fence = text.map(|text| text.parse()).transpose();
+    fence.map_err(|err: String| Error::Input(format!("INTERCORE_FENCE: {err}")))
 }
 
 /// Checks that the lock that the session works under, if it names one, still holds.

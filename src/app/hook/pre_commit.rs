@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::fence::{self, Fence};
+use super::fence;
 use super::{cap_timeout, holder, reservation, warn};
 use crate::app::coordination::{LockAnswer, Surroundings};
 use crate::app::git_exclude::{Effort, databases, warn_if_tracked, way_out};
 use crate::app::{Code, CommandContext, Error, Reply, caller, locate};
+use crate::domain::coordination::Fence;
 use crate::domain::text::{one_line, shell_word};
 use crate::ops::OpsError;
 use crate::ops::coordination::{self, InTheWay, Request};
@@ -45,7 +46,7 @@ impl CommitAnswer {
 /// # Errors
 /// [`Error::Ops`] if the session has lost the lock that it works under; with `strict`, any failure.
 pub(crate) fn pre_commit(cx: &mut CommandContext, strict: bool) -> Result<Reply<CommitAnswer>, Error> {
-    let fence = match Fence::of_session(&cx.env) {
+    let fence = match fence::of_session(&cx.env) {
         Ok(fence) => fence,
         Err(err) => {
             let message = format!("commit refused: {err}; set it to LOCK:TOKEN, or unset it");

@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
 use super::call::HookCall;
-use super::fence::Fence;
+use super::fence;
 use super::{HookAnswer, cap_timeout};
 use crate::app::git_exclude::{Effort, warn_if_tracked};
 use crate::app::locate::{self, Located};
@@ -29,7 +29,7 @@ fn release(cx: &mut CommandContext, stdin: BorrowedFd<'_>) -> Result<(), Error> 
     let call = HookCall::read(stdin)?;
     let Some(owner) = call.owner(cx) else { return Ok(()) };
     // A fence that cannot be read could be any of the locks.
-    let fence = Fence::of_session(&cx.env)?;
+    let fence = fence::of_session(&cx.env)?;
     let all = call.ends_session();
     if !all && call.is_busy() {
         return Ok(());

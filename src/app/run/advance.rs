@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 
+use crate::app::action::ActionAnswer;
 use crate::app::gate::{calibration, evidence};
 use crate::app::{Code, CommandContext, Error, Reply, effects};
 use crate::db::ReadTx;
-use crate::domain::action::{Action, ActionMode, ActionType};
+use crate::domain::action::Action;
 use crate::domain::gate::{GateTier, Outcome as GateOutcome};
 use crate::domain::ids::RunId;
 use crate::domain::phase::Phase;
@@ -58,16 +58,8 @@ pub(crate) struct AdvanceAnswer {
 /// An action that is due, with its templates filled in.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct DueAction {
-    pub action_type: ActionType,
-    /// The decoded arguments, or their text if that is not valid JSON.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub args: Option<Value>,
-    pub command: String,
-    pub id: i64,
-    pub mode: ActionMode,
-    pub phase: Phase,
-    pub priority: i64,
-    pub run_id: RunId,
+    #[serde(flatten)]
+    pub action: ActionAnswer,
     /// The arguments as they were given.
     #[serde(skip)]
     pub args_text: Option<String>,
@@ -75,19 +67,7 @@ pub(crate) struct DueAction {
 
 impl From<Action> for DueAction {
     fn from(action: Action) -> Self {
-        let decode =
-            |text: &String| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text.as_str()));
-        Self {
-            action_type: action.action_type,
-            args: action.args.as_ref().map(decode),
-            command: action.command,
-            id: action.id,
-            mode: action.mode,
-            phase: action.phase,
-            priority: action.priority,
-            run_id: action.run_id,
-            args_text: action.args,
-        }
+        Self { action: ActionAnswer::from(&action), args_text: action.args }
     }
 }
 

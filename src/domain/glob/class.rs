@@ -1,4 +1,4 @@
-//! Sets of characters: the brackets of a pattern.
+//! Sets of characters, for the brackets in a pattern.
 
 use super::error::PatternError;
 use crate::domain::order;
@@ -15,7 +15,7 @@ pub(super) struct Class {
 const LAST: u32 = char::MAX as u32;
 
 impl Class {
-    /// Reads a set after its `[`. Returns it with its length in bytes, including the `]`.
+    /// Parses the text after `[` in a segment. Returns the set, and its length in bytes including the `]`.
     pub(super) fn parse(text: &str) -> Result<(Self, usize), PatternError> {
         let mut chars = text.char_indices().peekable();
         let negated = chars.next_if(|&(_, c)| c == '!' || c == '^').is_some();
@@ -52,7 +52,7 @@ impl Class {
                 _ => merged.push((low, high)),
             }
         }
-        // Both ways a complement is taken, so that the characters that never occur in a name can be added in
+        // The set is complemented on both ways, so that characters that never occur in a name can be added in
         // between.
         let mut outside = if negated { merged } else { complement(&merged) };
         let slash = u32::from('/');
@@ -109,7 +109,7 @@ impl Class {
     }
 }
 
-/// Returns the complement of sorted ranges.
+/// Returns the gaps between sorted ranges.
 fn complement(ranges: &[(u32, u32)]) -> Vec<(u32, u32)> {
     let mut out = Vec::with_capacity(ranges.len() + 1);
     let mut next = 0;

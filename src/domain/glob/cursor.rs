@@ -3,7 +3,7 @@
 use super::class::Class;
 use super::shape::{Shape, Tok};
 
-/// The next element of a segment.
+/// The characters that one place of a segment asks for.
 #[derive(Clone, Copy)]
 pub(super) enum Head<'a> {
     Char(char),
@@ -13,12 +13,12 @@ pub(super) enum Head<'a> {
     Stop,
 }
 
-/// Reads a segment from left to right, up to a star or the end. Small and always inlined, because the
-/// innermost loops run on it and the program is built for size.
+/// A position in a segment that moves from left to right, up to a star or the end. It is small and always
+/// inlined, because the innermost loops use it and the program is built for size.
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'a> {
     shape: &'a Shape,
-    /// The rest of the current literal token, as positions in the text; `toks` are the following tokens.
+    /// The rest of the current literal token, as positions in the text; `toks` are the tokens after it.
     at: usize,
     end: usize,
     pub(super) toks: &'a [Tok],
@@ -49,7 +49,7 @@ impl<'a> Cursor<'a> {
         &self.shape.text.as_bytes()[self.at..self.end]
     }
 
-    /// Skips some bytes of literal text.
+    /// Advances by a number of bytes of literal text.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "see the type")]
     fn bump(&mut self, bytes: usize) {
@@ -70,12 +70,12 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Skips one character.
+    /// Advances by one character.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "see the type")]
     pub(super) fn next(&mut self) {
         if self.at < self.end {
-            // The first byte of a character determines its length.
+            // The first byte of a character gives its length.
             let bytes = match self.shape.text.as_bytes()[self.at] {
                 ..0xc0 => 1,
                 0xc0..0xe0 => 2,
@@ -89,7 +89,7 @@ impl<'a> Cursor<'a> {
         self.fill();
     }
 
-    /// Skips some characters.
+    /// Advances by a number of characters.
     pub(super) fn skip(&mut self, mut chars: usize) {
         while chars > 0 {
             let text = self.text();
@@ -133,7 +133,7 @@ pub(super) fn agree(mut a: Cursor<'_>, mut b: Cursor<'_>) -> bool {
     }
 }
 
-/// Returns whether two elements match, at least one of which is not literal; `None` if one of them is a stop.
+/// Returns whether two places agree, at least one of which is not literal. `None` if one of them stops.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "see the cursor")]
 fn wild(a: &Cursor<'_>, b: &Cursor<'_>) -> Option<bool> {

@@ -1,19 +1,20 @@
-//! The index keys of a pattern, by which it is compared only with patterns that it could overlap.
+//! The keys of an index, by which a pattern is compared only with the patterns that it could overlap.
 //!
-//! The prefix key of a pattern is the directory that contains all paths that it covers; the suffix key is the
-//! common end of all paths that it covers, reversed. A path has both, so two patterns that overlap have
-//! prefix keys of which one is the other or a directory above it, and suffix keys of which one begins with
-//! the other. Hence the candidates for a pattern are, by either key: the rows whose key is one of
-//! [`Key::ancestors`] (equality), and the rows in [`Key::below`] (one range).
+//! The prefix key of a pattern is the directory that contains every path that it covers; the suffix key is
+//! the common end of these paths, backwards. A path has both, so two patterns that overlap have prefix keys
+//! of which one is the other or a directory above it, and suffix keys of which one begins with the other.
+//! Hence the candidates for a pattern are, by either key: the rows whose key is one of [`Key::ancestors`]
+//! (equality), and the rows in [`Key::below`] (one range).
 //!
-//! A pattern without wildcards covers all below it, so its paths may end in anything: its suffix key is
+//! A pattern without wildcards covers everything below it, so its paths have no common end: its suffix key is
 //! empty. That of a file is its whole path, or the end of it. Keys are compared by bytes (`BINARY` in SQLite,
 //! `COLLATE "C"` in PostgreSQL).
 
 use super::shape::{Kind, Shape, Tok};
 use std::ops::Range;
 
-/// The maximum number of names in a prefix key. A shorter key matches more, and needs fewer probes.
+/// The maximum number of names in a prefix key. A shorter key only matches more, and the limit bounds the
+/// number of probes.
 const MAX_NAMES: usize = 32;
 /// The maximum number of characters in a suffix key, for the same reason.
 const MAX_CHARS: usize = 32;
@@ -23,12 +24,12 @@ const MAX_CHARS: usize = 32;
 pub struct Keys {
     /// The directory that contains its paths; empty for the whole scope.
     pub prefix: Key,
-    /// The end of its paths, reversed; empty for any.
+    /// The common end of its paths, backwards; empty if there is none.
     pub suffix: Key,
 }
 
 impl Keys {
-    /// Returns the more selective key.
+    /// Returns the more selective key, which the index should be queried with.
     pub fn longer(&self) -> &Key {
         if self.suffix.text.len() > self.prefix.text.len() { &self.suffix } else { &self.prefix }
     }
@@ -41,7 +42,7 @@ pub struct Key {
     side: Side,
 }
 
-/// The end of a pattern that a key belongs to.
+/// The end of a pattern that a key is taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// The beginning, in whole names.
@@ -72,7 +73,7 @@ impl Key {
         &self.text
     }
 
-    /// Returns the column in which it is stored.
+    /// Returns the side, which decides the column that it is stored in.
     pub fn side(&self) -> Side {
         self.side
     }
@@ -103,7 +104,7 @@ impl Key {
 fn successor(text: &str) -> Option<String> {
     let mut text = text.to_owned();
     while let Some(last) = text.pop() {
-        // The order of characters is that of their bytes.
+        // The next character is the next in bytes too; surrogates are not characters.
         if let Some(next) = (last..=char::MAX).nth(1) {
             text.push(next);
             return Some(text);

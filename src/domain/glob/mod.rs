@@ -1,4 +1,4 @@
-//! Patterns of file reservations: the paths that they cover, and whether two of them overlap.
+//! Patterns of file reservations: the paths that they cover, and their overlaps.
 //!
 //! A path is a list of names below the scope, none of them empty, `.` or `..`. A pattern is made of segments
 //! between `/`:
@@ -7,17 +7,17 @@
 //! |---|---|
 //! | `*` | any characters of one segment, also none (a whole segment is never empty) |
 //! | `?` | one character |
-//! | `[a-z_]`, `[!a]`, `[^a]` | one character that is, or is not, among these; `]` first and `-` first or last are themselves |
+//! | `[a-z_]`, `[!a]`, `[^a]` | one that is, or is not, in the set; first `]`, first or last `-`: literal |
 //! | `\x` | the character `x` itself, also within brackets |
-//! | `**` as a whole segment | any number of segments, also none; at the end at least one (`src/**` is what lies below `src`) |
+//! | `**` as a whole segment | any number of segments, also none; at the end at least one |
 //! | `dir/` | `dir` and all below it |
 //! | a pattern without wildcards | that path and all below it |
 //! | everything else, braces too | itself; upper and lower case differ |
 //!
-//! Two patterns overlap when there is a path that both cover. That is answered exactly (`overlap.rs`,
-//! `segment.rs`), without recursion, backtracking or allocation, in `O(|a| · |b|)` at worst: a character of
-//! one pattern is held against a character of the other at most twice, and literal text is compared as
-//! slices. A set of `n` characters adds a factor `log n`.
+//! Two patterns overlap if there is a path that both cover. The result is exact (`overlap.rs`, `segment.rs`),
+//! and found without recursion, backtracking or allocation, in `O(|a| · |b|)` at worst: a character of one
+//! pattern is compared with a character of the other at most twice, and literal text is compared as slices.
+//! A set of `n` characters adds a factor `log n`.
 
 mod class;
 mod cursor;
@@ -49,27 +49,26 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// Reads a pattern that is relative to its scope. `./`, `//` and needless escapes are removed; `.` alone
-    /// is everything.
+    /// Parses a pattern that is relative to its scope. `./`, `//` and needless escapes are removed; `.` alone
+    /// covers everything.
     ///
     /// # Errors
-    /// See [`PatternError`], which never repeats the text.
+    /// See [`PatternError`]. The text is never repeated, and only its length is checked if it is too long.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         parse::pattern(text).map(Self::from)
     }
 
-    /// Does the same as [`Pattern::parse`], but converts an absolute pattern to one that is relative to
-    /// `scope`, which must be canonical.
+    /// Parses a pattern as [`Pattern::parse`] does, but takes an absolute pattern in `scope` as relative to
+    /// it. The scope must be canonical already, because this needs the file system.
     ///
     /// # Errors
-    /// [`PatternError::Outside`] for an absolute pattern outside of the scope, or if the scope is not an
-    /// absolute path.
+    /// [`PatternError::Outside`] for an absolute pattern elsewhere, or if the scope is not an absolute path.
     pub fn parse_in(scope: &str, text: &str) -> Result<Self, PatternError> {
         parse::within(scope, text).and_then(Self::parse)
     }
 
-    /// Returns the pattern of one path, with any characters, and of all below it. An absolute path must be in
-    /// `scope`.
+    /// Returns the pattern of one path, with any characters, and of everything below it. An absolute path
+    /// must lie in `scope`.
     ///
     /// # Errors
     /// As [`Pattern::parse_in`].
@@ -77,19 +76,20 @@ impl Pattern {
         Self::parse_in(scope, &parse::escape(path))
     }
 
-    /// Returns the text of the pattern of one path, with any characters.
+    /// Returns the text of a pattern for exactly this path, with any characters.
     pub fn escaped(path: &str) -> String {
         parse::escape(path).into_owned()
     }
 
-    /// Returns the narrowest pattern that covers all that an unreadable text may mean: the directory of its
-    /// leading plain segments, or everything. A readable text gives its own pattern.
+    /// Returns the narrowest pattern that covers everything that a stored text could have meant, if it cannot
+    /// be parsed: the directory named by its leading plain segments, or everything. A valid text gives its
+    /// own pattern.
     pub fn widened(text: &str) -> Self {
         Self::parse(text).unwrap_or_else(|_| parse::widened(text).into())
     }
 
-    /// Returns the pattern of a plain path that is known to be a file. It covers nothing below, so it does
-    /// not overlap `**/*.rs` because of what could be there. A pattern with wildcards stays as it is.
+    /// Returns the same pattern, marked as the path of a file: it covers nothing below, so it does not
+    /// overlap `**/*.rs` because of files that might be there. A pattern with wildcards stays as it is.
     #[must_use]
     pub fn of_file(mut self) -> Self {
         if self.literal && !self.file {
@@ -99,8 +99,8 @@ impl Pattern {
         self
     }
 
-    /// Returns the canonical text, which is stored, shown and compared. Reading it gives the same pattern
-    /// again.
+    /// Returns the canonical text, which is stored, shown, and compared for equality. Parsing it gives the
+    /// same pattern again.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -120,8 +120,8 @@ impl Pattern {
         self.file
     }
 
-    /// Returns true if the pattern covers the path, which is relative to the scope. An invalid path is
-    /// covered by no pattern.
+    /// Returns true if the pattern covers the path, given relative to the scope. No pattern covers an invalid
+    /// path.
     pub fn covers(&self, path: &str) -> bool {
         parse::path(path).is_some_and(|path| overlap::meet(&self.shape, &path, &mut ()))
     }
@@ -142,7 +142,7 @@ impl Pattern {
         witness::path(&self.shape, &other.shape)
     }
 
-    /// Returns the index keys, by which overlapping patterns are found.
+    /// Returns the keys by which an index finds the patterns that can overlap.
     pub fn keys(&self) -> Keys {
         keys::of(&self.shape)
     }

@@ -1,17 +1,17 @@
-//! Whether two patterns have a common path. The same three cases as within a segment (`segment.rs`), with
-//! segments in place of characters, and `Deep` in place of the star. No pair of segments is compared twice,
-//! except those of a piece that is tried again at its previous position, so the cost is bounded by the sum
-//! over all pairs of segments: `|a| · |b|` characters.
+//! The comparison of two patterns: the same three cases as within a segment (`segment.rs`), with segments
+//! for characters, and `Deep` for the star. No pair of segments is compared twice, except those of a piece
+//! that is tried again at its previous place; so the sum over all pairs of segments bounds the total:
+//! `|a| · |b|` characters.
 
 use super::segment::{self, Segment};
 use super::shape::{Kind, Seg, Shape};
 use std::ops::Range;
 
-/// Receives the segments of a path that both patterns match, in order, while they are compared.
+/// The receiver of a comparison of two patterns: it gets the segments of a path that both match, in order.
 pub(super) trait Told {
-    /// A segment of each, matched by one name.
+    /// Receives a segment of each, matched by one name.
     fn pair(&mut self, _a: Segment<'_>, _b: Segment<'_>) {}
-    /// A segment of only one of the two.
+    /// Receives a segment that only one asks for.
     fn alone(&mut self, _segment: Segment<'_>) {}
 }
 
@@ -50,7 +50,7 @@ impl Shape {
         Part { shape: self, range }
     }
 
-    /// Returns the parts before the first `Deep` and after the last one. Only for a shape that has one.
+    /// Returns the parts before the first `Deep` and after the last. Only for a shape that has one.
     fn ends(&self) -> (Part<'_>, Part<'_>) {
         let (first, last) = self.deep.unwrap_or_default();
         (self.part(0..first), self.part(last + 1..self.segs.len()))
@@ -95,7 +95,7 @@ fn agree(a: &Part<'_>, b: &Part<'_>) -> bool {
             }
             at += 1;
         } else {
-            // Names with the `/` between them are compared at once.
+            // This compares the names and the `/` between them at once.
             if literal(a.shape, x, run) != literal(b.shape, y, run) {
                 return false;
             }
@@ -137,7 +137,7 @@ fn both_deep(a: &Shape, b: &Shape, told: &mut impl Told) -> bool {
     true
 }
 
-/// Compares `flat`, without a `Deep`, and `deep`, which has one.
+/// Compares `flat`, which has no `Deep`, with `deep`, which has one.
 fn one_deep(flat: &Shape, deep: &Shape, told: &mut impl Told) -> bool {
     let (head, tail) = deep.ends();
     let pieces: usize = deep.pieces().map(|piece| piece.len()).sum();

@@ -16,7 +16,7 @@ pub(super) struct Parsed {
 }
 
 impl Shape {
-    /// Reads a segment and adds its canonical text to `out`. `.` adds nothing.
+    /// Parses a segment and adds its canonical text to `out`. `.` adds nothing.
     fn segment(&mut self, raw: &str, out: &mut String) -> Result<(), PatternError> {
         let (kept, written) = (self.text.len(), out.len());
         if !self.segs.is_empty() {
@@ -120,7 +120,7 @@ pub(super) fn pattern(text: &str) -> Result<Parsed, PatternError> {
             shape.any_name();
             shape.deepen();
         }
-        // Covers what is below, and not the directory itself.
+        // This covers the paths below the directory, but not the directory itself.
         Some(Kind::Deep) => {
             shape.segs.pop();
             shape.any_name();
@@ -140,7 +140,8 @@ pub(super) fn pattern(text: &str) -> Result<Parsed, PatternError> {
     Ok(Parsed { text: out, literal, shape })
 }
 
-/// Returns the shape of one path, which covers only that path; `None` if it is not a path below the scope.
+/// Returns the shape of one path, which covers nothing but itself. `None` if it is not a path below the
+/// scope.
 pub(super) fn path(text: &str) -> Option<Shape> {
     let mut shape = Shape::default();
     if text.starts_with('/') || text.contains('\0') {
@@ -153,7 +154,7 @@ pub(super) fn path(text: &str) -> Option<Shape> {
     (!shape.segs.is_empty()).then_some(shape)
 }
 
-/// Makes an absolute pattern relative to the scope. Returns any other as it is.
+/// Returns the part of an absolute pattern below the scope; any other pattern as it is.
 pub(super) fn within<'a>(scope: &str, text: &'a str) -> Result<&'a str, PatternError> {
     if text.len() > MAX_BYTES {
         return Err(PatternError::TooLong(text.len()));
@@ -205,7 +206,7 @@ fn plain_name(raw: &str) -> Option<String> {
     Some(plain)
 }
 
-/// Reads as much of a text as is a plain directory, or returns the pattern of everything.
+/// Parses the leading part of a text that is a plain directory, or returns the pattern of everything.
 pub(super) fn widened(text: &str) -> Parsed {
     let mut dir = String::new();
     for raw in text.split('/') {
@@ -219,7 +220,7 @@ pub(super) fn widened(text: &str) -> Parsed {
             _ => break,
         }
     }
-    // A `..` leads out of the directory, to an unknown place.
+    // `..` leaves the directory, so the path may lead anywhere.
     if text.split('/').any(|raw| plain_name(raw).as_deref() == Some("..")) {
         dir.clear();
     }
@@ -233,7 +234,7 @@ pub(super) fn widened(text: &str) -> Parsed {
     Parsed { text: "**".to_owned(), literal: false, shape }
 }
 
-/// Returns the path as a pattern, with special characters escaped.
+/// Returns the path as a pattern, with wildcards escaped.
 pub(super) fn escape(path: &str) -> Cow<'_, str> {
     if !path.bytes().any(is_special) {
         return Cow::Borrowed(path);

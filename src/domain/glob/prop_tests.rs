@@ -1,10 +1,10 @@
-//! Random patterns against a matcher that is too simple to be wrong, and against another program's.
+//! Random patterns against a very simple matcher, and against another program's.
 
 use super::*;
 use proptest::prelude::*;
 use std::sync::LazyLock;
 
-/// Whether a raw pattern covers a path: by trying everything, straight from the grammar.
+/// Returns true if a raw pattern covers a path. Tries everything, straight from the grammar.
 fn covers(pattern: &str, path: &str) -> bool {
     let segments: Vec<_> = pattern.split('/').filter(|s| !matches!(*s, "" | ".")).collect();
     let names: Vec<_> = path.split('/').collect();
@@ -107,7 +107,7 @@ fn allowed() -> impl Strategy<Value = (String, Pattern)> {
     text().prop_filter_map("refused", |text| Some((text.clone(), Pattern::parse(&text).ok()?)))
 }
 
-/// Whether one of two keys is the other, or lies above it, by what a store would ask.
+/// Returns true if one of two keys equals the other or lies above it, by the queries of a store.
 fn related(a: &Key, b: &Key) -> bool {
     a.ancestors().any(|key| key == b.as_str()) || a.below().contains(b.as_str())
 }
@@ -193,7 +193,7 @@ proptest! {
         }
     }
 
-    /// CO-04, K-08: whatever the text, there is an answer, and an unreadable one is widened.
+    /// CO-04, K-08: any text gives a result, and an invalid one is widened.
     #[test]
     fn any_text_has_an_answer(a in "[\\[\\]\\\\*?!^/.a\u{e9}\n-]{0,40}", b in "\\PC{0,40}") {
         for text in [&a, &b] {

@@ -1,4 +1,4 @@
-//! Whether two segments have a common name, and which.
+//! The comparison of two segments: the search for a name that both match.
 //!
 //! A segment is fixed text and single-character wildcards, with or without stars in between.
 //!
@@ -6,8 +6,8 @@
 //! - One has stars: its first piece matches at the start of the other, its last at the end, and those in
 //!   between at the leftmost free position. Taking the leftmost never excludes a match, so nothing is tried
 //!   twice.
-//! - Both have stars: only the parts before the first and after the last star of each must match. Each star
-//!   covers the middle of the other segment.
+//! - Both have stars: only the parts before the first and after the last star of each must agree. Each star
+//!   matches the middle of the other segment.
 
 use super::cursor::{Cursor, Head, agree, pick};
 use super::shape::{Kind, Seg, Shape, Tok, length};
@@ -41,15 +41,15 @@ static STAR_SEG: Seg = Seg {
 /// The segment `*`: any name.
 pub(super) static NAME: Segment<'static> = Segment { shape: &STAR, seg: &STAR_SEG };
 
-/// Receives the characters of a name that both segments match, in order, while they are compared.
+/// The receiver of a comparison of two segments: it gets the characters of a name that both match, in order.
 pub(super) trait Told {
-    /// Characters of both, until one of the two stops.
+    /// Receives characters that both ask for, until one of the two stops.
     fn pair(&mut self, _a: Cursor<'_>, _b: Cursor<'_>) {}
-    /// Characters of only one of the two.
+    /// Receives characters that only one asks for.
     fn alone(&mut self, _at: Cursor<'_>, _chars: usize) {}
-    /// Characters that stars of both match.
+    /// Receives characters that stars of both match.
     fn free(&mut self) {}
-    /// The name.
+    /// Receives the whole name.
     fn name(&mut self, _name: &[char]) {}
 }
 
@@ -103,7 +103,7 @@ pub(super) fn possible(shape: &Shape, at: usize) -> bool {
 
 /// Returns true if a name matches both segments.
 pub(super) fn meet(a: Segment<'_>, b: Segment<'_>, told: &mut impl Told) -> bool {
-    // A literal is never `.` or `..`, so that short names need no special case.
+    // A literal is never `.` or `..`, so short names need no special case.
     let literal = a.seg.kind == Kind::Literal || b.seg.kind == Kind::Literal;
     match (a.seg.stars, b.seg.stars) {
         (Some(_), Some(_)) => both_starred(a, b, told),
@@ -152,7 +152,7 @@ fn both_starred(a: Segment<'_>, b: Segment<'_>, told: &mut impl Told) -> bool {
     true
 }
 
-/// Compares `fixed`, without a star, and `starred`, which has one and at most as many characters.
+/// Compares `fixed`, which has no star, with `starred`, which has one and needs no more characters.
 fn one_starred(fixed: Segment<'_>, starred: Segment<'_>, told: &mut impl Told) -> bool {
     let mut at = fixed.head();
     let first = starred.head();
@@ -161,14 +161,14 @@ fn one_starred(fixed: Segment<'_>, starred: Segment<'_>, told: &mut impl Told) -
     }
     told.pair(at, first);
     at.skip(starred.seg.head);
-    // The end is compared before the middle, which costs more.
+    // The end comes before the middle, because the middle costs more.
     let tail = starred.tail();
     let mut end = at;
     end.skip(fixed.seg.chars - starred.seg.head - starred.seg.tail);
     if !agree(end, tail) {
         return false;
     }
-    // The number of characters that may still be skipped before the current position.
+    // The number of characters that may still be skipped to the left of the current place.
     let mut spare = fixed.seg.chars - starred.seg.chars;
     for piece in starred.pieces() {
         let cursor = starred.cursor(piece);
@@ -188,8 +188,8 @@ fn one_starred(fixed: Segment<'_>, starred: Segment<'_>, told: &mut impl Told) -
     true
 }
 
-/// Compares names of one or two characters by trying all positions, because `.` and `..` are not names.
-/// `fixed` has no star.
+/// Compares segments for names of one or two characters, by trying all places: not every match counts,
+/// because `.` and `..` are not names. `fixed` has no star.
 fn short(fixed: Segment<'_>, other: Segment<'_>, told: &mut impl Told) -> bool {
     for mask in 0..1_u8 << fixed.seg.chars {
         if mask.count_ones() as usize == other.seg.chars
@@ -202,12 +202,12 @@ fn short(fixed: Segment<'_>, other: Segment<'_>, told: &mut impl Told) -> bool {
     false
 }
 
-/// Returns a name in which the characters of `other` are at the positions of the mask, and its stars match
-/// the rest.
+/// Returns a name where the characters of `other` lie at the places of the mask, and its stars match the
+/// rest.
 fn placed(fixed: Segment<'_>, other: Segment<'_>, mask: u8) -> Option<[char; 2]> {
     let mut heads = [(Head::Stop, Head::Stop); 2];
     let mut at = fixed.head();
-    // Without tokens, the segment is the star that matches any name.
+    // Without tokens, the segment is the star that stands for any name.
     let mut over = other.head();
     let mut star = other.all().is_empty();
     for (place, heads) in heads.iter_mut().enumerate().take(fixed.seg.chars) {

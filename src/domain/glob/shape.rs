@@ -32,19 +32,19 @@ pub(super) struct Seg {
     pub toks: (usize, usize),
     /// The range of its literal bytes.
     pub text: (usize, usize),
-    /// The minimum number of characters.
+    /// The minimum number of characters: all but stars.
     pub chars: usize,
     /// The first and the last star among the tokens of the shape.
     pub stars: Option<(usize, usize)>,
-    /// The numbers of characters before the first star and after the last.
+    /// The number of characters before the first star, and after the last.
     pub head: usize,
     pub tail: usize,
-    /// The number of consecutive literal segments from here on.
+    /// The number of consecutive literal segments from here.
     pub run: usize,
 }
 
-/// A parsed pattern. `Deep` means zero or more segments, also at the end: `a/**` is `a/*` and a `Deep`, and a
-/// pattern that covers all below it ends in one.
+/// A parsed pattern. `Deep` means zero or more segments here, also at the end: `a/**` is `a/*` and a `Deep`,
+/// and a pattern that covers everything below it ends in one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shape {
     /// The literal characters, with `/` between segments.
@@ -54,7 +54,7 @@ pub(super) struct Shape {
     pub segs: Vec<Seg>,
     /// The first and the last `Deep`.
     pub deep: Option<(usize, usize)>,
-    /// The number of wildcards in the text.
+    /// The number of wildcards that were parsed.
     pub wildcards: usize,
 }
 
@@ -73,7 +73,7 @@ impl Shape {
         }
     }
 
-    /// Removes the `Deep` segments, so that nothing below is covered.
+    /// Removes the part that covers everything below.
     pub(super) fn end_here(&mut self) {
         self.segs.retain(|seg| seg.kind != Kind::Deep);
         self.finish();
@@ -117,7 +117,7 @@ impl Shape {
         }
     }
 
-    /// Computes the fields that depend on all segments.
+    /// Sets the fields that depend on all segments.
     pub(super) fn finish(&mut self) {
         let mut run = 0;
         for seg in self.segs.iter_mut().rev() {

@@ -1,4 +1,4 @@
-//! What patterns mean, pair by pair, and what is refused.
+//! The meaning of patterns, pair by pair, and the patterns that are refused.
 
 use super::*;
 
@@ -6,7 +6,7 @@ fn pattern(text: &str) -> Pattern {
     Pattern::parse(text).unwrap_or_else(|err| panic!("{text:?}: {err}"))
 }
 
-/// The answer, asked both ways, with a path to show for it.
+/// Returns the result, which must be the same both ways, and checks the witness.
 fn overlap(a: &str, b: &str) -> bool {
     let (x, y) = (pattern(a), pattern(b));
     let answer = x.overlaps(&y);
@@ -143,7 +143,7 @@ fn more_pairs() {
         ("[a-m]/**", "[n-z]/**"),
         ("*/a/**/b", "*/*/c"),
         ("[あ-ん]", "[ア-ン]"),
-        // All that is left are `.` and `..`, which are no names.
+        // Only `.` and `..` are left, which are not names.
         (".?", "?."),
         ("[+-9]", "*.*"),
         ("[.-0]*", "[!0]"),
@@ -297,7 +297,7 @@ fn long_paths_are_ordinary() {
     assert_eq!(pattern(&"a/".repeat(2048)).as_str().len(), 4095);
 }
 
-/// CO-04: a stored text that nobody can read blocks what it could have meant.
+/// CO-04: a stored text that cannot be parsed blocks everything that it could have meant.
 #[test]
 fn unreadable_text_is_widened() {
     for (text, canonical) in [

@@ -1,4 +1,4 @@
-//! Finding a path that two patterns cover, from the calls during their comparison.
+//! A path that two patterns both cover, built from their comparison.
 
 use super::cursor::{self, Cursor, Head};
 use super::overlap;
@@ -36,12 +36,12 @@ impl overlap::Told for Path {
 
 struct Name {
     text: String,
-    /// The position at which any text may be inserted.
+    /// The place where any text may be inserted.
     free: Option<usize>,
 }
 
 impl Name {
-    /// Returns the name, with a character inserted if it would be invalid.
+    /// Returns the name, with a character inserted if it would not be a valid name.
     fn finish(mut self) -> String {
         if let (Some(at), "" | "." | "..") = (self.free, self.text.as_str()) {
             self.text.insert(at, 'x');
@@ -53,7 +53,7 @@ impl Name {
 impl segment::Told for Name {
     fn pair(&mut self, mut a: Cursor<'_>, mut b: Cursor<'_>) {
         while !matches!(a.head(), Head::Stop) && !matches!(b.head(), Head::Stop) {
-            // Only called where the two match.
+            // This is called only where the two agree.
             self.text.extend(cursor::pick(a.head(), b.head(), true));
             a.next();
             b.next();

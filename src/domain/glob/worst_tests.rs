@@ -1,4 +1,4 @@
-//! What the slowest pairs cost.
+//! The cost of the slowest pairs.
 
 use super::Pattern;
 use std::time::{Duration, Instant};

@@ -167,7 +167,7 @@ fn unquoted(raw: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// What is not changed keeps its text: order, numbers, escapes, members of one name.
+    /// Everything that is not changed keeps its text: order, numbers, escapes, members of one name.
     #[test]
     fn a_document_comes_back_as_it_was_written() {
         let text = r#"{

@@ -64,7 +64,7 @@ impl Modification {
     }
 }
 
-/// An override that is to be recorded as applied.
+/// An override to record as applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewModification {
     pub agent: AgentName,

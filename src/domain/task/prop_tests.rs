@@ -126,7 +126,7 @@ fn request(tasks: usize) -> impl Strategy<Value = Request> {
     )
 }
 
-/// Whether a change may touch or make a line of the entry.
+/// Returns true if a change may touch or make a line of the entry.
 fn is_named(line: &str, request: &Request) -> bool {
     let name = line.trim_start().trim_start_matches("- ").trim_start_matches('*');
     let mut names = vec!["Status", "Research", "Plan", "Summary", "Implementation", "Lean Module"];

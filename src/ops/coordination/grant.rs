@@ -40,7 +40,7 @@ pub fn reserve(
         if lock.has_expired(stamp) {
             locks::end(tx, &lock, End::Expired, None, stamp)?;
         } else if lock.owner == request.owner {
-            // Another program may end its own lock at any time, so ours is a lock of its own beside it.
+            // Another program may end its own lock at any time, so ours is a separate lock beside it.
             let same = lock.kind == request.kind
                 && lock.pattern == request.held.text()
                 && lock.scope == request.scope

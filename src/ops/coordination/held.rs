@@ -5,18 +5,19 @@ use crate::domain::coordination::Lock;
 use crate::domain::glob::{Below, Key, Pattern, Side};
 use crate::store::coordination::{Keys, Reach, Span};
 
-/// What a lock holds.
+/// The paths or the name that a lock holds.
 #[derive(Clone, Debug)]
 pub enum Held {
     /// Paths of a scope.
     Paths(Pattern),
     Name(String),
-    /// What a lock of unknown type holds: the paths, and the name.
+    /// Both the paths and the name, for a lock of unknown type.
     Either(Pattern, String),
 }
 
 impl Held {
-    /// Returns what a stored lock holds. A pattern that cannot be read holds all that it could mean.
+    /// Returns the paths or the name of a stored lock. A pattern that cannot be parsed holds all that it
+    /// could mean.
     pub fn of(lock: &Lock) -> Self {
         if lock.kind.is_named() {
             // A name that is not UTF-8 belongs to no caller.
@@ -48,7 +49,7 @@ impl Held {
         }
     }
 
-    /// Returns what a lock of another program holds, which does not record that a path is a file.
+    /// Returns the paths or the name of another program's lock, which does not record that a path is a file.
     pub(super) fn as_seen(lock: &Lock, outside: Outside<'_>) -> Self {
         match Self::of(lock) {
             Self::Paths(pattern)
@@ -70,7 +71,7 @@ impl Held {
         matches!(self, Self::Paths(pattern) if pattern.is_literal() && !pattern.is_file())
     }
 
-    /// Returns the text that is stored.
+    /// Returns the stored text.
     pub fn text(&self) -> &str {
         match self {
             Self::Paths(pattern) => pattern.as_str(),
@@ -114,7 +115,7 @@ impl Held {
     }
 }
 
-/// Returns an invalid pattern for an escaped text, below the directory in front of the first escaped byte.
+/// Returns an invalid pattern for an escaped text, below the directory before the first escaped byte.
 fn unclear(escaped: &str) -> String {
     let (known, rest) = escaped.split_at(escaped.find("\\x").unwrap_or(0));
     let dir = known.rfind('/').map_or("", |slash| &known[..=slash]);

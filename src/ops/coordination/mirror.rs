@@ -1,4 +1,4 @@
-//! Reservations that another program keeps in a file of its own, which count here as ours do.
+//! Reservations in another program's file, which count here as ours do.
 
 use super::strangers::readable;
 use super::{Held, OpsError, Outside, Theirs};

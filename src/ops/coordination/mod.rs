@@ -55,7 +55,7 @@ fn give_back(tx: &WriteTx<'_>, lock: &Lock, stamp: &Stamp) -> Result<(), StoreEr
 }
 
 /// Releases all locks of an owner in a scope, and removes its places in the queue. Returns the number of
-/// locks. Locks that another program keeps in a file of its own must be released there.
+/// locks. Locks in another program's file must be released there.
 pub fn release_all(tx: &WriteTx<'_>, owner: &str, scope: &str, stamp: &Stamp) -> Result<usize, OpsError> {
     let mut held = locks::of_owner(tx, owner, scope)?;
     held.retain(|lock| !lock.mirrored);
@@ -84,7 +84,7 @@ fn require_owner(lock: &Lock, owner: Option<&str>) -> Result<(), OpsError> {
     }
 }
 
-/// Extends a lock, as the heartbeat of its owner. Without `ttl_seconds`, by the duration of the reservation.
+/// Extends a lock, as the heartbeat of its owner; without `ttl_seconds`, by the duration of the reservation.
 ///
 /// # Errors
 /// As [`release`]; [`OpsError::LockGone`] for a lock that has ended.
@@ -154,7 +154,7 @@ pub fn sweep(
     Ok(Swept { expired: due.0.len(), abandoned: due.1.len() })
 }
 
-/// Returns what [`sweep`] would end.
+/// Counts the locks that [`sweep`] would end.
 pub fn would_sweep(
     tx: &ReadTx<'_>,
     older_than: i64,

@@ -1,4 +1,4 @@
-//! What only the operating system and other programs know, supplied by the caller.
+//! Facts from the operating system and other programs, supplied by the caller.
 
 use crate::domain::coordination::Lock;
 use crate::domain::process::ProcessKey;
@@ -12,7 +12,7 @@ pub struct Outside<'a> {
     pub is_file: &'a dyn Fn(&str, &str) -> bool,
     /// Returns true if a process of this machine is gone.
     pub is_gone: &'a dyn Fn(&ProcessKey) -> bool,
-    /// The reservations that another program keeps in a file of its own.
+    /// The reservations in another program's file.
     pub theirs: &'a [Theirs],
 }
 

@@ -7,7 +7,7 @@ use crate::domain::time::Stamp;
 use crate::store::StoreError;
 use crate::store::coordination as locks;
 
-/// What a caller would like to hold.
+/// The paths or the name that a caller requests.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
     /// Canonical.
@@ -22,7 +22,7 @@ pub struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    /// Returns what a request asks for, from a place in the queue.
+    /// Returns the requested paths or name, with a place in the queue.
     pub fn of(request: &'a Request, ticket: Option<i64>) -> Self {
         Self {
             scope: &request.scope,
@@ -35,7 +35,7 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// Returns true if a lock is in the way of what is asked for, regardless of owner and scope.
+/// Returns true if a lock conflicts with a request, regardless of owner and scope.
 pub(super) fn blocks(lock: &Lock, held: &Held, exclusive: bool) -> bool {
     (lock.exclusive || exclusive) && Held::of(lock).meets(held)
 }
@@ -67,8 +67,8 @@ pub(super) fn is_in_the_way(lock: &Lock, asked: &Asked<'_>, stamp: &Stamp) -> bo
         && blocks(lock, asked.held, asked.exclusive)
 }
 
-/// Returns true if a lock counts in the scope of what is asked for. A lock whose scope cannot be understood
-/// counts in all.
+/// Returns true if a lock counts in the requested scope. A lock whose scope cannot be understood counts in
+/// all.
 pub(super) fn is_in_scope(lock: &Lock, asked: &Asked<'_>) -> bool {
     lock.scope == asked.scope
         || Some(lock.scope.as_str()) == alias(asked.scope, asked.kind)

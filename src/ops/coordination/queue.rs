@@ -27,7 +27,7 @@ pub fn look(tx: &ReadTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<Vec<
     Ok(waiters)
 }
 
-/// Returns when the waiting process left, if it has left.
+/// Returns the time at which the waiting process left, if it has left.
 fn left_at(waiter: &Waiter, outside: Outside<'_>, stamp: &Stamp) -> Option<i64> {
     if waiter.deadline <= stamp.millis() {
         return Some(waiter.deadline);
@@ -139,7 +139,7 @@ pub(super) fn as_lock(waiter: &Waiter) -> Lock {
     }
 }
 
-/// Finds the cycle that would arise if `owner` waited for what is asked for: each owner waits for the next,
+/// Finds the cycle that would arise if `owner` waited for the request: each owner waits for the next,
 /// and the last one for the first. All processes of an owner count as one, because which of them could go on
 /// is not known.
 pub(super) fn cycle(

@@ -36,9 +36,9 @@ pub struct Turn {
     pub ticket: Option<i64>,
     /// The process that waits; `None` for a caller that does not wait (any more).
     pub waits: Option<ProcessKey>,
-    /// When it stops waiting, in Unix milliseconds.
+    /// The time at which it stops waiting, in Unix milliseconds.
     pub deadline: i64,
-    /// How long its place is kept after it has left, in seconds.
+    /// The time that its place is kept after it has left, in seconds.
     pub grace: i64,
 }
 
@@ -69,7 +69,7 @@ pub enum Reserved {
 pub struct Wait {
     pub owner: String,
     pub holder: String,
-    /// What the holder holds.
+    /// The pattern or the name that the holder has reserved.
     pub pattern: String,
 }
 

@@ -15,8 +15,8 @@ pub fn meet(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<(),
     if locks::pending(tx, stamp.secs())?.strangers { adopt(tx, outside, stamp).map(drop) } else { Ok(()) }
 }
 
-/// Adopts them. Returns those that cannot be understood, as what they may mean: they stay as they are, and
-/// are read again before every reservation.
+/// Adopts them. Returns the locks that cannot be understood, as everything that they may mean: they are left
+/// unchanged, and are read again before every reservation.
 pub(super) fn adopt(tx: &WriteTx<'_>, outside: Outside<'_>, stamp: &Stamp) -> Result<Vec<Lock>, StoreError> {
     let mut odd = Vec::new();
     for lock in locks::strangers(tx)? {

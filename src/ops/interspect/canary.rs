@@ -1,5 +1,4 @@
-//! Canaries and limits in the database: judging the overrides whose window is over, and refusing what the
-//! limits forbid.
+//! Canaries and limits in the database: judging the overrides whose window is over, and enforcing the limits.
 
 use serde_json::{Map, json};
 

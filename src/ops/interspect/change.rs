@@ -43,7 +43,7 @@ pub struct Facts {
     /// The commit that the working tree is at.
     pub base: Option<String>,
     pub thresholds: Thresholds,
-    /// Whether changes of the file have to be proposed first.
+    /// Whether changes of the file must be proposed first.
     pub propose_first: bool,
     /// The seconds before evidence counts.
     pub quarantine: i64,

@@ -15,11 +15,11 @@ use crate::store::interspect as store;
 pub(super) enum Decision {
     /// There is nothing to change, for this reason.
     Nothing(String),
-    /// The change is to be made.
+    /// The change will be made.
     Make(Decided),
 }
 
-/// A change that is to be made.
+/// A change that will be made.
 pub(super) struct Decided {
     /// The action in the end: an application to an exclusion that exists is an amendment.
     pub action: OverrideAction,
@@ -71,8 +71,7 @@ pub(super) fn decide(
     Ok(Decision::Make(decided))
 }
 
-/// Resolves what is to be done, or the reason why there is nothing to do. This runs under the lock, on the
-/// current state.
+/// Resolves the work to do, or the reason why there is none. This runs under the lock, on the current state.
 fn resolve(
     tx: &WriteTx<'_>,
     change: &Change,

@@ -17,7 +17,7 @@ use crate::store::intent::{self, Intent};
 pub enum Plan {
     /// There is nothing to change, for this reason.
     Nothing(String),
-    /// A commit is to be made.
+    /// A commit must be made.
     Commit {
         intent: Box<Intent>,
         /// The content of the intent, which is recorded once the commit is made.
@@ -30,10 +30,10 @@ pub enum Plan {
     },
 }
 
-/// Plans a change, and leaves an intent if a commit is to be made.
+/// Plans a change, and leaves an intent if a commit must be made.
 ///
 /// # Errors
-/// [`Refusal`]: then nothing is left.
+/// [`Refusal`]; no intent is left then.
 pub fn plan(
     tx: &WriteTx<'_>,
     change: &Change,

@@ -2,7 +2,7 @@
 
 use crate::domain::interspect::AgentName;
 
-/// Why a change is refused. Nothing has changed then.
+/// The reason to refuse a change. Nothing has changed then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The agent is excluded already.

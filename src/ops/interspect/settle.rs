@@ -34,7 +34,7 @@ pub struct IntentDetail {
     pub evidence: Vec<i64>,
     /// The work that the override applies to.
     pub covers: Scope,
-    /// The row that is to be recorded.
+    /// The row to record.
     pub new: Option<NewModification>,
     /// Whether the agent is put on the blacklist.
     pub blacklist: bool,

@@ -6,7 +6,7 @@ use crate::app::artifact::{self, AddRequest, ArtifactAdded};
 use crate::app::{CommandContext, Error, Reply};
 use crate::cli::args;
 use crate::cli::command::{Access, Command, Text};
-use crate::domain::coordination;
+use crate::domain::coordination::Fence;
 use crate::domain::ids::RunId;
 use crate::domain::phase::Phase;
 use crate::domain::stored::Stored;
@@ -36,8 +36,8 @@ pub(in crate::cli) struct Add {
     #[arg(long, value_name = "ID")]
     dispatch: Option<Stored>,
     /// Add the artifact only if this lock still holds under this token
-    #[arg(long, value_name = "LOCK:TOKEN", value_parser = coordination::fence)]
-    fence: Option<(String, i64)>,
+    #[arg(long, value_name = "LOCK:TOKEN")]
+    fence: Option<Fence>,
     /// Add the artifact once per key: a repeat returns the first result
     #[arg(long, value_name = "KEY", value_parser = args::stored(args::key))]
     idempotency_key: Option<Stored>,

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use crate::app::run::advance::{self, AdvanceAnswer, AdvanceRequest};
+use crate::app::run::advance::{self, AdvanceAnswer, AdvanceRequest, DueAction};
 use crate::app::{CommandContext, Error, Reply};
 use crate::cli::args;
 use crate::cli::command::{Access, Command, Text};
@@ -63,8 +63,8 @@ impl Text for AdvanceAnswer {
             return writeln!(w, "{} (blocked: {})", self.from_phase, self.event_type);
         }
         writeln!(w, "{} → {}", self.from_phase, self.to_phase)?;
-        for action in &self.actions {
-            let args = action.args_text.as_ref().map_or_else(String::new, |args| format!(" {args}"));
+        for DueAction { action, args_text } in &self.actions {
+            let args = args_text.as_ref().map_or_else(String::new, |args| format!(" {args}"));
             writeln!(w, "  → {}{}  [{}]", one_line(&action.command), one_line(&args), action.mode)?;
         }
         Ok(())
