@@ -212,7 +212,7 @@ impl Error {
 
     /// The failure for people.
     pub(crate) fn human(&self, w: &mut dyn Write) -> io::Result<()> {
-        // The message may repeat what the caller typed, which must not steer the terminal or show a secret.(K-16).
+        // The message may repeat what the caller typed, which must not steer the terminal or show a secret.
         writeln!(w, "ic: {}", one_line(&redact_message(&self.to_string())))?;
         for cause in self.causes() {
             writeln!(w, "  because: {}", one_line(&redact_message(&cause)))?;
