@@ -3,12 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::run::find::RunSelector;
 use super::{CommandContext, Error, Reply};
-use crate::db::ReadTx;
 use crate::domain::agent::{Agent, AgentStatus};
 use crate::domain::ids::{AgentId, DispatchId, RunId};
 use crate::domain::phase::Phase;
-use crate::domain::run::Run;
 use crate::domain::time::rfc3339_seconds;
 use crate::ops::members::{self, AddAgent};
 use crate::ops::once::{Key, once};
@@ -90,16 +89,14 @@ pub(crate) fn add(cx: &mut CommandContext, request: AddRequest) -> Result<Reply<
     Ok(Reply::yes(added))
 }
 
-/// Returns the agents of the run that `find` finds.
+/// Returns the agents of a run.
 ///
 /// # Errors
-/// What `find` fails with, or [`Error::Ops`] if the database cannot be read.
-pub(crate) fn list(
-    cx: &mut CommandContext,
-    find: impl FnOnce(&ReadTx<'_>) -> Result<Run, Error>,
-) -> Result<Reply<Agents>, Error> {
+/// As [`RunTarget::find`](super::run::find::RunTarget::find).
+pub(crate) fn list(cx: &mut CommandContext, run: RunSelector) -> Result<Reply<Agents>, Error> {
+    let target = run.resolve(&cx.env)?;
     let agents = cx.read(|tx| {
-        let run = find(tx)?;
+        let run = target.find(tx)?;
         Ok::<_, Error>(store::agent::list(tx, &run.id)?)
     })?;
     Ok(Reply::yes(Agents(agents.into_iter().map(AgentAnswer::from).collect())))

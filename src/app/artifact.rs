@@ -5,13 +5,12 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::run::find::RunSelector;
 use super::{CommandContext, Error, Reply};
-use crate::db::ReadTx;
 use crate::domain::artifact::{Artifact, ArtifactStatus};
 use crate::domain::coordination::Fence;
 use crate::domain::ids::{ArtifactId, DispatchId, RunId};
 use crate::domain::phase::{Chain, Phase};
-use crate::domain::run::Run;
 use crate::domain::text::one_line;
 use crate::ops::once::{Key, once};
 use crate::ops::{OpsError, coordination, members};
@@ -129,17 +128,18 @@ pub(crate) fn get(cx: &mut CommandContext, id: &ArtifactId) -> Result<Reply<Arti
     Ok(Reply::yes(artifact.into()))
 }
 
-/// Returns the artifacts of the run that `find` finds, all or those of one phase.
+/// Returns the artifacts of a run, all or those of one phase.
 ///
 /// # Errors
-/// What `find` fails with, or [`Error::Ops`] if the database cannot be read.
+/// As [`RunTarget::find`](super::run::find::RunTarget::find).
 pub(crate) fn list(
     cx: &mut CommandContext,
-    find: impl FnOnce(&ReadTx<'_>) -> Result<Run, Error>,
+    run: RunSelector,
     phase: Option<&str>,
 ) -> Result<Reply<Artifacts>, Error> {
+    let target = run.resolve(&cx.env)?;
     let artifacts = cx.read(|tx| {
-        let run = find(tx)?;
+        let run = target.find(tx)?;
         Ok::<_, Error>(match phase.map(str::parse::<Phase>) {
             None => store::artifact::list(tx, &run.id, None)?,
             Some(Ok(phase)) => store::artifact::list(tx, &run.id, Some(&phase))?,

@@ -86,11 +86,6 @@ pub(crate) fn for_init(cx: &CommandContext) -> Result<PathBuf, Error> {
     Ok(cwd.ancestors().map(|dir| dir.join(RELATIVE)).find(|path| exists(path)).unwrap_or(own))
 }
 
-/// Returns the working directory of this process by the name that its caller knows it under.
-pub(crate) fn cwd() -> Result<PathBuf, Error> {
-    super::Environment::Process.cwd()
-}
-
 fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
@@ -117,7 +112,7 @@ fn explicit(cx: &CommandContext) -> Result<Option<PathBuf>, Error> {
     }
     let Some(given) = given else {
         let clean = |path: PathBuf| {
-            let base = if path.is_absolute() { PathBuf::new() } else { cwd()? };
+            let base = if path.is_absolute() { PathBuf::new() } else { cx.cwd()? };
             Ok(paths::clean(&path, &base))
         };
         return from_environment.map(clean).transpose();

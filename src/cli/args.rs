@@ -9,8 +9,7 @@ use clap::{Arg, Command};
 use serde_json::{Map, Value};
 
 use crate::app::coordination::reserve::MAX_LEASE_SECONDS;
-use crate::app::run::find::{RunSelector, RunTarget};
-use crate::app::{CommandContext, Environment, Error};
+use crate::app::{CommandContext, Error};
 use crate::domain::ids::RunId;
 use crate::domain::metadata;
 use crate::domain::stored::{Stored, StoredError};
@@ -240,11 +239,4 @@ pub(super) struct RunRef {
     /// The project whose current run is meant; ignored if the run is given [default: the working directory]
     #[arg(long, value_name = "DIR")]
     pub project: Option<String>,
-}
-
-impl RunRef {
-    /// Returns the run that is named, ready to be looked up.
-    pub(super) fn wanted(self) -> Result<RunTarget, Error> {
-        RunSelector::from(self).resolve(&Environment::Process)
-    }
 }

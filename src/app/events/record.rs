@@ -1,12 +1,13 @@
 //! Recording events beside the kernel's own.
 
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::app::run::find::{self, RunSelector};
 use crate::app::{CommandContext, Error, Reply, caller};
 use crate::domain::event::Source;
 use crate::domain::ids::RunId;
@@ -14,7 +15,6 @@ use crate::domain::record::{self, Content};
 use crate::domain::state::MAX_PAYLOAD;
 use crate::ops;
 use crate::ops::record::Request;
-use crate::os::paths;
 
 /// The source of an event whose caller names none.
 pub(crate) const DEFAULT_SOURCE: &str = "external";
@@ -86,7 +86,7 @@ pub(crate) fn record(
     // Evidence is counted by sessions. The name of an agent, which outlives them, is the last resort.
     let session =
         request.session.or_else(|| caller::session(&cx.env)).or_else(|| caller::owner(&cx.env, None));
-    let project = project_dir(cx, request.project_dir)?;
+    let project = find::project_dir(request.project_dir.as_deref(), &cx.env)?;
     let request = Request {
         source,
         kind,
@@ -99,21 +99,23 @@ pub(crate) fn record(
     append(cx, &request)
 }
 
-/// Records a note in the history of the run that `find` returns.
+/// Records a note in the history of a run.
 ///
 /// # Errors
-/// As [`record`], and what `find` fails with.
+/// As [`record`] and [`RunTarget::find`](crate::app::run::find::RunTarget::find).
 pub(crate) fn add_note(
     cx: &mut CommandContext,
     request: NoteRequest,
-    find: impl FnOnce(&mut CommandContext) -> Result<RunId, Error>,
+    run: RunSelector,
 ) -> Result<Reply<EventRecorded>, Error> {
     let source: Source = DEFAULT_SOURCE.parse().map_err(Error::usage)?;
     let content = content("events add", "--payload", &source, &request.kind, None)?;
+    let target = run.resolve(&cx.env)?;
+    let run = cx.read(|tx| target.find(tx))?;
     let request = Request {
         source,
         kind: request.kind,
-        run_id: Some(find(cx)?),
+        run_id: Some(run.id),
         session: None,
         project: None,
         content: Content { reason: request.detail, ..content },
@@ -198,15 +200,5 @@ fn content(
     record::read(source, kind, payload).map_err(|err| {
         let message = format!("{command}: {err}");
         Error::usage(message.replace("--payload", flags))
-    })
-}
-
-/// Returns the absolute path of the project's directory.
-fn project_dir(cx: &CommandContext, given: Option<String>) -> Result<String, Error> {
-    let cwd = cx.cwd()?;
-    let dir = given.map_or_else(|| cwd.clone(), |given| paths::clean(Path::new(&given), &cwd));
-    dir.to_str().map(ToOwned::to_owned).ok_or_else(|| Error::Usage {
-        message: format!("the path {} is not valid UTF-8", dir.display()),
-        hint: Some("rename the directory: paths are stored as text".to_owned()),
     })
 }

@@ -67,13 +67,22 @@ impl RunTarget {
 /// # Errors
 /// [`Error::Usage`] if the path is not valid UTF-8, [`Error::File`] if the working directory cannot be read.
 pub(crate) fn project(dir: Option<&str>, env: &Environment) -> Result<Project, Error> {
+    let dir = project_dir(dir, env)?;
+    let key = utf8(&paths::canonical_key(Path::new(&dir)))?;
+    Ok(Project { dir, key })
+}
+
+/// Returns the directory of a project, absolute, as [`project`] does.
+///
+/// # Errors
+/// As [`project`].
+pub(crate) fn project_dir(dir: Option<&str>, env: &Environment) -> Result<String, Error> {
     let cwd = env.cwd()?;
     let dir = match dir.filter(|dir| !dir.is_empty()) {
         Some(dir) => paths::clean(Path::new(dir), &cwd),
         None => cwd,
     };
-    let key = paths::canonical_key(&dir);
-    Ok(Project { dir: utf8(&dir)?, key: utf8(&key)? })
+    utf8(&dir)
 }
 
 fn utf8(path: &Path) -> Result<String, Error> {

@@ -21,8 +21,7 @@ impl Command for List {
     const ACCESS: Access = Access::Read;
 
     fn run(self, cx: &mut CommandContext) -> Result<Reply<Agents>, Error> {
-        let wanted = self.run.wanted()?;
-        agent::list(cx, |tx| wanted.find(tx))
+        agent::list(cx, self.run.into())
     }
 }
 

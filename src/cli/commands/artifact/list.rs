@@ -23,8 +23,7 @@ impl Command for List {
     const ACCESS: Access = Access::Read;
 
     fn run(self, cx: &mut CommandContext) -> Result<Reply<Artifacts>, Error> {
-        let wanted = self.run.wanted()?;
-        artifact::list(cx, |tx| wanted.find(tx), self.phase.as_deref())
+        artifact::list(cx, self.run.into(), self.phase.as_deref())
     }
 }
 

@@ -33,10 +33,6 @@ impl Command for Add {
             detail: args::given_stored(self.detail),
             idempotency_key: self.idempotency_key.map(Stored::into_inner),
         };
-        let run = self.run;
-        record::add_note(cx, request, |cx| {
-            let wanted = run.wanted()?;
-            Ok(cx.read(|tx| wanted.find(tx))?.id)
-        })
+        record::add_note(cx, request, self.run.into())
     }
 }
