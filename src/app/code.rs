@@ -100,7 +100,7 @@ codes! {
     MirrorConflict = "mirror_conflict", 2, "a lock of the other store has the identifier of another one here; nothing was mirrored";
     NoCurrentRun = "no_current_run", 1, "the project has no active run";
     NoOverlap = "no_overlap", 1, "no path is covered by both patterns";
-    NoProposal = "no_proposal", 1, "nobody has proposed to exclude the agent";
+    NoProposal = "no_proposal", 1, "no proposal to exclude the agent is open";
     NotARepository = "not_a_repository", 2, "the directory is in no git working tree";
     NotARollback = "not_a_rollback", 1, "the event to undo is not a rollback of this run";
     NotBehind = "not_behind", 1, "the rollback target is not behind the current phase";
@@ -109,7 +109,7 @@ codes! {
     NotSet = "not_set", 1, "the setting is not set";
     NotSkipped = "not_skipped", 1, "the phase is not skipped";
     OutputFailed = "output_failed", 2, "stdout could not be written; a change that was made stands";
-    OverridesLocked = "overrides_locked", 2, "somebody else changes the overrides";
+    OverridesLocked = "overrides_locked", 2, "another process changes the overrides";
     OverridesUnreadable = "overrides_unreadable", 2, "the file of overrides is damaged, or of another version; it is never overwritten";
     PathOutside = "path_outside", 2, "the path leads out of the repository";
     PathProtected = "path_protected", 2, "the project does not allow changes of the path";
